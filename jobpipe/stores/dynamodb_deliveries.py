@@ -1,29 +1,32 @@
 """The deliveries of all webhooks, in the table of webhooks.
 
-    partition = deliveries#alice#5d41…       entry = 20261122205744123-8f14…-ended   a delivery, with its event
-    partition = line#alice#5d41…#9b74…       entry = 0184…-00b#20261122205744123-…   its place in its line
+    partition = deliveries#alice#5d41…   entry = 20261122205744123-8f14…-ended          a delivery
+    partition = bodies#alice#5d41…       entry = 20261122205744123-8f14…-ended          its event
+    partition = line#alice#5d41…         entry = 9b74…#0184…-00b#20261122205744123-…    its place in its line
 
-A row of a line exists while its delivery is pending. DynamoDB deletes all of them after KEPT_FOR.
+The event is apart, since it may be large, and each attempt rewrites the delivery. A place begins with the document
+of its line, and exists while its delivery is pending: so the lines that wait can be found without all that was
+delivered. DynamoDB deletes all rows after KEPT_FOR, in any order.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
-from jobpipe.domain.events.ports import DeliveryPage
+from jobpipe.domain.events.ports import DeliveryPage, LinePage
 from jobpipe.domain.events.schedule import KEPT_FOR
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, error_code, outages, settle_conflicts, transact
 from jobpipe.stores.dynamodb_rows import Row, to_row
 
 _TABLE = "The table of webhooks"
-_MOST_ATTEMPTS = 50  # are kept; there can be any number of replays
 _LAST = "~"  # sorts after every event id
-_SHOWN = "entry, document, event_type, subject, #sequence, #state, attempts, created_at, due"
+_AFTER_NUMBER_SIGN = "$"  # the character that sorts after `#`, which ends the document in a place
 
 
 class DynamoDbDeliveries:
@@ -40,6 +43,7 @@ class DynamoDbDeliveries:
         """
         expires_at = int((datetime.fromisoformat(delivery.created_at) + KEPT_FOR).timestamp())
         rows = [_row(delivery, expires_at)]
+        rows.append({**_body_key(delivery), **to_row({"body": delivery.body, "expires_at": expires_at})})
         if delivery.line.document:
             rows.append({**_place(delivery), **to_row({"expires_at": expires_at})})
         condition = {"ConditionExpression": "attribute_not_exists(entry)"}
@@ -53,58 +57,91 @@ class DynamoDbDeliveries:
             return False
         return True
 
+    def first(self, line: Line) -> str | None:
+        """Return the id of the first event of the line; None if the line is empty."""
+        place = self._first_place(line)
+        return None if place is None else _event_of(place)
+
     def head(self, line: Line) -> Delivery | None:
-        """Return the first pending delivery of the line."""
+        """Return the first pending delivery of the line, without its body."""
         while True:
-            request = _query(self._table, _line_partition(line))
-            with outages(_TABLE):
-                response = self._clients.dynamodb.query(**request, Limit=1, ConsistentRead=True)
-            if not response["Items"]:
+            place = self._first_place(line)
+            if place is None:
                 return None
-            place: Any = response["Items"][0]
-            delivery = self.get(line.owner, line.webhook_id, place["entry"]["S"].partition("#")[2])
+            delivery = self.get(line.owner, line.webhook_id, _event_of(place))
             if delivery is not None and delivery.state is DeliveryState.PENDING:
                 return delivery
             # The process that ended the delivery did not come to this, or DynamoDB deleted the delivery first.
             self._delete({name: place[name] for name in ("partition", "entry")})
 
-    def record(self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> None:
-        """Add an attempt. If the delivery is not pending any more, it leaves its line.
+    def lines(self, owner: str, webhook_id: str, limit: int, after: str | None) -> LinePage:
+        """Return lines of the webhook that have deliveries, each once. `limit` counts their deliveries."""
+        partition = _line_partition(owner, webhook_id)
+        request = _query(self._table, partition, first="" if after is None else f"{after}{_AFTER_NUMBER_SIGN}")
+        with outages(_TABLE):
+            response = self._clients.dynamodb.query(**request, Limit=limit, ConsistentRead=True)
+        documents = [*dict.fromkeys(row["entry"]["S"].partition("#")[0] for row in response["Items"])]
+        lines = [Line(owner, webhook_id, each) for each in documents]
+        return LinePage(lines, documents[-1] if documents and "LastEvaluatedKey" in response else None)
 
-        If the delivery has expired meanwhile, nothing is recorded.
+    def record(
+        self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str
+    ) -> Delivery | None:
+        """Add an attempt (Delivery.recorded). If the delivery is not pending any more, it leaves its line.
+
+        Return the delivery as it is then; None if it has expired meanwhile, and nothing is recorded.
         """
-        attempts = (*delivery.attempts, attempt)[-_MOST_ATTEMPTS:]
-        request: Any = {
-            "Key": _key(delivery.line.owner, delivery.line.webhook_id, delivery.event_id),
-            "UpdateExpression": "SET attempts = :attempts, due = :due",
-            "ConditionExpression": "attribute_exists(entry)",
-            "ExpressionAttributeValues": to_row({":attempts": _attempts_text(attempts), ":due": due}),
+        known: Delivery | None = delivery
+        recorded: Delivery | None = None
+        while known is not None and recorded is None:
+            # It is in the row already if the answer to the first try of this call was lost.
+            new = known if attempt in known.attempts else known.recorded(attempt, state, due)
+            if new is known or self._changed(known, new):
+                recorded = new
+            else:  # another attempt was recorded meanwhile
+                known = self.get(delivery.line.owner, delivery.line.webhook_id, delivery.event_id)
+        is_pending = recorded is not None and recorded.state is DeliveryState.PENDING
+        if delivery.line.document and not is_pending:
+            self._delete(_place(delivery))
+        return recorded
+
+    def _changed(self, old: Delivery, new: Delivery) -> bool:
+        """Store the delivery with an attempt; return False if the stored one is not `old` any more, or gone."""
+        values = {
+            ":attempts": _attempts_text(new.attempts),
+            ":known": _attempts_text(old.attempts),
+            ":state": new.state.value,
+            ":due": new.due,
         }
-        # A replay may end at the same time as an attempt in the line. A failure must not hide that one's success.
-        if state is not delivery.state:
-            request["UpdateExpression"] += ", #state = :state"
-            request["ExpressionAttributeNames"] = {"#state": "state"}
-            request["ExpressionAttributeValues"][":state"] = {"S": state.value}
 
         def update() -> None:
             with outages(_TABLE):
-                self._clients.dynamodb.update_item(TableName=self._table, **request)
+                self._clients.dynamodb.update_item(
+                    TableName=self._table,
+                    Key=_key(old.line.owner, old.line.webhook_id, old.event_id),
+                    UpdateExpression="SET attempts = :attempts, #state = :state, due = :due",
+                    ConditionExpression="attempts = :known",
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues=to_row(values),
+                )
 
         try:
             settle_conflicts(update)
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
-        if delivery.line.document and state is not DeliveryState.PENDING:
-            self._delete(_place(delivery))
+            return False
+        return True
 
     def get(self, owner: str, webhook_id: str, event_id: str) -> Delivery | None:
-        """Return a delivery."""
-        with outages(_TABLE):
-            response = self._clients.dynamodb.get_item(
-                TableName=self._table, Key=_key(owner, webhook_id, event_id), ConsistentRead=True
-            )
-        return _delivery(response["Item"], owner, webhook_id) if response.get("Item") else None
+        """Return a delivery, without its body."""
+        row = self._get(_key(owner, webhook_id, event_id))
+        return _delivery(row, owner, webhook_id) if row else None
+
+    def with_body(self, delivery: Delivery) -> Delivery | None:
+        """Return the delivery with its event; None if the event has expired."""
+        row = self._get(_body_key(delivery))
+        return replace(delivery, body=row["body"]["S"]) if row else None
 
     def page(self, owner: str, webhook_id: str, limit: int, after: str | None) -> DeliveryPage:
         """Return deliveries without their bodies, newest event first."""
@@ -119,12 +156,21 @@ class DynamoDbDeliveries:
         return self._page(request, owner, webhook_id, limit)
 
     def _page(self, request: Any, owner: str, webhook_id: str, limit: int) -> DeliveryPage:
-        names = {**request["ExpressionAttributeNames"], "#state": "state", "#sequence": "sequence"}
-        request |= {"ProjectionExpression": _SHOWN, "ExpressionAttributeNames": names}
         with outages(_TABLE):
             response = self._clients.dynamodb.query(**request, Limit=limit, ConsistentRead=True)
         found = [_delivery(row, owner, webhook_id) for row in response["Items"]]
         return DeliveryPage(found, found[-1].event_id if found and "LastEvaluatedKey" in response else None)
+
+    def _first_place(self, line: Line) -> Any:
+        request = _query(self._table, _line_partition(line.owner, line.webhook_id), prefix=f"{line.document}#")
+        with outages(_TABLE):
+            response = self._clients.dynamodb.query(**request, Limit=1, ConsistentRead=True)
+        return response["Items"][0] if response["Items"] else None
+
+    def _get(self, key: Row) -> Any:
+        with outages(_TABLE):
+            response = self._clients.dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return response.get("Item")
 
     def _delete(self, key: Row) -> None:
         def delete() -> None:
@@ -134,9 +180,11 @@ class DynamoDbDeliveries:
         settle_conflicts(delete)
 
 
-def _query(table: str, partition: str, *, first: str = "", before: str = "") -> dict[str, Any]:
-    """Return a query for a partition, from one entry on, or up to one."""
+def _query(table: str, partition: str, *, first: str = "", before: str = "", prefix: str = "") -> dict[str, Any]:
+    """Return a query for a partition: from one entry on, up to one, or for those with a prefix."""
     condition, values = "#partition = :partition", to_row({":partition": partition})
+    if prefix:
+        condition, values = f"{condition} AND begins_with(entry, :prefix)", {**values, ":prefix": {"S": prefix}}
     if first:
         condition, values = f"{condition} AND entry >= :first", {**values, ":first": {"S": first}}
     if before:
@@ -153,8 +201,8 @@ def _deliveries_partition(owner: str, webhook_id: str) -> str:
     return f"deliveries#{owner}#{webhook_id}"
 
 
-def _line_partition(line: Line) -> str:
-    return f"line#{line.owner}#{line.webhook_id}#{line.document}"
+def _line_partition(owner: str, webhook_id: str) -> str:
+    return f"line#{owner}#{webhook_id}"
 
 
 def _key(owner: str, webhook_id: str, event_id: str) -> Row:
@@ -163,8 +211,18 @@ def _key(owner: str, webhook_id: str, event_id: str) -> Row:
 
 def _place(delivery: Delivery) -> Row:
     """Return the key of the delivery's row in its line."""
-    entry = f"{delivery.sequence}#{delivery.event_id}"
-    return to_row({"partition": _line_partition(delivery.line), "entry": entry})
+    line = delivery.line
+    entry = f"{line.document}#{delivery.sequence}#{delivery.event_id}"
+    return to_row({"partition": _line_partition(line.owner, line.webhook_id), "entry": entry})
+
+
+def _event_of(place: Any) -> str:
+    return str(place["entry"]["S"].rpartition("#")[2])
+
+
+def _body_key(delivery: Delivery) -> Row:
+    partition = f"bodies#{delivery.line.owner}#{delivery.line.webhook_id}"
+    return to_row({"partition": partition, "entry": delivery.event_id})
 
 
 def _row(delivery: Delivery, expires_at: int) -> Row:
@@ -175,7 +233,6 @@ def _row(delivery: Delivery, expires_at: int) -> Row:
             "event_type": delivery.event_type,
             "subject": delivery.subject,
             "sequence": delivery.sequence,
-            "body": delivery.body,
             "state": delivery.state.value,
             "attempts": _attempts_text(delivery.attempts),
             "created_at": delivery.created_at,
@@ -193,7 +250,6 @@ def _delivery(row: Any, owner: str, webhook_id: str) -> Delivery:
         event_type=row["event_type"]["S"],
         subject=row["subject"]["S"],
         sequence=row["sequence"]["S"],
-        body=row["body"]["S"] if "body" in row else "",
         state=DeliveryState(row["state"]["S"]),
         attempts=tuple(DeliveryAttempt(*each) for each in json.loads(row["attempts"]["S"])),
         created_at=row["created_at"]["S"],

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.events.schedule import PAUSED_AFTER
+from jobpipe.domain.events.circuit import after_outcome
 from jobpipe.domain.events.webhook import Webhook
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, error_code, outages, settle_conflicts, transact
 from jobpipe.stores.dynamodb_rows import Row, to_row
@@ -111,13 +110,13 @@ class DynamoDbWebhooks:
         return self._transact(deletion, count)
 
     def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
-        """Record whether a delivery succeeded, and pause the webhook after PAUSED_AFTER of failures only.
+        """Record whether the attempt that began at this time succeeded (circuit.after_outcome).
 
         Return the webhook as it is then, or None if it was deleted.
         """
         current: Webhook | None = webhook
         while current is not None:
-            changed = _after(current, at, delivered=delivered)
+            changed = after_outcome(current, at, delivered=delivered)
             if changed == current or self._put_outcome(current, changed):
                 return changed
             current = self.get(webhook.owner, webhook.webhook_id)
@@ -191,17 +190,6 @@ class DynamoDbWebhooks:
             if "LastEvaluatedKey" not in response:
                 return found
             request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
-
-
-def _after(webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook:
-    """Return the webhook after a delivery."""
-    if delivered:
-        return replace(webhook, failing_since=None)
-    since = webhook.failing_since or rfc3339(at)
-    failed = replace(webhook, failing_since=since)
-    if webhook.paused or at - datetime.fromisoformat(since) < PAUSED_AFTER:
-        return failed
-    return replace(failed, paused=True, paused_by_failures=True)
 
 
 def _entry(owner: str, webhook_id: str) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.events.delivery import Line
-from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
+from jobpipe.domain.events.delivery_messages import DeliveryMessage, SendAgain, Sweep, WakeLine
 from jobpipe.runtime.aws import AwsClients, outages
 
 _QUEUE = "The queue of deliveries"
@@ -30,23 +29,25 @@ class SqsDeliveries:
         """Let the heads of these lines be delivered."""
         self._send(lines)
 
-    def later(self, line: Line, due: str, pause: timedelta) -> None:
-        """Let the head of this line be delivered when it is due, after the pause."""
+    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
+        """Let the message come when it is due, after the pause, or let it be asked again before."""
         # SQS takes whole seconds. A message that comes too early is sent once more.
-        seconds = min(_LONGEST_DELAY, max(1, round(pause.total_seconds())))
-        with outages(_QUEUE):
-            self._clients.sqs.send_message(
-                QueueUrl=self._later_url, MessageBody=WakeLine(line, due).encode(), DelaySeconds=seconds
-            )
+        self._send_later(message, max(timedelta(seconds=1), pause))
 
     def again(self, replays: Sequence[SendAgain]) -> None:
         """Let each of these events be delivered once more, outside of its line."""
         self._send(replays)
 
-    def sweep(self, sweep: Sweep) -> None:
-        """Let the deliveries of a webhook be woken or replayed, page after page."""
+    def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:
+        """Let the deliveries of a webhook be woken or replayed, page after page; begin after the pause."""
+        self._send_later(sweep, pause)
+
+    def _send_later(self, message: DeliveryMessage, pause: timedelta) -> None:
+        seconds = min(_LONGEST_DELAY, round(pause.total_seconds()))
         with outages(_QUEUE):
-            self._clients.sqs.send_message(QueueUrl=self._later_url, MessageBody=sweep.encode())
+            self._clients.sqs.send_message(
+                QueueUrl=self._later_url, MessageBody=message.encode(), DelaySeconds=seconds
+            )
 
     def _send(self, messages: Sequence[WakeLine | SendAgain]) -> None:
         for start in range(0, len(messages), _IN_ONE_CALL):
@@ -56,7 +57,7 @@ class SqsDeliveries:
                     "Id": str(n),
                     "MessageBody": message.encode(),
                     "MessageGroupId": message.group_id,
-                    "MessageDeduplicationId": uuid4().hex,
+                    "MessageDeduplicationId": message.deduplication_id or uuid4().hex,
                 }
                 for n, message in enumerate(messages[start : start + _IN_ONE_CALL])
             ]

@@ -11,10 +11,10 @@ import pytest
 
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
+from jobpipe.domain.events.delivery import MOST_ATTEMPTS, Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.ports import DeliveryStore, WebhookStore
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.schedule import PAUSED_AFTER
+from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, CIRCUIT_PAUSES, PAUSED_AFTER
 from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
@@ -66,6 +66,11 @@ def a_delivery(line: Line, number: int, *, at: int = 0) -> Delivery:
         created_at=rfc3339(AT),
         **texts,
     )
+
+
+def stored(delivery: Delivery) -> Delivery:
+    """Return the delivery as it is found: its body is apart."""
+    return replace(delivery, body="")
 
 
 def a_line(webhook_id: str = "w", item_id: str = "i") -> Line:
@@ -143,7 +148,8 @@ def test_a_webhook_whose_deliveries_fail_for_days_is_paused(stores: EventStores)
     assert (failing.failing_since, failing.paused) == (rfc3339(AT), False)
     soon = AT + PAUSED_AFTER - timedelta(seconds=1)
     still = stores.webhooks.record_outcome(failing, soon, delivered=False)
-    assert still == failing
+    assert still == replace(failing, failures=2)
+    failing = still
     paused = stores.webhooks.record_outcome(failing, AT + PAUSED_AFTER + timedelta(seconds=1), delivered=False)
     assert paused is not None
     assert (paused.paused, paused.paused_by_failures) == (True, True)
@@ -169,7 +175,19 @@ def test_an_outcome_keeps_what_was_changed_meanwhile(stores: EventStores) -> Non
     new = replace(old, url="https://example.com/other")
     assert stores.webhooks.replace(old, new)
     after = stores.webhooks.record_outcome(old, AT, delivered=False)
-    assert after == replace(new, failing_since=rfc3339(AT))
+    assert after == replace(new, failing_since=rfc3339(AT), failures=1)
+
+
+def test_so_many_failures_open_the_circuit_and_a_success_closes_it(stores: EventStores) -> None:
+    webhook = a_webhook()
+    assert stores.webhooks.put_new(webhook, 10)
+    for _ in range(CIRCUIT_OPENS_AFTER):
+        stores.webhooks.record_outcome(webhook, AT, delivered=False)
+    stored = stores.webhooks.get("alice", webhook.webhook_id)
+    assert stored is not None
+    assert (stored.failures, stored.next_try) == (CIRCUIT_OPENS_AFTER, rfc3339(AT + CIRCUIT_PAUSES[0]))
+    assert stores.webhooks.record_outcome(stored, AT, delivered=True) == webhook
+    assert stores.webhooks.get("alice", webhook.webhook_id) == webhook
 
 
 def test_no_outcome_brings_a_deleted_webhook_back(stores: EventStores) -> None:
@@ -196,11 +214,13 @@ def test_a_line_has_its_deliveries_in_the_order_of_their_events(stores: EventSto
     second, first = a_delivery(line, 2), a_delivery(line, 1)
     for each in (second, first, a_delivery(a_line(item_id="other"), 0)):
         assert stores.deliveries.add(each)
-    assert stores.deliveries.head(line) == first
+    assert stores.deliveries.head(line) == stored(first)
+    assert stores.deliveries.first(line) == first.event_id
     stores.deliveries.record(first, DeliveryAttempt(rfc3339(AT), 12, 204), DELIVERED, "")
-    assert stores.deliveries.head(line) == second
+    assert stores.deliveries.head(line) == stored(second)
     stores.deliveries.record(second, DeliveryAttempt(rfc3339(AT), 12, 410), GIVEN_UP, "")
     assert stores.deliveries.head(line) is None
+    assert stores.deliveries.first(line) is None
 
 
 def test_an_event_is_stored_once(stores: EventStores) -> None:
@@ -219,7 +239,8 @@ def test_a_failed_attempt_leaves_the_delivery_at_the_head(stores: EventStores) -
     assert stores.deliveries.add(delivery)
     attempt = DeliveryAttempt(rfc3339(AT), 10_000, None, "no answer in time")
     stores.deliveries.record(delivery, attempt, PENDING, "2026-11-22T20:57:49.123Z")
-    assert stores.deliveries.head(line) == replace(delivery, attempts=(attempt,), due="2026-11-22T20:57:49.123Z")
+    due = "2026-11-22T20:57:49.123Z"
+    assert stores.deliveries.head(line) == replace(stored(delivery), attempts=(attempt,), due=due)
 
 
 def test_a_replay_that_fails_hides_no_success(stores: EventStores) -> None:
@@ -236,6 +257,72 @@ def test_a_replay_that_fails_hides_no_success(stores: EventStores) -> None:
     assert stores.deliveries.head(line) is None
 
 
+def test_an_attempt_and_a_replay_that_end_together_are_both_recorded(stores: EventStores) -> None:
+    """Neither undoes what the other has reached, in either order."""
+    due = rfc3339(AT + timedelta(seconds=5))
+    for number, (in_line, replayed) in enumerate(((PENDING, DELIVERED), (GIVEN_UP, PENDING), (DELIVERED, PENDING))):
+        for first in ("line", "replay"):
+            line = a_line(item_id=f"{number}{first}")
+            delivery = a_delivery(line, 1)
+            assert stores.deliveries.add(delivery)
+            attempt = DeliveryAttempt(rfc3339(AT), 12, 500)
+            replay = replace(attempt, milliseconds=13, replay=True)
+            records = [(attempt, in_line, due if in_line is PENDING else ""), (replay, replayed, "")]
+            for each in records if first == "line" else records[::-1]:
+                stores.deliveries.record(delivery, *each)
+            found = stores.deliveries.get("alice", "w", delivery.event_id)
+            assert found is not None
+            assert {*found.attempts} == {attempt, replay}
+            assert found.state is ({in_line, replayed} - {PENDING}).pop()
+            assert found.due == ""
+            assert stores.deliveries.head(line) is None
+
+
+def test_a_failed_replay_does_not_change_when_the_head_is_due(stores: EventStores) -> None:
+    line, due = a_line(), rfc3339(AT + timedelta(hours=6))
+    delivery = a_delivery(line, 1)
+    assert stores.deliveries.add(delivery)
+    attempt = DeliveryAttempt(rfc3339(AT), 12, 500)
+    stores.deliveries.record(delivery, attempt, PENDING, due)
+    stores.deliveries.record(delivery, replace(attempt, replay=True), PENDING, "")  # it began before
+    found = stores.deliveries.head(line)
+    assert found is not None
+    assert (found.due, len(found.attempts)) == (due, 2)
+
+
+def test_many_replays_are_forgotten_and_no_attempt_that_the_schedule_counts(stores: EventStores) -> None:
+    delivery = a_delivery(a_line(), 1)
+    assert stores.deliveries.add(delivery)
+    attempt = DeliveryAttempt(rfc3339(AT), 0, 500)
+    current: Delivery | None = stores.deliveries.record(delivery, attempt, PENDING, "")
+    for n in range(MOST_ATTEMPTS + 10):
+        assert current is not None
+        replay = replace(attempt, milliseconds=n, replay=True)
+        current = stores.deliveries.record(current, replay, PENDING, "")
+    found = stores.deliveries.get("alice", "w", delivery.event_id)
+    assert found is not None
+    assert found == replace(current, body="") if current else False
+    assert (len(found.attempts), found.attempts_in_line) == (MOST_ATTEMPTS, 1)
+    assert found.attempts[-1].milliseconds == MOST_ATTEMPTS + 9, "the oldest are forgotten"
+
+
+def test_the_lines_that_wait_are_found_page_by_page(stores: EventStores) -> None:
+    lines = [a_line(item_id=str(n)) for n in range(5)]
+    deliveries = [a_delivery(line, n) for line in lines for n in range(3)]
+    for each in (*deliveries, a_delivery(a_line("other"), 0)):
+        assert stores.deliveries.add(each)
+    for each in deliveries[:3]:
+        stores.deliveries.record(each, DeliveryAttempt(rfc3339(AT), 12, 204), DELIVERED, "")
+    found, after = [], None
+    while True:
+        page = stores.deliveries.lines("alice", "w", 2, after)
+        found += page.lines
+        after = page.next_after
+        if after is None:
+            break
+    assert sorted(found, key=lambda line: line.document) == sorted(lines[1:], key=lambda line: line.document)
+
+
 def test_an_attempt_of_an_expired_delivery_is_not_recorded(stores: EventStores) -> None:
     delivery = a_delivery(a_line(), 1)
     stores.deliveries.record(delivery, DeliveryAttempt(rfc3339(AT), 12, 204), DELIVERED, "")
@@ -246,7 +333,9 @@ def test_an_event_of_no_document_is_in_no_line(stores: EventStores) -> None:
     line = Line.of_no_document("alice", "w")
     delivery = a_delivery(line, 0)
     assert stores.deliveries.add(delivery)
-    assert stores.deliveries.get("alice", "w", delivery.event_id) == delivery
+    assert stores.deliveries.get("alice", "w", delivery.event_id) == stored(delivery)
+    assert stores.deliveries.with_body(stored(delivery)) == delivery
+    assert stores.deliveries.lines("alice", "w", 10, None).lines == []
     stores.deliveries.record(delivery, DeliveryAttempt(rfc3339(AT), 12, 204), DELIVERED, "")
     found = stores.deliveries.get("alice", "w", delivery.event_id)
     assert found is not None

@@ -15,7 +15,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from standardwebhooks import Webhook as Verifier
 
 from infra.keys.api_keys import FIRST_OWNER
-from jobpipe.domain.clock import now
+from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.events.delivery import Delivery, DeliveryState
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep
 from jobpipe.domain.events.receiver_url import UrlRules
@@ -200,7 +200,7 @@ def test_events_are_replayed(stage: Stage, telling: Telling) -> None:
         telling.delivery(webhook, event_id, DeliveryState.DELIVERED, 1)
         telling.queue.again([SendAgain(webhook.owner, webhook.webhook_id, event_id)])
         telling.delivery(webhook, event_id, DeliveryState.DELIVERED, 2)
-        telling.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, EVER, replay=True))
+        telling.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, EVER, replay=True, at=rfc3339(now())))
         delivery = telling.delivery(webhook, event_id, DeliveryState.DELIVERED, 3)
         requests = hook.wait_for(3, of=item_id)
     assert [each.replay for each in delivery.attempts] == [False, True, True]
@@ -218,7 +218,7 @@ def test_a_receiver_that_is_gone_is_paused_and_goes_on_when_it_is_resumed(stage:
         telling.stored(webhook, 2)
         assert len(hook.received) == 1
         assert telling.webhooks.replace(paused, replace(paused, paused=False, paused_by_failures=False))
-        telling.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, EVER, replay=False))
+        telling.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, at=rfc3339(now())))
         assert hook.wait_for(2, of=item_id)[1].event["data"]["job_id"] == job.id
 
 

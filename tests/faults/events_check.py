@@ -99,7 +99,10 @@ def _check_order(world: World, told: list[Told]) -> None:
 
 def _first(told: list[Told]) -> list[Told]:
     """Return the first receipt of each event, since events are told at least once."""
-    return list({each.event["id"]: each for each in reversed(told)}.values())[::-1]
+    first: dict[str, Told] = {}
+    for each in told:
+        first.setdefault(each.event["id"], each)
+    return list(first.values())
 
 
 def _stem(job_id: str, job: Mapping[str, Any]) -> str:

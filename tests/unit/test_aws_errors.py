@@ -93,7 +93,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("dynamodb", "delete_item", lambda s: s.deliveries._delete({"partition": {"S": "p"}, "entry": {"S": "e"}})),
     ("sqs", "send_message_batch", lambda s: s.events.tell([("g", [REF])])),
     ("sqs", "send_message_batch", lambda s: s.lines.now([WakeLine(Line("alice", "w", "d"))])),
-    ("sqs", "send_message", lambda s: s.lines.sweep(Sweep("alice", "w", "2026", replay=True))),
+    ("sqs", "send_message", lambda s: s.lines.sweep(Sweep("alice", "w"))),
 ]
 OUTAGES = [
     ("KMS.ThrottlingException", 400),

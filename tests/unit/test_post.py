@@ -7,8 +7,10 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from jobpipe.domain.clock import now
+from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
@@ -111,7 +114,15 @@ def resolving_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "addresses", [["127.0.0.1"], ["10.0.0.1"], ["93.184.216.34", "169.254.169.254"], ["fe80::1%eth0"], ["::1"]]
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["10.0.0.1"],
+        ["93.184.216.34", "169.254.169.254"],
+        ["fe80::1%eth0"],
+        ["2606:4700::1111%eth0"],
+        ["::1"],
+    ],
 )
 def test_a_name_with_an_address_that_is_not_public_is_not_connected_to(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
@@ -253,3 +264,64 @@ def test_a_receiver_that_speaks_no_tls_is_a_failure() -> None:
     with raw_server(behave) as url:
         attempt = LOCAL(a_webhook(url.replace("http://", "https://")), a_delivery())
     assert (attempt.status, attempt.error) == (None, "TLS failed")
+
+
+def test_what_follows_the_status_is_read_for_a_second_only() -> None:
+    """A receiver that sends its body byte by byte would hold one of few places for the ten seconds of an attempt."""
+    ended: list[float] = []
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        for _ in range(100):
+            connection.sendall(b"x")
+            time.sleep(0.1)
+        ended.append(time.monotonic())
+
+    with raw_server(answer) as url:
+        attempt = LOCAL(a_webhook(url), a_delivery())
+    assert attempt.status == 200
+    assert 900 <= attempt.milliseconds < 5000
+    assert not ended
+
+
+def test_an_answer_before_the_whole_event_was_read_counts() -> None:
+    """A receiver may refuse by its headers, and close the connection while the event is being sent."""
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(1024)
+        connection.sendall(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n")
+
+    sent: list[object] = []
+
+    class Breaking(HTTPConnection):
+        def request(self, *given: Any, **named: Any) -> None:
+            super().request(*given, **named)
+            sent.append(given)
+            raise BrokenPipeError
+
+    with raw_server(refuse) as url, pytest.MonkeyPatch.context() as patches:
+        patches.setattr(module, "HTTPConnection", Breaking)
+        attempt = LOCAL(a_webhook(url), a_delivery())
+    assert sent
+    assert attempt.status == 413
+
+
+def test_a_wait_for_other_look_ups_is_no_failure_of_the_receiver(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    may_end = threading.Event()
+
+    def getaddrinfo(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        may_end.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with ThreadPoolExecutor(1) as one:
+        monkeypatch.setattr(module, "_resolvers", lambda: one)
+        slow = QUICK(a_webhook("https://slow.example/"), a_delivery())
+        with pytest.raises(Unavailable):
+            QUICK(a_webhook("https://other.example/"), a_delivery())
+        may_end.set()
+    assert (slow.status, slow.error) == (None, "no answer in time")
+    assert asked == ["slow.example"], "the other look-up was cancelled"

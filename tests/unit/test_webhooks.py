@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
@@ -153,10 +154,14 @@ def test_resuming_wakes_what_has_waited_however_often_it_is_asked_for(pipeline: 
     answer = pipeline.request("PATCH", target, {"paused": False}).json
     assert (answer["paused"], answer["paused_by_failures"], answer["failing_since"]) == (False, False, None)
     assert pipeline.request("PATCH", target, {"paused": False}).status == 200
-    everything = Sweep("alice", made["id"], "0001-01-01T00:00:00.000Z", replay=False)
-    assert pipeline.delivery_queue.sweeps == [everything] * 2
+    first, second, *repeated = pipeline.delivery_queue.sweeps
+    assert first == second == Sweep("alice", made["id"], at=first.at)
+    assert first.at <= rfc3339(now()), "what was attempted before then is attempted at once"
+    assert repeated == [Sweep("alice", made["id"])] * 2, "it was not paused: nothing is attempted before it is due"
+    pauses = [pause.total_seconds() for pause in pipeline.delivery_queue.pauses]
+    assert pauses == [30, 0, 30, 0], "one comes after the change, even if the process ends in between"
     pipeline.request("PATCH", target, {"paused": True})
-    assert len(pipeline.delivery_queue.sweeps) == 2
+    assert len(pipeline.delivery_queue.sweeps) == 4
 
 
 class ChangedMeanwhile(MemoryWebhooks):
@@ -275,7 +280,10 @@ def test_events_since_a_time_are_replayed(pipeline: Pipeline, since: str, in_utc
     made = created(pipeline)
     answer = pipeline.request("POST", f"/webhooks/{made['id']}/replay", {"since": since})
     assert (answer.status, answer.json) == (202, {"since": in_utc})
-    assert pipeline.delivery_queue.sweeps == [Sweep("alice", made["id"], in_utc, replay=True)]
+    (sweep,) = pipeline.delivery_queue.sweeps
+    assert sweep == Sweep("alice", made["id"], in_utc, replay=True, at=sweep.at)
+    age = now() - datetime.fromisoformat(sweep.at)
+    assert timedelta() <= age < timedelta(minutes=1), "what comes later is not replayed"
 
 
 def test_a_paused_webhook_can_be_tested_and_replayed(pipeline: Pipeline) -> None:
@@ -364,13 +372,13 @@ class NoQueue:
     def now(self, lines: Sequence[WakeLine]) -> None:
         raise Unavailable("SQS does not answer.")
 
-    def later(self, line: Line, due: str, pause: timedelta) -> None:
+    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
         raise Unavailable("SQS does not answer.")
 
     def again(self, replays: Sequence[SendAgain]) -> None:
         raise Unavailable("SQS does not answer.")
 
-    def sweep(self, sweep: Sweep) -> None:
+    def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:
         raise Unavailable("SQS does not answer.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from jobpipe.domain import json_text
@@ -38,7 +39,7 @@ from ..webhook_services import WebhookServices
 
 DELETED = {"message": "Webhook deleted"}
 
-_ALL = "0001-01-01T00:00:00.000Z"  # since when: all that is stored
+_LONGEST_REQUEST = timedelta(seconds=30)  # API Gateway answers before
 _MOST_TRIES = 10  # of a change while others change the same webhook
 
 
@@ -54,6 +55,9 @@ def create_webhook(request: HttpRequest, services: Services) -> HttpResponse:
         digest = request_digest(request.owner, key)
         wanted = replace(wanted, webhook_id=digest, secret_request=digest)
     webhook = _earlier(wanted, on) or wanted
+    if key is not None:
+        # A webhook that was deleted may have had the same id: its lines are not woken by new events alone.
+        on.queue.sweep(_waking(wanted, rfc3339(now())), _LONGEST_REQUEST)
     if webhook is wanted and not on.webhooks.put_new(wanted, MAX_WEBHOOKS):
         repeated = _earlier(wanted, on)  # the same request may have been faster
         if repeated is None:
@@ -86,11 +90,25 @@ def change_webhook(request: HttpRequest, services: Services) -> HttpResponse:
         return dict(body)
 
     members = request_fields.json_body(request, check)
-    webhook = _replaced(webhook, lambda old: changed_webhook(old, members, known, on.urls, now()), request, on)
-    if members.get("paused") is False:
-        # After the change, and even if it was not paused: a repeated request wakes what an interrupted one has not.
-        on.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, _ALL, replay=False))
+    resumes, at = members.get("paused") is False, rfc3339(now())
+    was_paused = webhook.paused
+
+    def change(old: Webhook) -> Webhook:
+        nonlocal was_paused
+        was_paused = was_paused or old.paused  # another change may have paused it meanwhile
+        return changed_webhook(old, members, known, on.urls, now())
+
+    if resumes:  # it comes after the change, even if this process ends in between
+        on.queue.sweep(_waking(webhook, at if was_paused else ""), _LONGEST_REQUEST)
+    webhook = _replaced(webhook, change, request, on)
+    if resumes:
+        on.queue.sweep(_waking(webhook, at if was_paused else ""))
     return _shown(200, webhook)
+
+
+def _waking(webhook: Webhook, resumed: str) -> Sweep:
+    """Return a sweep through the webhook's lines. If it was not paused, nothing is attempted before it is due."""
+    return Sweep(webhook.owner, webhook.webhook_id, at=resumed)
 
 
 def delete_webhook(request: HttpRequest, services: Services) -> HttpResponse:
@@ -166,12 +184,12 @@ def replay_delivery(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def replay_deliveries(request: HttpRequest, services: Services) -> HttpResponse:
-    """Deliver all events since a time once more."""
+    """Deliver all events from a time until now once more."""
     on = _services(services)
     request_fields.refuse_preconditions(request)
     since = request_fields.json_body(request, _since)
     webhook = _own(request, on)
-    on.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, since, replay=True))
+    on.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, since, replay=True, at=rfc3339(now())))
     return _accepted(webhook, {"since": since})
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
 from jobpipe.domain.documents.item_ref import ItemRef
+
+MOST_ATTEMPTS = 50
+"""Attempts that are kept of one delivery, since there can be any number of replays."""
 
 
 class DeliveryState(StrEnum):
@@ -56,7 +59,7 @@ class Line:
 
     @classmethod
     def of_no_document(cls, owner: str, webhook_id: str) -> Line:
-        """Return what a test event has for a line: it is stored apart, and DeliveryQueue.again attempts it once."""
+        """Return the line of a test event: it has no document, so that the event is in no order with others."""
         return cls(owner, webhook_id, "")
 
 
@@ -69,16 +72,37 @@ class Delivery:
     event_type: str
     subject: str
     sequence: str
-    body: str  # the CloudEvent
     state: DeliveryState
     attempts: tuple[DeliveryAttempt, ...]
     created_at: str  # RFC 3339
     due: str = ""  # when a failed one is tried again, RFC 3339
+    body: str = ""  # the CloudEvent; it is stored apart, and read only before a request
 
     @property
     def attempts_in_line(self) -> int:
         """Return the number of attempts that the schedule counts: replays are apart."""
         return sum(not each.replay for each in self.attempts)
+
+    def recorded(self, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> Delivery:
+        """Return the delivery after one more attempt, from which `state` and `due` follow.
+
+        An attempt in the line and a replay may end at the same time: no failure undoes what the other has reached.
+        Of many replays the oldest are forgotten, and never an attempt that the schedule counts.
+        """
+        has_ended = self.state is not DeliveryState.PENDING
+        if has_ended and state is not DeliveryState.DELIVERED:
+            state = self.state
+        if attempt.replay:
+            due = self.due
+        attempts = (*self.attempts, attempt)
+        replays = [each for each in attempts if each.replay]
+        forgotten = replays[: max(0, len(attempts) - MOST_ATTEMPTS)]
+        return replace(
+            self,
+            attempts=tuple(each for each in attempts if each not in forgotten),
+            state=state,
+            due=due if state is DeliveryState.PENDING else "",
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the delivery as a resource, without the event itself."""

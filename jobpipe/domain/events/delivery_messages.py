@@ -3,7 +3,8 @@
 deliveries.fifo    WakeLine    deliver the head of a line, and what follows it
                    SendAgain   deliver one event once more, outside of its line
 deliveries-later   WakeLine    pass the message on to deliveries.fifo when it is due
-                   Sweep       go through the deliveries of a webhook, and wake or replay them
+                   SendAgain   the same
+                   Sweep       wake all lines of a webhook, or replay its events, page after page
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from jobpipe.domain import json_text
-from jobpipe.domain.errors import InvalidRequest, UndecodableMessage
+from jobpipe.domain.errors import InvalidRequest, NewerMessage, UndecodableMessage
 from jobpipe.domain.events.delivery import Line
-from jobpipe.domain.events.schedule import AT_ONCE
+from jobpipe.domain.events.schedule import AT_ONCE, OWNER_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +24,22 @@ class WakeLine:
 
     line: Line
     due: str = ""  # RFC 3339; the clocks of two Lambdas may differ, so the time for which it waited counts
+    resumed: str = ""  # when the webhook was resumed: a head that was last attempted before then is due
 
     @property
     def group_id(self) -> str:
-        """Return the message group: one line has one group, and a receiver has AT_ONCE of them."""
-        return f"{self.line.webhook_id}-{_slot(self.line.document)}"
+        """Return the message group: one line has one group."""
+        return _group(self.line.owner, self.line.webhook_id, self.line.document)
+
+    @property
+    def deduplication_id(self) -> str:
+        """Return an empty text: the same line may be woken again at any time."""
+        return ""
 
     def encode(self) -> str:
         """Return the body of the message."""
         line = [self.line.owner, self.line.webhook_id, self.line.document]
-        return json_text.encode({"v": _FORM, "wake": line, "due": self.due})
+        return json_text.encode({"v": _FORM, "wake": line, "due": self.due, "resumed": self.resumed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +49,48 @@ class SendAgain:
     owner: str
     webhook_id: str
     event_id: str
+    sweep: str = ""  # the id of the sweep that replays it; empty if the event was named
+    due: str = ""  # RFC 3339; until when it has waited for the webhook's circuit
 
     @property
     def group_id(self) -> str:
         """Return the message group, which is one of those of the receiver's lines."""
-        return f"{self.webhook_id}-{_slot(self.event_id)}"
+        return _group(self.owner, self.webhook_id, self.event_id)
+
+    @property
+    def deduplication_id(self) -> str:
+        """Return an id that the message has again if its sweep repeats a page; empty if it is of no sweep."""
+        return sha256(self.encode().encode(errors="surrogatepass")).hexdigest() if self.sweep else ""
 
     def encode(self) -> str:
         """Return the body of the message."""
-        return json_text.encode({"v": _FORM, "again": [self.owner, self.webhook_id, self.event_id]})
+        again = [self.owner, self.webhook_id, self.event_id]
+        return json_text.encode({"v": _FORM, "again": again, "sweep": self.sweep, "due": self.due})
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Go through the deliveries of a webhook since a time, oldest first, from the cursor `after` on."""
+    """Wake the lines of a webhook, or replay its events since a time; go on after the cursor.
+
+    `at` is the time of the last event of a replay. Otherwise it is the time at which the webhook was resumed, or
+    empty if it was not paused.
+    """
 
     owner: str
     webhook_id: str
-    since: str  # RFC 3339
-    replay: bool  # whether all events are delivered once more; otherwise the lines of pending ones are woken
+    since: str = ""  # RFC 3339, of the first event of a replay
+    replay: bool = False  # whether all events are delivered once more; otherwise all lines are woken
+    at: str = ""  # RFC 3339
     after: str | None = None
+
+    @property
+    def sweep_id(self) -> str:
+        """Return a text that all pages of the sweep have, and no other sweep."""
+        return sha256(f"{self.webhook_id}\n{self.since}\n{self.at}".encode()).hexdigest()[:32]
 
     def encode(self) -> str:
         """Return the body of the message."""
-        place = [self.owner, self.webhook_id, self.since]
+        place = [self.owner, self.webhook_id, self.since, self.at]
         return json_text.encode({"v": _FORM, "sweep": place, "replay": self.replay, "after": self.after})
 
 
@@ -74,26 +99,48 @@ _FORM = 1
 
 
 def decode_delivery_message(body: str) -> DeliveryMessage:
-    """Return the message; raise UndecodableMessage if it is none of these forms."""
+    """Return the message; raise NewerMessage for one of a later release, or UndecodableMessage if it is none."""
     try:
         value = json_text.decode(body)
     except InvalidRequest as refusal:
         raise UndecodableMessage(refusal.detail) from None
     match value:
-        case {"v": 1, "wake": [str(owner), str(webhook_id), str(document)], "due": str(due)}:
-            return WakeLine(Line(owner, webhook_id, document), due)
-        case {"v": 1, "again": [str(owner), str(webhook_id), str(event_id)]}:
-            return SendAgain(owner, webhook_id, event_id)
         case {
             "v": 1,
-            "sweep": [str(owner), str(webhook_id), str(since)],
+            "wake": [str(owner), str(webhook_id), str(document)],
+            "due": str(due),
+            "resumed": str(resumed),
+        }:
+            return WakeLine(Line(owner, webhook_id, document), due, resumed)
+        case {
+            "v": 1,
+            "again": [str(owner), str(webhook_id), str(event_id)],
+            "sweep": str(sweep),
+            "due": str(due),
+        }:
+            return SendAgain(owner, webhook_id, event_id, sweep, due)
+        case {
+            "v": 1,
+            "sweep": [str(owner), str(webhook_id), str(since), str(at)],
             "replay": bool(replay),
             "after": (str() | None) as after,
         }:
-            return Sweep(owner, webhook_id, since, replay, after)
+            return Sweep(owner, webhook_id, since, replay, at, after)
+        case {"v": int(form)} if form != _FORM:
+            raise NewerMessage(form)
         case _:
             raise UndecodableMessage("it is no message about deliveries")
 
 
-def _slot(text: str) -> int:
-    return int(sha256(text.encode(errors="surrogatepass")).hexdigest(), 16) % AT_ONCE
+def _group(owner: str, webhook_id: str, text: str) -> str:
+    """Return one of the message groups of an owner, of which each of its webhooks has some.
+
+    SQS lets one batch at a time have messages of a group. So a receiver gets AT_ONCE requests at a time, and all
+    receivers of an owner OWNER_AT_ONCE, whatever they do.
+    """
+    slot = (_number(webhook_id) + _number(text) % AT_ONCE) % OWNER_AT_ONCE
+    return f"{sha256(owner.encode()).hexdigest()[:32]}-{slot}"
+
+
+def _number(text: str) -> int:
+    return int(sha256(text.encode(errors="surrogatepass")).hexdigest(), 16)

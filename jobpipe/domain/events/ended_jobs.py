@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from jobpipe.domain import json_text
-from jobpipe.domain.errors import InvalidRequest, UndecodableMessage
+from jobpipe.domain.errors import InvalidRequest, NewerMessage, UndecodableMessage
 from jobpipe.domain.job_ref import JobRef
 
 _FORM = 1
@@ -23,11 +23,13 @@ def deduplication_id(jobs: Sequence[JobRef]) -> str:
 
 
 def decode_ended(body: str) -> list[JobRef]:
-    """Return the jobs; raise UndecodableMessage if the message is none of this form."""
+    """Return the jobs; raise NewerMessage for a message of a later release, or UndecodableMessage if it is none."""
     try:
         value = json_text.decode(body)
     except InvalidRequest as refusal:
         raise UndecodableMessage(refusal.detail) from None
+    if isinstance(value, dict) and isinstance(value.get("v"), int) and value["v"] != _FORM:
+        raise NewerMessage(value["v"])
     if not isinstance(value, dict) or value.get("v") != _FORM or not isinstance(value.get("jobs"), list):
         raise UndecodableMessage("it is no message of ended jobs")
     return [_job(pair) for pair in value["jobs"]]

@@ -15,9 +15,17 @@ from jobpipe.domain.job_ref import JobRef
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPage:
-    """A page of deliveries, newest event first, and the cursor of the next page."""
+    """A page of deliveries, and the cursor of the next page; None if this is the last one."""
 
     deliveries: list[Delivery]
+    next_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinePage:
+    """A page of the lines that have deliveries, and the cursor of the next page; None if this is the last one."""
+
+    lines: list[Line]
     next_after: str | None
 
 
@@ -43,7 +51,7 @@ class WebhookStore(Protocol):
         """Delete the webhook; return whether there was one."""
 
     def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
-        """Record whether a delivery succeeded, and pause the webhook after PAUSED_AFTER of failures only.
+        """Record whether the attempt that began at this time succeeded (circuit.after_outcome).
 
         Return the webhook as it is then, or None if it was deleted.
         """
@@ -61,23 +69,37 @@ class DeliveryStore(Protocol):
         An event whose line has no document is stored without a line.
         """
 
+    def first(self, line: Line) -> str | None:
+        """Return the id of the first event of the line; None if the line is empty.
+
+        The event's delivery may have ended, if the process that ended it came no further.
+        """
+
     def head(self, line: Line) -> Delivery | None:
-        """Return the first pending delivery of the line."""
+        """Return the first pending delivery of the line, without its body."""
 
-    def record(self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> None:
-        """Add an attempt. If the delivery is not pending any more, it leaves its line.
+    def lines(self, owner: str, webhook_id: str, limit: int, after: str | None) -> LinePage:
+        """Return lines of the webhook that have deliveries, each once. `limit` counts their deliveries."""
 
-        If the delivery has expired meanwhile, nothing is recorded.
+    def record(
+        self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str
+    ) -> Delivery | None:
+        """Add an attempt (Delivery.recorded). If the delivery is not pending any more, it leaves its line.
+
+        Return the delivery as it is then; None if it has expired meanwhile, and nothing is recorded.
         """
 
     def get(self, owner: str, webhook_id: str, event_id: str) -> Delivery | None:
-        """Return a delivery."""
+        """Return a delivery, without its body."""
+
+    def with_body(self, delivery: Delivery) -> Delivery | None:
+        """Return the delivery with its event; None if the event has expired."""
 
     def page(self, owner: str, webhook_id: str, limit: int, after: str | None) -> DeliveryPage:
         """Return deliveries without their bodies, newest event first."""
 
     def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
-        """Return deliveries of events since this time (RFC 3339), oldest event first."""
+        """Return deliveries of events since this time (RFC 3339), without their bodies, oldest event first."""
 
 
 class EventQueue(Protocol):
@@ -99,11 +121,11 @@ class DeliveryQueue(Protocol):
     def now(self, lines: Sequence[WakeLine]) -> None:
         """Let the heads of these lines be delivered."""
 
-    def later(self, line: Line, due: str, pause: timedelta) -> None:
-        """Let the head of this line be delivered when it is due (RFC 3339), after the pause."""
+    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
+        """Let the message come when it is due, after the pause, or let it be asked again before."""
 
     def again(self, replays: Sequence[SendAgain]) -> None:
         """Let each of these events be delivered once more, outside of its line."""
 
-    def sweep(self, sweep: Sweep) -> None:
-        """Let the deliveries of a webhook be woken or replayed, page after page."""
+    def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:
+        """Let the deliveries of a webhook be woken or replayed, page after page; begin after the pause."""

@@ -59,7 +59,9 @@ class UrlRules:
 
 
 def literal_address(host: str) -> Address | None:
-    """Return the address that a host is; None if it is a name."""
+    """Return the address that a host is; None if it is a name, or has a zone, which no public address has."""
+    if "%" in host:
+        return None
     try:
         return ipaddress.ip_address(host)
     except ValueError:

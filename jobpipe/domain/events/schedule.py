@@ -23,13 +23,25 @@ KEPT_FOR = timedelta(days=30)
 """How long an event is kept for a webhook: while it waits, and for a replay."""
 
 ATTEMPT_SECONDS = 10.0
-"""The time in which a receiver must have answered."""
+"""The time in which a receiver must have answered with a status."""
 
 MAX_ANSWER_BYTES = 64 * 1024
 """Of a receiver's answer; more is not read."""
 
+AFTER_STATUS_SECONDS = 1.0
+"""The time in which the rest of an answer is read after its status, which has decided."""
+
 AT_ONCE = 4
 """Deliveries to one receiver at the same time."""
+
+OWNER_AT_ONCE = 8
+"""Deliveries to all receivers of one owner at the same time."""
+
+CIRCUIT_OPENS_AFTER = 5
+"""So many failures of a webhook without a success open its circuit: nothing is attempted for a while."""
+
+CIRCUIT_PAUSES = PAUSES[:3]
+"""How long the circuit is open, first and after each further failure; the last pause is repeated."""
 
 
 def pause_after(attempts: int) -> timedelta | None:

@@ -57,6 +57,8 @@ class Webhook:
     paused: bool = False
     failing_since: str | None = None  # when its deliveries began to fail, RFC 3339; None if the last one succeeded
     paused_by_failures: bool = False  # whether it was paused by failures for days, or by a receiver that is gone
+    failures: int = 0  # attempts that failed since the last one that succeeded; those that began together are one
+    next_try: str | None = None  # until when its circuit is open, RFC 3339 (circuit.py)
     old_secret: str | None = None
     old_secret_until: str | None = None  # RFC 3339
     secret_request: str | None = None  # what `request_digest` makes of the key of the request that made the secret
@@ -154,6 +156,8 @@ def changed_webhook(webhook: Webhook, body: Any, known: Collection[str], urls: U
     found.check()
     if valid.get("paused") is False:
         valid |= {"paused_by_failures": False, "failing_since": None}
+    if valid.get("paused") is False or "url" in valid:
+        valid |= {"failures": 0, "next_try": None}  # the circuit is closed: it may answer now
     return replace(webhook, **valid, updated_at=rfc3339(at))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from jobpipe.domain.clock import now
+from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.events.delivery_messages import Sweep
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.schedule import PAUSES
+from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, PAUSES
 from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_webhook
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.scenarios.parts import LARGE, Action, ask, create, die_once_at, existing, put_in, scenario
@@ -150,13 +150,31 @@ def resume_after_the_receiver_was_gone(world: World) -> Action:
 
 
 @scenario
+def wait_for_a_dead_receiver(world: World) -> Action:
+    """So many attempts have failed that the webhook's circuit is open, and the next one fails, too."""
+    with_webhook(world, events=["job.ended"])
+    answer(world, *[503] * (CIRCUIT_OPENS_AFTER + 1))
+    receivers = world.receivers
+    assert receivers is not None
+    for n in range(CIRCUIT_OPENS_AFTER):
+        create(world, f"tent {n}")
+    world.settle(until=lambda: len(receivers.answers) == 1)
+
+    def action() -> None:
+        create(world, "yurt")
+
+    return action
+
+
+@scenario
 def replay_what_was_told(world: World) -> Action:
     webhook = with_webhook(world, events=["job.ended"])
     for name in ("tent", "yurt", "hut"):
         existing(world, name)
 
     def action() -> None:
-        world.send("DeliveriesLaterQueueUrl", Sweep(webhook.owner, webhook.webhook_id, _EVER, True).encode())
+        sweep = Sweep(webhook.owner, webhook.webhook_id, _EVER, replay=True, at=rfc3339(now()))
+        world.send("DeliveriesLaterQueueUrl", sweep.encode())
 
     return action
 
@@ -181,7 +199,8 @@ def resume(world: World, webhook: Webhook) -> None:
     stored = _webhooks(world).get(webhook.owner, webhook.webhook_id)
     assert stored is not None
     assert _webhooks(world).replace(stored, replace(stored, paused=False, paused_by_failures=False))
-    world.send("DeliveriesLaterQueueUrl", Sweep(webhook.owner, webhook.webhook_id, _EVER, False).encode())
+    sweep = Sweep(webhook.owner, webhook.webhook_id, at=rfc3339(now()))
+    world.send("DeliveriesLaterQueueUrl", sweep.encode())
 
 
 def _webhooks(world: World) -> DynamoDbWebhooks:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from jobpipe.domain.events.schedule import PAUSES
 from jobpipe.domain.events.webhook import Webhook
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from tests.faults.scenarios.events import with_webhook
-from tests.faults.scenarios.parts import Action, create, scenario
+from tests.faults.scenarios.events import answer, with_webhook
+from tests.faults.scenarios.parts import Action, ask, create, scenario
 from tests.faults.world import World
 from tests.helpers.pipeline import Answer
 
@@ -99,6 +101,26 @@ def replay_an_event(world: World) -> Action:
         ok(world.insist("POST", target), 202)
         world.settle()
         assert told(world).count(event) >= 2
+
+    return action
+
+
+@scenario
+def replay_the_head_of_a_line(world: World) -> Action:
+    """The head waits two hours for its next attempt. Its replay delivers it, and the next one of its line follows."""
+    webhook = with_webhook(world, events=["job.ended"])
+    answer(world, *[500] * 5)
+    tent = create(world, "tent")
+    last = world.emulator.clock.elapsed + sum(PAUSES[:4], timedelta()).total_seconds() + 60
+    world.settle(until=lambda: world.emulator.clock.elapsed > last)
+    (event,) = states(world, webhook)
+    began = world.emulator.clock.elapsed
+
+    def action() -> None:
+        ask(world, "merge", tent, colour="red")
+        ok(world.insist("POST", f"/webhooks/{webhook.webhook_id}/deliveries/{event}/replay"), 202)
+        world.settle(until=lambda: len({*told(world)}) == 2)
+        assert world.emulator.clock.elapsed - began < timedelta(hours=1).total_seconds()
 
     return action
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.events.circuit import after_outcome
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
-from jobpipe.domain.events.ports import DeliveryPage
-from jobpipe.domain.events.schedule import PAUSED_AFTER
+from jobpipe.domain.events.ports import DeliveryPage, LinePage
 from jobpipe.domain.events.webhook import Webhook
 
 
@@ -51,14 +50,7 @@ class MemoryWebhooks:
         stored = self.get(webhook.owner, webhook.webhook_id)
         if stored is None:
             return None
-        since = None if delivered else stored.failing_since or rfc3339(at)
-        is_given_up = since is not None and datetime.fromisoformat(since) + PAUSED_AFTER <= at
-        new = replace(
-            stored,
-            failing_since=since,
-            paused=stored.paused or is_given_up,
-            paused_by_failures=stored.paused_by_failures or is_given_up,
-        )
+        new = after_outcome(stored, at, delivered=delivered)
         self.rows[stored.owner, stored.webhook_id] = new
         return new
 
@@ -85,17 +77,35 @@ class MemoryDeliveries:
     def head(self, line: Line) -> Delivery | None:
         in_line = [each for each in self.rows.values() if each.line == line and line.document]
         pending = [each for each in in_line if each.state is DeliveryState.PENDING]
-        return min(pending, key=lambda each: each.sequence, default=None)
+        head = min(pending, key=lambda each: each.sequence, default=None)
+        return None if head is None else replace(head, body="")
 
-    def record(self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> None:
+    def first(self, line: Line) -> str | None:
+        head = self.head(line)
+        return None if head is None else head.event_id
+
+    def lines(self, owner: str, webhook_id: str, limit: int, after: str | None) -> LinePage:
+        pending = [each for each in self._of(owner, webhook_id) if each.state is DeliveryState.PENDING]
+        documents = sorted({each.line.document for each in pending if each.line.document})
+        left = [each for each in documents if after is None or each > after]
+        lines = [Line(owner, webhook_id, each) for each in left[:limit]]
+        return LinePage(lines, lines[-1].document if len(left) > limit else None)
+
+    def record(
+        self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str
+    ) -> Delivery | None:
         place = (delivery.line.owner, delivery.line.webhook_id, delivery.event_id)
         stored = self.rows.get(place)
         if stored is not None:
-            new = stored.state if state is delivery.state else state
-            self.rows[place] = replace(stored, attempts=(*delivery.attempts, attempt), state=new, due=due)
+            self.rows[place] = stored.recorded(attempt, state, due)
+        return self.get(*place)
 
     def get(self, owner: str, webhook_id: str, event_id: str) -> Delivery | None:
-        return self.rows.get((owner, webhook_id, event_id))
+        stored = self.rows.get((owner, webhook_id, event_id))
+        return None if stored is None else replace(stored, body="")
+
+    def with_body(self, delivery: Delivery) -> Delivery | None:
+        return self.rows.get((delivery.line.owner, delivery.line.webhook_id, delivery.event_id))
 
     def page(self, owner: str, webhook_id: str, limit: int, after: str | None) -> DeliveryPage:
         newest_first = sorted(self._of(owner, webhook_id), key=lambda each: each.event_id, reverse=True)
@@ -124,18 +134,20 @@ class MemoryDeliveryQueue:
     """DeliveryQueue, which keeps what was sent."""
 
     lines: list[WakeLine] = field(default_factory=list)
-    postponed: list[tuple[Line, str, timedelta]] = field(default_factory=list)
+    postponed: list[tuple[WakeLine | SendAgain, timedelta]] = field(default_factory=list)
     replays: list[SendAgain] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)
+    pauses: list[timedelta] = field(default_factory=list)  # before the sweeps
 
     def now(self, lines: Sequence[WakeLine]) -> None:
         self.lines += lines
 
-    def later(self, line: Line, due: str, pause: timedelta) -> None:
-        self.postponed.append((line, due, pause))
+    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
+        self.postponed.append((message, pause))
 
     def again(self, replays: Sequence[SendAgain]) -> None:
         self.replays += replays
 
-    def sweep(self, sweep: Sweep) -> None:
+    def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:
         self.sweeps.append(sweep)
+        self.pauses.append(pause)

@@ -43,7 +43,7 @@ def deliveries_consumer(services: TellingServices, seconds_left: SecondsLeft) ->
             case WakeLine() as wake:
                 deliver_line(wake, services, seconds_left)
             case SendAgain() as replay:
-                send_again(replay, services)
+                send_again(replay, services, is_repeated=message.receive_count > 1)
             case other:
                 _log_misplaced(other, message)
         # Lambda deletes messages when the whole batch has ended. A slow receiver in the batch would hold up the
@@ -64,8 +64,8 @@ def later_consumer(services: TellingServices, seconds_left: SecondsLeft) -> Cons
 
     def process(message: Message) -> None:
         match _decoded(message):
-            case WakeLine() as wake:
-                wake_in_time(wake, services)
+            case WakeLine() | SendAgain() as waiting:
+                wake_in_time(waiting, services)
             case Sweep() as place:
                 sweep(place, services)
             case other:
@@ -82,7 +82,7 @@ def later_consumer(services: TellingServices, seconds_left: SecondsLeft) -> Cons
 
 
 def _decoded(message: Message) -> DeliveryMessage | None:
-    """Return the message; None if it is none, which is logged."""
+    """Return the message; None if it is none, which is logged. Raise NewerMessage for one of a later release."""
     try:
         return decode_delivery_message(message.body)
     except UndecodableMessage as why:

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException
 from threading import Timer
@@ -20,11 +20,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from jobpipe import __version__
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.errors import InvalidRequest
+from jobpipe.domain.errors import InvalidRequest, Unavailable
 from jobpipe.domain.events.cloud_event import MEDIA_TYPE
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt
 from jobpipe.domain.events.receiver_url import Address, UrlRules, literal_address
-from jobpipe.domain.events.schedule import ATTEMPT_SECONDS, MAX_ANSWER_BYTES
+from jobpipe.domain.events.schedule import AFTER_STATUS_SECONDS, ATTEMPT_SECONDS, MAX_ANSWER_BYTES
 from jobpipe.domain.events.signature import signed_headers
 from jobpipe.domain.events.webhook import Webhook
 
@@ -45,7 +45,10 @@ class Poster:
         self._seconds = seconds
 
     def __call__(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
-        """Send the event to the webhook's URL; return the receiver's status, or why there is none."""
+        """Send the event to the webhook's URL; return the receiver's status, or why there is none.
+
+        Raise Unavailable if this process cannot begin, which is no failure of the receiver.
+        """
         at, began = now(), time.monotonic()
         headers = {
             "content-type": MEDIA_TYPE,
@@ -73,7 +76,7 @@ class Poster:
         connected = self._connect(host, port, until)
         if parts.scheme == "https":
             connected = _secured(connected, host, until)
-        with _closing(connected, until):
+        with closing(connected), _interrupted(connected, until):
             return _exchange(connected, parts, body, headers, until)
 
     def _connect(self, host: str, port: int, until: float) -> socket.socket:
@@ -99,12 +102,16 @@ def _addresses(host: str, port: int, until: float) -> list[Address]:
     look_up = _resolvers().submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
         found = look_up.result(timeout=_left(until))
+    except TimeoutError:
+        if look_up.cancel():
+            raise Unavailable("Other names are being resolved, and their look-ups do not end.") from None
+        raise
     except socket.gaierror:
         raise _NotDelivered("the name cannot be resolved") from None
     except UnicodeError:
         raise _NotDelivered("the name is not valid") from None
     addresses = [literal_address(str(each[4][0])) for each in found]
-    if None in addresses:  # an IPv6 address with a zone, which is not public
+    if None in addresses:  # it has a zone
         raise _NotDelivered("the name has an address that is not public")
     return [address for address in dict.fromkeys(addresses) if address is not None]
 
@@ -127,18 +134,20 @@ def _exchange(
     connection.sock, connection.auto_open = connected, 0  # never a connection of its own
     connected.settimeout(_left(until))
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.request("POST", target, body, {"host": parts.netloc, **headers})
+    with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it had read all
+        connection.request("POST", target, body, {"host": parts.netloc, **headers})
     answer = connection.getresponse()
     # The receiver has decided. What else it sends is read so that it can close the connection in peace.
-    with suppress(OSError, HTTPException):
+    until = min(until, time.monotonic() + AFTER_STATUS_SECONDS)
+    with suppress(OSError, HTTPException), _interrupted(connected, until):
         connected.settimeout(_left(until))
         answer.read(MAX_ANSWER_BYTES)
     return answer.status
 
 
 @contextmanager
-def _closing(connected: socket.socket, until: float) -> Iterator[None]:
-    """Close the socket at the end of the block, and interrupt it when the time is over.
+def _interrupted(connected: socket.socket, until: float) -> Iterator[None]:
+    """Interrupt the connection when the time is over, unless the block has ended before.
 
     A time-out of a socket applies to each byte that arrives, so a receiver could go on for hours.
     """
@@ -149,7 +158,6 @@ def _closing(connected: socket.socket, until: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-        connected.close()
 
 
 def _interrupt(connected: socket.socket) -> None:

@@ -39,7 +39,7 @@ class TellingServices:
     events_received: ReceivedMessages
     deliveries_received: ReceivedMessages
     later_received: ReceivedMessages
-    post: Post  # attempts a delivery; it does not raise
+    post: Post  # attempts a delivery; it raises Unavailable if this process cannot begin with it
     reserve_seconds: float  # that must be left to begin with another message of the queue of events
 
 

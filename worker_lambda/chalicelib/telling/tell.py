@@ -2,12 +2,16 @@
 
     store the delivery, with its place in its line ── wake the line ── acknowledge the message
 
-A second delivery of the message stores nothing again, and wakes the lines again.
+A line that has other events before these is awake already: so it has one message, however many events it has. Only
+a message that was received before wakes all lines of its documents, since its first receipt may have ended between
+the store and the wake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.errors import UndecodableMessage
@@ -27,34 +31,59 @@ _SEQUENCE_DIGITS = 39  # SQS's numbers have 128 bits
 
 
 def tell(message: Message, services: TellingServices) -> None:
-    """Store the deliveries of the jobs in the message, and wake their lines; raise Unavailable in an outage."""
+    """Store the deliveries of the jobs in the message, and wake their lines.
+
+    Raise Unavailable in an outage, and NewerMessage if the message is one of a later release.
+    """
     try:
         refs = decode_ended(message.body)
     except UndecodableMessage as why:
         logger.error("message about ended jobs dropped: %s", why, extra={"message_id": message.message_id})
         return
     webhooks = services.webhooks.all()
-    lines: dict[Line, None] = {}  # in order, each once
+    is_repeated = message.receive_count > 1
+    lines: dict[Line, set[str]] = defaultdict(set)  # in order, with their events
     for place, ref in enumerate(refs if webhooks else ()):
-        job = _ended_job(ref, services)
-        if job is not None:
+        job = services.jobs.get(ref.job_id)
+        if job is not None and is_repeated:
+            for line in _lines_of(job, webhooks):
+                _ = lines[line]
+        if _has_ended(job, ref):
             sequence = f"{message.sequence_number.zfill(_SEQUENCE_DIGITS)}-{place:02}"
             for delivery in _deliveries(job, sequence, webhooks, services):
                 services.deliveries.add(delivery)
-                lines[delivery.line] = None
+                lines[delivery.line].add(delivery.event_id)
+    _wake(lines, services, is_repeated=is_repeated)
+
+
+def _wake(lines: Mapping[Line, set[str]], services: TellingServices, *, is_repeated: bool) -> None:
+    """Wake the lines that begin with one of the events; those of a repeated message if they have any."""
     # Lines of paused webhooks are woken too: whether a webhook is paused is read when its delivery begins, so that
     # a delivery stored at the moment when the webhook is resumed is not forgotten.
-    if lines:
-        services.queue.now([WakeLine(line) for line in lines])
+    woken = []
+    for line, events in lines.items():
+        first = services.deliveries.first(line)
+        if first is not None and (is_repeated or first in events):
+            woken.append(WakeLine(line))
+    if woken:
+        services.queue.now(woken)
 
 
-def _ended_job(ref: JobRef, services: TellingServices) -> Job | None:
-    """Return the job; None if it is gone, or if a retry has undone this end before it could be told."""
-    job = services.jobs.get(ref.job_id)
+def _lines_of(job: Job, webhooks: Sequence[Webhook]) -> list[Line]:
+    """Return the lines of the document for all webhooks that may be told of it, whatever they are told today.
+
+    An earlier receipt may have stored an end that was retried since, or an event that a webhook wanted then.
+    """
+    told = [each for each in webhooks if each.owner == job.owner or not job.scope]
+    return [Line.of(each.owner, each.webhook_id, job.item) for each in told]
+
+
+def _has_ended(job: Job | None, ref: JobRef) -> TypeGuard[Job]:
+    """Return whether this end is there: the job may be gone, or a retry may have undone it before it was told."""
     if job is None or job.generation != ref.generation or not job.status.done or job.is_expired(now()):
         logger.info("end of a job not told: the job is gone or was retried", extra={"job_id": ref.job_id})
-        return None
-    return job
+        return False
+    return True
 
 
 def _deliveries(
