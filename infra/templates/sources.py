@@ -93,7 +93,7 @@ def from_sam(sam: Template) -> Template:
     if _REST_API in sam["Resources"]:
         body = sam["Resources"][_REST_API]["Properties"]["DefinitionBody"]
         body[OPENAPI_KEY] = openapi_responses()
-        # The descriptions of the routes are in the project's own OpenAPI document; here they take 3 KB of the limit.
+        # The routes are described in the OpenAPI document of the project; here that takes 3 KB of the limit.
         for route in body["paths"].values():
             for method in route.values():
                 method.pop("summary", None)

@@ -285,7 +285,7 @@ NEEDS: dict[Key, Need] = {
     ),
     ("APIRole", "SweepDeliveries", "sqs:SendMessage"): Need(
         webhooks.resume_a_webhook,
-        "200, 1 on the queue",
+        "200, 2 on the queue",
         "503, 0 on the queue",
         "what waited for a paused webhook is not delivered, and events are not replayed together",
     ),

@@ -267,7 +267,7 @@ def test_a_receiver_that_speaks_no_tls_is_a_failure() -> None:
 
 
 def test_what_follows_the_status_is_read_for_a_second_only() -> None:
-    """A receiver that sends its body byte by byte would hold one of few places for the ten seconds of an attempt."""
+    """A receiver that sends its body byte by byte would hold one of few places for ten seconds."""
     ended: list[float] = []
 
     def answer(connection: socket.socket) -> None:

@@ -150,6 +150,21 @@ def resume_after_the_receiver_was_gone(world: World) -> Action:
 
 
 @scenario
+def retry_an_end_before_its_event_is_received_again(world: World) -> Action:
+    """If the function that tells dies after its store, the job is another generation at the second receipt."""
+    with_webhook(world, events=["job.ended"])
+    existing(world, "tent")
+
+    def action() -> None:
+        failed = create(world, "tent")
+        world.poll("work", "CommandsQueueUrl")
+        world.poll("tell", "EventsQueueUrl")
+        world.retry(failed)
+
+    return action
+
+
+@scenario
 def wait_for_a_dead_receiver(world: World) -> Action:
     """So many attempts have failed that the webhook's circuit is open, and the next one fails, too."""
     with_webhook(world, events=["job.ended"])

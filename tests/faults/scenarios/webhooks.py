@@ -76,6 +76,23 @@ def pause_and_resume_a_webhook(world: World) -> Action:
 
 
 @scenario
+def resume_a_webhook_once(world: World) -> Action:
+    """The caller does not repeat the request. If it has taken effect, what has waited is told."""
+    webhook = with_webhook(world)
+    target = f"/webhooks/{webhook.webhook_id}"
+    ok(world.insist("PATCH", target, {"paused": True}))
+    create(world, "tent")
+    world.settle()
+
+    def action() -> None:
+        world.request("PATCH", target, {"paused": False})
+        if ok(world.insist("GET", target))["paused"]:
+            ok(world.insist("PATCH", target, {"paused": False}))
+
+    return action
+
+
+@scenario
 def test_a_webhook(world: World) -> Action:
     """The event that the answer names is delivered; a test that is repeated after an outage is another event."""
     webhook = with_webhook(world)
@@ -107,7 +124,7 @@ def replay_an_event(world: World) -> Action:
 
 @scenario
 def replay_the_head_of_a_line(world: World) -> Action:
-    """The head waits two hours for its next attempt. Its replay delivers it, and the next one of its line follows."""
+    """The head waits two hours for its next attempt. Its replay delivers it, and the next one follows at once."""
     webhook = with_webhook(world, events=["job.ended"])
     answer(world, *[500] * 5)
     tent = create(world, "tent")

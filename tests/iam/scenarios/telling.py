@@ -98,15 +98,17 @@ def deliver_again_soon_after_an_interruption(lab: Lab) -> str:
 
 
 def wake_a_line_that_is_due(lab: Lab) -> str:
-    wake = WakeLine(Line(FIRST_OWNER, "none", "none"), rfc3339(now()))
-    returned = lab.run_deliverer(_later(record(wake.encode())))
-    return f"{_acknowledged(returned)}, {lab.waiting('deliveries')} on the queue"
+    with _webhook(lab) as webhook:
+        wake = WakeLine(Line(FIRST_OWNER, webhook.webhook_id, "none"), rfc3339(now()))
+        returned = lab.run_deliverer(_later(record(wake.encode())))
+        return f"{_acknowledged(returned)}, {lab.waiting('deliveries')} on the queue"
 
 
 def wake_a_line_again_soon_after_an_interruption(lab: Lab) -> str:
-    wake = WakeLine(Line(FIRST_OWNER, "none", "none"), rfc3339(now()))
-    with _without(lab, "DeliverRole", "WakeLinesTogether"):
-        returned = lab.run_deliverer(_later(lab.receive(wake.encode(), "deliveries_later")))
+    with _webhook(lab) as webhook:
+        wake = WakeLine(Line(FIRST_OWNER, webhook.webhook_id, "none"), rfc3339(now()))
+        with _without(lab, "DeliverRole", "WakeLinesTogether"):
+            returned = lab.run_deliverer(_later(lab.receive(wake.encode(), "deliveries_later")))
     return _redelivered(lab, "deliveries_later", returned)
 
 
@@ -165,9 +167,12 @@ def _state(lab: Lab, line: Line) -> tuple[str, int]:
     (delivery,) = lab.deliveries.page(line.owner, line.webhook_id, 10, None).deliveries
     rows = lab.stage.aws("dynamodb").query(
         TableName=lab.resources["webhooks_table"],
-        KeyConditionExpression="#partition = :line",
+        KeyConditionExpression="#partition = :lines AND begins_with(entry, :line)",
         ExpressionAttributeNames={"#partition": "partition"},
-        ExpressionAttributeValues={":line": {"S": f"line#{line.owner}#{line.webhook_id}#{line.document}"}},
+        ExpressionAttributeValues={
+            ":lines": {"S": f"line#{line.owner}#{line.webhook_id}"},
+            ":line": {"S": f"{line.document}#"},
+        },
     )
     return delivery.state.value, rows["Count"]
 
