@@ -54,6 +54,18 @@ def test_a_line_that_has_events_is_awake_already(world: World) -> None:
     assert world.queue.lines == [WakeLine(line_of(webhook, jobs[0]))]
 
 
+def test_a_line_whose_message_is_lost_is_woken_by_its_next_event(world: World) -> None:
+    """SQS drops messages after 14 days, for instance while the stage is without events."""
+    webhook = world.webhook()
+    for days, count in ((13, 1), (15, 2)):
+        item_id = f"i{days}"
+        job = world.ended(item_id, updated_at=rfc3339(now() - timedelta(days=days)))
+        world.tell(job)
+        world.tell(world.ended(item_id))
+        assert world.queue.lines == [WakeLine(line_of(webhook, job))] * count
+        world.queue.lines.clear()
+
+
 def test_a_message_that_was_received_before_wakes_what_its_first_receipt_may_have_stored(world: World) -> None:
     """The worker died between the store and the wake; then the job was retried, and the webhook changed."""
     webhook = world.webhook()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TypeGuard
 
 from jobpipe.domain.clock import now, rfc3339
@@ -28,6 +29,7 @@ from ..consume_batch import Delivery as Message
 from .services import TellingServices
 
 _SEQUENCE_DIGITS = 39  # SQS's numbers have 128 bits
+_MESSAGES_LAST = timedelta(days=14)  # on a queue of SQS
 
 
 def tell(message: Message, services: TellingServices) -> None:
@@ -57,13 +59,17 @@ def tell(message: Message, services: TellingServices) -> None:
 
 
 def _wake(lines: Mapping[Line, set[str]], services: TellingServices, *, is_repeated: bool) -> None:
-    """Wake the lines that begin with one of the events; those of a repeated message if they have any."""
+    """Wake the lines that begin with one of the events; those of a repeated message if they have any.
+
+    A line whose first event is older than messages last may have none: the events may have been off for so long.
+    """
     # Lines of paused webhooks are woken too: whether a webhook is paused is read when its delivery begins, so that
     # a delivery stored at the moment when the webhook is resumed is not forgotten.
     woken = []
+    lost = "".join(each for each in rfc3339(now() - _MESSAGES_LAST) if each.isdigit())
     for line, events in lines.items():
         first = services.deliveries.first(line)
-        if first is not None and (is_repeated or first in events):
+        if first is not None and (is_repeated or first in events or first < lost):
             woken.append(WakeLine(line))
     if woken:
         services.queue.now(woken)
