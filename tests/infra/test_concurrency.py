@@ -74,6 +74,17 @@ def test_the_lowest_advised_concurrency_is_the_lowest_possible(account: tuple[An
     assert {str(each["ScalingConfig"]["MaximumConcurrency"]) for each in mappings} == {"50", str(LEAST)}
 
 
+def test_the_queues_of_deliveries_have_limits_of_their_own() -> None:
+    """On MiniStack that of the later queue is a number: with a reference it would poll no queue."""
+    chosen = {"Events": "on", "DeliveryConcurrency": "30", "LaterConcurrency": "7"}
+    for emulator, later in (({}, "7"), ({"RestApiId": "local"}, 2)):
+        worker = rendered("worker", **chosen, **emulator)
+        mappings = worker.of_type("AWS::Lambda::EventSourceMapping")
+        limits = {name: each["ScalingConfig"]["MaximumConcurrency"] for name, each in mappings.items()}
+        assert limits["DeliverDeliverSqsEventSource"] == "30"
+        assert limits["DeliverLaterSqsEventSource"] == later
+
+
 @pytest.mark.parametrize(("unreserved", "own", "fits"), [(149, None, False), (150, None, True), (100, 50, True)])
 def test_a_reservation_that_lambda_would_refuse_is_refused(
     account: tuple[Any, Stubber], unreserved: int, own: int | None, *, fits: bool
