@@ -232,12 +232,12 @@ def test_a_rotated_secret_signs_beside_the_new_one(stage: Stage, telling: Tellin
 
 
 def test_two_receivers_are_asked_at_the_same_time(stage: Stage, telling: Telling) -> None:
-    """Each of them answers only when the other one has been asked, too: a slow receiver holds up no other."""
+    """Each answers only when the other one has been asked, too: a slow receiver holds up no other owner's."""
     with (
         receiver() as one,
         receiver() as other,
         telling.webhook(one.url, events=[ITEM_CHANGED]),
-        telling.webhook(other.url, events=[ITEM_CHANGED]),
+        telling.webhook(other.url, owner="othercaller", events=[ITEM_CHANGED]),
     ):
         for _ in range(5):  # the emulator may pass the two messages to the function in two batches
             both = threading.Barrier(2, timeout=5)

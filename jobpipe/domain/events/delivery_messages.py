@@ -138,7 +138,7 @@ def _group(owner: str, webhook_id: str, text: str) -> str:
     SQS lets one batch at a time have messages of a group. So a receiver gets AT_ONCE requests at a time, and all
     receivers of an owner OWNER_AT_ONCE, whatever they do.
     """
-    slot = (_number(webhook_id) + _number(text) % AT_ONCE) % OWNER_AT_ONCE
+    slot = (_number(webhook_id) + _number(webhook_id + text) % AT_ONCE) % OWNER_AT_ONCE
     return f"{sha256(owner.encode()).hexdigest()[:32]}-{slot}"
 
 
