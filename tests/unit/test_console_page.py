@@ -44,7 +44,8 @@ def test_it_has_all_of_its_parts(answer: Answer) -> None:
         if path.suffix in {".css", ".js"}:
             assert path.read_text() in answer.text, path.name
     assert "{{" not in answer.text
-    assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == set(FOLDER.iterdir())
+    files = {path for path in FOLDER.iterdir() if path.is_file()}
+    assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == files
 
 
 def test_each_script_is_small_enough_to_read() -> None:

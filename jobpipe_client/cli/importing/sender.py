@@ -12,7 +12,6 @@ from itertools import count
 
 from jobpipe_client.cli.importing.batches import Batch
 from jobpipe_client.cli.importing.journal import Failure
-from jobpipe_client.cli.importing.poll_order import PollOrder
 from jobpipe_client.cli.importing.rows import UNREADABLE, Format, Row
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import ProblemError
@@ -103,7 +102,6 @@ class Sender:
         self._turn = threading.Semaphore(1 if in_order else min(_REQUESTS, concurrency))
         self._no_new_batch = threading.Event()
         self._stopped = threading.Event()  # nothing is sent again or waited for
-        self._order = PollOrder(self._stopped)
         self._interrupt: BaseException | None = None
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
@@ -147,15 +145,12 @@ class Sender:
                     if batch is None or self._no_new_batch.is_set():
                         return
                     began = time.monotonic()
-                    self._order.begin(batch.number)
                     try:
                         submissions = self._submit(batch)
                     except BaseException:
                         self._no_new_batch.set()  # within the turn: the next batch must not overtake this one
                         raise
-                self._order.wait(batch.number)
                 entries = self._wait_for(submissions)
-                self._order.end(batch.number)
                 self._events.put(self._ended(batch, submissions, entries, time.monotonic() - began))
         except BaseException as error:  # noqa: BLE001  # `next_event` raises it
             self._events.put(error)
