@@ -107,7 +107,7 @@ class DynamoDbDeliveries:
 
     def _changed(self, old: Delivery, new: Delivery) -> bool:
         """Store the delivery with an attempt; return False if the stored one is not `old` any more, or gone."""
-        values = {
+        values: dict[str, str | int | None] = {
             ":attempts": _attempts_text(new.attempts),
             ":known": _attempts_text(old.attempts),
             ":state": new.state.value,
