@@ -217,10 +217,6 @@ class UndecodableMessage(JobpipeError):
 class NewerMessage(JobpipeError):
     """The message has a form that this release does not know: it stays on its queue for one that does."""
 
-    def __init__(self, form: int) -> None:
-        """`form` is the number of the form that the message has."""
-        super().__init__(f"the message has the form {form}, which this release does not know")
-
 
 class ClaimUnusable(JobpipeError):
     """The message's claim check is not in the bucket, or is not the command that its key names."""

@@ -127,7 +127,7 @@ def decode_delivery_message(body: str) -> DeliveryMessage:
         }:
             return Sweep(owner, webhook_id, since, replay, at, after)
         case {"v": int(form)} if form != _FORM:
-            raise NewerMessage(form)
+            raise NewerMessage(f"it has the form {form}, which this release does not know")
         case _:
             raise UndecodableMessage("it is no message about deliveries")
 

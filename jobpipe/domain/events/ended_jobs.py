@@ -29,7 +29,7 @@ def decode_ended(body: str) -> list[JobRef]:
     except InvalidRequest as refusal:
         raise UndecodableMessage(refusal.detail) from None
     if isinstance(value, dict) and isinstance(value.get("v"), int) and value["v"] != _FORM:
-        raise NewerMessage(value["v"])
+        raise NewerMessage(f"it has the form {value['v']}, which this release does not know")
     if not isinstance(value, dict) or value.get("v") != _FORM or not isinstance(value.get("jobs"), list):
         raise UndecodableMessage("it is no message of ended jobs")
     return [_job(pair) for pair in value["jobs"]]
