@@ -84,7 +84,7 @@ def limited(command: Json, before: Before | None) -> Json:
 
 
 def time_of(before: Before) -> str:
-    """Return the time in RFC 3339; a duration begins now. Raise ValueError for a time without a zone."""
+    """Return the time in RFC 3339. A duration is counted from now. Raise ValueError for a time without a zone."""
     if isinstance(before, timedelta):
         return (datetime.now(UTC) + before).isoformat()
     if isinstance(before, datetime):

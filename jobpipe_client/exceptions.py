@@ -152,7 +152,7 @@ class _WithOtherDocument:
 
     @property
     def pointer(self) -> str | None:
-        """Return the place of the value in the document, such as `#/invoice`."""
+        """Return the JSON Pointer of the value in the document, such as `#/invoice`."""
         found = self.problem.errors[0].get("pointer") if self.problem.errors else None
         return found if isinstance(found, str) else None
 

@@ -146,7 +146,7 @@ class GroupStore(Protocol):
         """
 
     def commit_alone(self, unit: Unit, at: datetime) -> None:
-        """Commit one unit; raise a CommitRefused that says why it cannot be committed."""
+        """Commit one unit. If a condition fails, raise the CommitRefused for it, and nothing is changed."""
 
 
 class CollectionStore(ItemStore, Protocol):

@@ -52,7 +52,7 @@ class QueueMessage:
     scope: str = field(default="", kw_only=True)
     owner: str = field(default="", kw_only=True)  # the job's; a message for `items` does not have it
     at: str = field(default="", kw_only=True)  # when it was accepted or its retry asked for; as owner
-    # The command's time limit; beside a claim check it is the one to obey, since a retry may set another.
+    # The command's time limit. It holds instead of the one in a claim check, since a retry may have set it.
     not_after: str | None = field(default=None, kw_only=True)
 
     @classmethod

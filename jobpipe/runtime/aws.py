@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -63,7 +62,6 @@ TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThrou
 """Reasons of a cancelled transaction that may be gone at the next try."""
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
-_CONFLICT_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 
 T = TypeVar("T")
 
@@ -172,7 +170,7 @@ def settle_conflicts(write: Callable[[], T]) -> T:
         try:
             return write()
         except Conflict:
-            deadline.pause(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))
+            deadline.pause_after(attempt)
     raise Unavailable("Other requests are writing the same rows, or the table is throttling.")
 
 

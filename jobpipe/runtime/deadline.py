@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from jobpipe.domain.errors import DeadlineNear
+
+_FIRST_PAUSE = 0.05  # seconds; the longest pause after the first attempt, which doubles with each further one
 
 
 class Deadline:
@@ -44,8 +47,12 @@ def current() -> Deadline | None:
     return _current.get()
 
 
-def pause(seconds: float) -> None:
-    """Sleep before a call of AWS is repeated, which counts as waiting for AWS."""
+def pause_after(attempt: int) -> None:
+    """Sleep before a call of AWS is repeated, which counts as waiting for AWS.
+
+    The first attempt is 0. The pause is random, so that calls that met do not meet again.
+    """
+    seconds = random.uniform(0, _FIRST_PAUSE * 2**attempt)
     time.sleep(seconds)
     deadline = _current.get()
     if deadline is not None:

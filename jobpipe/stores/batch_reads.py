@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
 from typing import Any
 
@@ -10,13 +9,12 @@ from jobpipe.runtime import deadline
 from jobpipe.runtime.aws import AwsClients, outages
 
 _TRIES = 5
-_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 
 
 def read_batch(clients: AwsClients, what: str, wanted: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
-    """Return the rows that were found, by table, and the requests for those that were not read.
+    """Read up to 100 rows. Return the rows that exist, and the requests for rows that DynamoDB has not read.
 
-    `wanted` are the requests, by table, for at most 100 rows; `what` names the tables in an Unavailable.
+    Requests and rows are grouped by table. `what` names the tables in the error if DynamoDB does not answer.
     """
     found: dict[str, list[Any]] = defaultdict(list)
     for attempt in range(_TRIES):
@@ -28,5 +26,5 @@ def read_batch(clients: AwsClients, what: str, wanted: Any) -> tuple[dict[str, l
         wanted = response.get("UnprocessedKeys")
         if not wanted:
             return found, {}
-        deadline.pause(random.uniform(0, _PAUSE * 2**attempt))
+        deadline.pause_after(attempt)
     return found, wanted

@@ -113,7 +113,7 @@ class DynamoDbGroups:
         return results
 
     def commit_alone(self, unit: Unit, at: datetime) -> None:
-        """Commit one unit; raise a CommitRefused that says why it cannot be committed."""
+        """Commit one unit. If a condition fails, raise the CommitRefused for it, and nothing is changed."""
         try:
             transact(self._clients, _TABLES, self._writes(unit, at))
         except ConditionsFailed as error:

@@ -39,7 +39,10 @@ class ItemTable(Protocol):
 
 
 def commit_change(clients: AwsClients, what: str, end: UpdateTypeDef, table: ItemTable, change: Change) -> None:
-    """Change a document and end its job by the update `end`, or raise a CommitRefused that says why not."""
+    """Change a document and end its job in one transaction; raise a CommitRefused if it is cancelled.
+
+    `end` is the update that ends the job.
+    """
     try:
         transact(clients, what, [{"Update": end}, *table.change_writes(change)])
     except ConditionsFailed as error:

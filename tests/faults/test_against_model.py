@@ -258,7 +258,7 @@ class AgainstModel(RuleBasedStateMachine):
         return [self.model.items]
 
     def own_document(self, job: Job) -> Any:
-        """Return the model's document of the job's item."""
+        """Return the document that the model has for the item of the job."""
         return self.model.items.get(job.item_id)
 
     def state(self) -> list[dict[Any, Any]]:

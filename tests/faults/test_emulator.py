@@ -13,7 +13,7 @@ from tests.faults.world import World
 
 
 def used() -> Emulator:
-    """Return the emulator with what a test of the stores leaves in it."""
+    """Return the emulator after a test of the stores has used it."""
     emulator = open_emulator()
     with opened("aws") as shelf:
         shelf.commit(Created(document()))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,5 +164,21 @@ def make_checkout(folder: Path) -> Checkout:
 
 
 def put_recorder(path: Path) -> None:
+    path.symlink_to(_RECORDER)
+
+
+def _write_recorder() -> Path:
+    """Write the program once, before any thread of a test starts a process.
+
+    A process that another thread starts meanwhile would have the file open for writing, and until it has replaced
+    itself, nothing can run the file ("Text file busy").
+    """
+    folder = Path(tempfile.mkdtemp(prefix="recorder-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "recorder"
     path.write_text(RECORDER.format(python=shlex.quote(sys.executable), values=VALUES, root=shlex.quote(str(ROOT))))
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+_RECORDER = _write_recorder()

@@ -187,7 +187,7 @@ def run_of_two(old: StoredItem | None = TENT) -> Unit:
 
 
 def writes_of(groups: DynamoDbGroups, stubbed: Stubbed, unit: Unit) -> list[Any]:
-    """Commit the unit alone, and return the writes of its transaction."""
+    """Commit only this unit, and return the writes of its transaction."""
     writes: list[Any] = []
     event, note = "provide-client-params.dynamodb.TransactWriteItems", writes.extend
     stubbed.clients.dynamodb.meta.events.register(event, lambda params, **_: note(params["TransactItems"]))

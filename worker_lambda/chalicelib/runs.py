@@ -176,7 +176,10 @@ class Run:
 
 
 def run_of(deliveries: Sequence[Delivery], services: Services, seconds_left: Callable[[], float]) -> Run:
-    """Return the run of the first messages of a group; it has no steps if the first one must go alone."""
+    """Return a run of as many messages as can be decided together, from the first of the group on.
+
+    It has no steps if the first message must be processed alone.
+    """
     run = Run([*deliveries], [], Known())
     seen: set[str] = set()
     for delivery in deliveries:

@@ -17,7 +17,10 @@ from ..services import Services
 
 
 def check_time_limit(command: Command, job: Job, services: Services, at: datetime, *, has_key: bool) -> None:
-    """Raise InvalidRequest if the command cannot be accepted as this job at this time."""
+    """Raise InvalidRequest if the time limit of a new command has passed or is too far away.
+
+    A replay is not judged: its command was accepted before, when its time limit was to come.
+    """
     if command.not_after is None:
         return
     earlier = services.jobs.get(job.job_id) if has_key else None
@@ -40,7 +43,7 @@ class AcceptanceTime:
             check_at_acceptance(command.not_after, self._of_first_request())
 
     def _of_first_request(self) -> datetime:
-        # A replay is the same batch only if it refuses the same commands as the first request did.
+        # A replay must refuse the same commands as the first request did; otherwise it would be another batch.
         if self._first is None:
             earlier = None if self._batch_id is None else self._services.batches.get(self._batch_id)
             is_first = earlier is None or earlier.is_expired(self.at)

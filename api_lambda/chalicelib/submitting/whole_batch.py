@@ -80,7 +80,7 @@ def _change(
     change: Callable[[Job], Job],
     seconds_left: Callable[[], float],
 ) -> ChangedJobs:
-    """Change the jobs at these positions, in this order, until an outage."""
+    """Change the jobs at these positions in this order, and stop at the first outage."""
     result = ChangedJobs(dict(jobs))
     for n, position in enumerate(positions):
         try:

@@ -7,7 +7,19 @@ from unittest.mock import patch
 
 from jobpipe.domain.limits import MAX_KEPT_BYTES
 from tests.faults.history import SentCommand
-from tests.faults.scenarios.parts import HUGE, LONG, Action, ask, create, die_once_at, existing, scenario
+from tests.faults.scenarios.parts import (
+    HUGE,
+    LONG,
+    Action,
+    ask,
+    create,
+    die_once_at,
+    existing,
+    given_up,
+    name_taken_and_freed,
+    no_action,
+    scenario,
+)
 from tests.faults.world import World
 
 
@@ -85,11 +97,7 @@ def claim_cancelled(world: World) -> Action:
 
 @scenario
 def claim_retried(world: World) -> Action:
-    tent = existing(world, "tent")
-    other = create(world, "tent", text=HUGE)
-    world.settle()
-    ask(world, "delete", tent)
-    world.settle()
+    other = name_taken_and_freed(world, text=HUGE)
 
     def action() -> None:
         world.retry(other)
@@ -109,11 +117,7 @@ def claim_of_a_refusal(world: World) -> Action:
 
 @scenario
 def claim_of_a_refusal_retried(world: World) -> Action:
-    tent = existing(world, "tent")
-    other = create(world, "tent", text=LONG)
-    world.settle()
-    ask(world, "delete", tent)
-    world.settle()
+    other = name_taken_and_freed(world, text=LONG)
 
     def action() -> None:
         world.retry(other)
@@ -165,16 +169,8 @@ def claim_of_a_refusal_cancelled(world: World) -> Action:
 
 @scenario
 def claim_of_a_dead_letter(world: World) -> Action:
-    tent = existing(world, "tent")
-    red = ask(world, "merge", tent, text=LONG)
-    red.must_fail = True
-    die_once_at(world, "transact_write_items")
-    world.give_up_messages()
-
-    def action() -> None:
-        pass
-
-    return action
+    given_up(world, text=LONG)
+    return no_action
 
 
 @scenario
@@ -182,11 +178,7 @@ def claim_of_a_dead_letter_after_a_refusal(world: World) -> Action:
     _, other = _died_after_its_claim(world)
     other.must_fail = True
     world.give_up_messages()
-
-    def action() -> None:
-        pass
-
-    return action
+    return no_action
 
 
 @scenario

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tests.faults.injection import InjectedError
-from tests.faults.scenarios.parts import Action, ask, create, die_once_at, existing, name_taken_and_freed, scenario
+from tests.faults.scenarios.parts import (
+    Action,
+    ask,
+    create,
+    die_once_at,
+    existing,
+    given_up,
+    name_taken_and_freed,
+    no_action,
+    scenario,
+)
 from tests.faults.world import World
 
 
@@ -65,16 +75,8 @@ def garbage_is_parked(world: World) -> Action:
 
 @scenario
 def dead_letter(world: World) -> Action:
-    tent = existing(world, "tent")
-    red = ask(world, "merge", tent, colour="red")
-    red.must_fail = True
-    die_once_at(world, "transact_write_items")
-    world.give_up_messages()
-
-    def action() -> None:
-        pass
-
-    return action
+    given_up(world, colour="red")
+    return no_action
 
 
 @scenario
@@ -82,11 +84,7 @@ def dead_letter_of_garbage(world: World) -> Action:
     tent = existing(world, "tent")
     world.put_garbage("no command", tent.item_id)
     world.give_up_messages()
-
-    def action() -> None:
-        pass
-
-    return action
+    return no_action
 
 
 @scenario

@@ -69,10 +69,10 @@ def existing(world: World, name: str, **more: Any) -> SentCommand:
     return item
 
 
-def name_taken_and_freed(world: World) -> SentCommand:
-    """Return a create that failed since its name was taken; the name is free now."""
+def name_taken_and_freed(world: World, **more: Any) -> SentCommand:
+    """Return a create, with these fields, that failed since its name was taken; the name is free now."""
     tent = existing(world, "tent")
-    other = existing(world, "tent")
+    other = existing(world, "tent", **more)
     ask(world, "delete", tent)
     world.settle()
     return other
@@ -83,6 +83,18 @@ def die_once_at(world: World, operation: str) -> None:
     world.injector.hooks[operation] = world.injector.end_of_process
     world.poll("work", "CommandsQueueUrl")
     world.lapse_of_deduplication()
+
+
+def given_up(world: World, **changes: Any) -> None:
+    """Let a worker die at the commit of a change, whose message becomes a dead letter."""
+    red = ask(world, "merge", existing(world, "tent"), **changes)
+    red.must_fail = True
+    die_once_at(world, "transact_write_items")
+    world.give_up_messages()
+
+
+def no_action() -> None:
+    """Do nothing: what was prepared is processed."""
 
 
 def shows(world: World, answer: Answer, item_id: str) -> bool:
