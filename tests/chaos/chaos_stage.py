@@ -29,7 +29,7 @@ VISIBILITY = 3
 """The visibility timeout in seconds, which is 30 on a deployed stage. Less than the worker's timeout is safe only
 on MiniStack, which delivers the next batch of a FIFO queue when the one before has ended."""
 
-_FUNCTIONS = ("api_function", "worker_function", "dead_letters_function")
+FUNCTIONS = ("api_function", "worker_function", "dead_letters_function", "tell_function", "deliver_function")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def chaos_stage(
             raise RuntimeError("the emulator ended right after its start")
         stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress or Progress(), WORKER).deploy())
         proxy = stack.enter_context(running_proxy(emulator.port))
-        functions = [stage.resources[name] for name in _FUNCTIONS if name in stage.resources]
+        functions = [stage.resources[name] for name in FUNCTIONS if name in stage.resources]
         injected, kills = Tally(), Tally()
         processes = LambdaProcesses(running.pid, functions, kills)
         _connect_through(proxy.url, stage, functions)
@@ -109,9 +109,8 @@ def _connect_through(proxy_url: str, stage: Stage, functions: list[str]) -> None
         variables = {**configuration["Environment"]["Variables"], "AWS_ENDPOINT_URL": proxy_url}
         client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
         client.get_waiter("function_updated_v2").wait(FunctionName=function, WaiterConfig={"Delay": 1})
-    for name in ("commands_queue_url", "dead_letters_queue_url"):
-        stage.aws("sqs").set_queue_attributes(
-            QueueUrl=stage.resources[name], Attributes={"VisibilityTimeout": str(VISIBILITY)}
-        )
+    for name in ("commands", "dead_letters", "events", "deliveries"):
+        if url := stage.resources.get(f"{name}_queue_url"):
+            stage.aws("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY)})
     wait_until_healthy(stage.deployment.base_url)
     stage.client.wait(stage.client.read("warm-up"), timeout=120)

@@ -54,6 +54,7 @@ class Command:
     poisonous: bool = False  # it kills its worker at every attempt
     cancelled: bool = False  # a DELETE of the job was answered with 200
     end: End | None = None
+    api_key: str = ""  # its caller's
 
     @property
     def mark(self) -> str:

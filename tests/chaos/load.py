@@ -144,6 +144,7 @@ class RandomCaller:
         condition = {"If-Match": command.if_match} if command.if_match and path != "/jobs" else {}
         send = self.sender.send if command.keyed else self.sender.send_once
         self.mine.append(command)
+        command.api_key = self.sender.api_key
         command.sent = time.monotonic()
         answer = send(method, path, body, {**key, **prefer, **condition})
         self._record(command, answer)

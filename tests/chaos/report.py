@@ -56,6 +56,7 @@ def _faults(verdict: Verdict) -> Table:
         ("", verdict.chaos.injected.counts()),
         ("", verdict.messages.counts()),
         ("callers: ", verdict.record.tally.counts()),
+        ("", verdict.receivers.tally.counts() if verdict.receivers else Counter[str]()),
         ("answers: ", Counter(exchange.outcome for exchange in verdict.record.exchanges)),
     )
     for prefix, counts in kinds:
@@ -84,9 +85,10 @@ def _summary(verdict: Verdict) -> str:
         f"{grouping.groups} groups, {grouping.full} of them full, committed {grouping.grouped} jobs, "
         f"{grouping.folded} of them in {grouping.folds} folds"
     )
+    told = verdict.receivers.summary() if verdict.receivers else "no events"
     return (
         f"seed {verdict.plan.seed}: {len(ended)} jobs, {kills} kills, {faults} faults, {retries} retries, "
-        f"{cancels} cancelled; {together}; "
+        f"{cancels} cancelled; {together}; {told}; "
         f"{verdict.seconds:.0f} s of chaos, and {verdict.settled:.0f} s until all had ended; "
         f"from accept to end {median(ends or [0.0]):.1f} s in the median, {max(ends, default=0.0):.1f} s at most: "
         f"{'all checks hold' if verdict.passed else 'NOT ALL CHECKS HOLD'}"

@@ -28,6 +28,7 @@ from tests.chaos.load import FULL_BATCHES, HOT_ITEMS, Bursts, RandomCaller, Shar
 from tests.chaos.poison import ATTEMPTS, Batch, one_batch
 from tests.chaos.sender import Record, Sender
 from tests.chaos.tally import Tally
+from tests.chaos.told import FailingReceivers
 from tests.chaos.transactions import Grouping, Transactions
 from tests.conftest import a_key
 from tests.helpers.event_source import EventSourceMapping
@@ -76,6 +77,7 @@ class Verdict:
     poison: Batch | None = None
     messages: Tally = field(default_factory=Tally)  # injected messages
     grouping: Grouping = field(default_factory=Grouping)
+    receivers: FailingReceivers | None = None
     checks: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -99,6 +101,10 @@ def run(plan: Plan, state_dir: Path, say: Callable[[str], None], progress: Progr
         verdict = Verdict(plan, SharedState(plan.seed, large, bursts), Record(), chaos)
         keys = [stack.enter_context(a_key(chaos.stage, f"chaos{number}")) for number in range(plan.owners)]
         senders = [Sender(chaos.base_url, key, verdict.record) for key in keys]
+        if "webhooks_table" in chaos.stage.resources:
+            verdict.receivers = stack.enter_context(FailingReceivers(plan.seed))
+            for sender in senders:
+                verdict.receivers.add(sender)
         can_retry = any(route.path.endswith("/retry") for route in ROUTES)
         callers = [
             RandomCaller(number, senders[number % len(senders)], verdict.state, can_retry=can_retry)
@@ -115,6 +121,10 @@ def run(plan: Plan, state_dir: Path, say: Callable[[str], None], progress: Progr
         items = {job: str(command.item_id) for command in history.commands for job in command.job_ids}
         verdict.grouping = transactions.grouping(items)
         verdict.checks = violations(history)
+        if verdict.receivers:
+            say("waiting until all events are delivered")
+            verdict.receivers.settle(history, plan.settle)
+            verdict.checks |= verdict.receivers.violations(history)
         _check_stage(verdict, callers, injector, warm_up)
         return verdict
 
@@ -156,12 +166,15 @@ def _inject(
         injector.running(plan.inject_every, state.hot, malformed=malformed),
         _outages(plan, chaos),
         _gathering(plan, chaos, mapping),
+        verdict.receivers.outages() if verdict.receivers else nullcontext(),
         ThreadPoolExecutor(len(callers), thread_name_prefix="caller") as pool,
     ):
         say(f"{len(callers)} callers send commands")
         for done in [pool.submit(caller.work, more) for caller in callers]:
             done.result()
     chaos.faults.stop()
+    if verdict.receivers:
+        verdict.receivers.stop()
     verdict.seconds = time.monotonic() - started
 
 
@@ -221,7 +234,7 @@ def _settle(plan: Plan, verdict: Verdict, injector: Injector) -> None:
     """Send late duplicates, and wait until the queues are empty or the time is up."""
     started = time.monotonic()
     injector.duplicate_late(20)
-    names = [name for name in ("commands", "dead_letters") if verdict.chaos.queue(name)]
+    names = [name for name in ("commands", "dead_letters", "events") if verdict.chaos.queue(name)]
     empty = tenacity.Retrying(
         stop=tenacity.stop_after_delay(plan.settle),
         wait=tenacity.wait_fixed(0.2),

@@ -12,6 +12,7 @@ from typing import Any
 
 from infra.stage.log_events import LogEvents
 from jobpipe.domain.errors import DeadlineNear, Unavailable
+from tests.chaos.chaos_stage import FUNCTIONS
 from tests.helpers.commands import run
 from tests.helpers.deployed import Stage
 
@@ -59,7 +60,7 @@ def unknown_jobs(stage: Stage, known: set[str], unanswered: int) -> Iterator[str
 
 def logged_faults(stage: Stage) -> Iterator[str]:
     """Return the exceptions in the logs of the Lambdas that no outage causes."""
-    for function in ("api_function", "worker_function", "dead_letters_function"):
+    for function in (each for each in FUNCTIONS if each in stage.resources):
         group = f"/aws/lambda/{stage.resources[function]}"
         for line in (event["message"].strip() for event in LogEvents(stage.aws("logs"), group, 0)):
             if _is_fault(line):

@@ -13,6 +13,9 @@ from typing import Any
 
 import tenacity
 
+DROP = 0
+"""Instead of a status: the connection is closed without an answer."""
+
 
 @dataclass(frozen=True)
 class Received:
@@ -33,18 +36,19 @@ class Receiver:
     """What the server has received, and what it answers."""
 
     url: str = ""
-    answers: list[int] = field(default_factory=list)  # the statuses of the next requests; then 204
+    answers: list[int] = field(default_factory=list)  # the statuses of the next answers, or DROP; then 204
     before: Callable[[Received], None] = lambda _: None  # runs before each answer
+    choose: Callable[[Received], int] | None = None  # returns the status of each answer, instead of `answers`
     received: list[Received] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, request: Received) -> int:
-        """Note a request, and return the status of the answer."""
+        """Note a request, and return the status of the answer, or DROP."""
         with self._lock:
             self.received.append(request)
             status = self.answers.pop(0) if self.answers else 204
         self.before(request)
-        return status
+        return self.choose(request) if self.choose else status
 
     def wait_for(self, count: int, seconds: float = 60, *, of: str = "") -> list[Received]:
         """Return the requests once so many have come, of events with this in their subject."""
@@ -71,6 +75,9 @@ def receiver(*answers: int) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status = state.take(Received(self.path, headers, body, time.monotonic()))
+            if status == DROP:
+                self.close_connection = True
+                return
             self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()
