@@ -55,6 +55,7 @@ INDEPENDENT = [
     "memory",
     "cold_start",
     "waiting",
+    "telling",
     "batches",
 ]
 """The modules that are measured one after the other. Each has `rows(figures)`, and

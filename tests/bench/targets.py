@@ -23,6 +23,7 @@ _BATCHED = {"10": 5.0, "100": 30.0}
 _CALLS = {"create": 1.2, "update": 1.4, "delete": 0.4, "read": 0.3}
 _PEAK = 1.2
 _MINUTES = 6.0
+_TOLD = 2000.0
 # Compared with the release before group commit: the name of the target, its bound, and whether that is the most.
 _TO_BEFORE = {
     "drain": ("drain rate, 1,000 jobs of 500 items / the release before", 1.6, False),
@@ -83,6 +84,9 @@ def targets(figures: dict[str, Any]) -> Iterator[Target]:
     yield from _of_full_batches(figures)
     yield from _of_independent_parts(figures)
     yield from _of_waiting(figures.get("waiting", {}))
+    if "telling" in figures:
+        lags = _rounds(figures["telling"]["from_the_request"], "p95")
+        yield Target("ms from a request until a receiver is told of its job's end, p95", lags, _TOLD, at_most=True)
     if "seconds" in figures:
         yield Target("`make bench`, minutes", [figures["seconds"] / 60], _MINUTES, at_most=True)
 

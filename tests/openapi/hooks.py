@@ -148,16 +148,6 @@ def _violates_only_a_format(case: Any) -> bool:
     return "' format" in made.description or made.description.lower().startswith("violates `format` at ")
 
 
-def _violates_only_a_format(case: Any) -> bool:
-    """Return whether only a `format` is violated, which in the schemas of collections is a note."""
-    of_user = case.path.split("/")[1] in case.operation.schema.raw_schema["x-jobpipe-collections"]
-    made = case.meta.phase.data
-    if not of_user or len(made.mutations) > 1 or not made.description:
-        return False
-    # The phases have words of their own for it.
-    return "' format" in made.description or made.description.lower().startswith("violates `format` at ")
-
-
 def _takes(case: Any) -> bool:
     """Return whether the operation that the path names takes the members of the body."""
     collection = case.operation.schema.raw_schema["x-jobpipe-collections"][case.path.split("/")[1]]
