@@ -15,7 +15,8 @@ from jobpipe.domain.events.delivery import MOST_ATTEMPTS, Delivery, DeliveryAtte
 from jobpipe.domain.events.ports import DeliveryStore, WebhookStore
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, CIRCUIT_PAUSES, PAUSED_AFTER
-from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
+from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks

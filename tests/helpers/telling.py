@@ -13,13 +13,14 @@ from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
 from jobpipe.domain.events.ended_jobs import encode_ended
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
+from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.domain.job import Job, Status, new_job
 from tests.helpers.memory.documents import MemoryDocuments
 from tests.helpers.memory.jobs import MemoryJobs
 from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
-from worker_lambda.chalicelib.consume_batch import Delivery as Message
+from worker_lambda.chalicelib.received import Delivery as Message
 from worker_lambda.chalicelib.telling import wait
 from worker_lambda.chalicelib.telling.deliver import deliver_line
 from worker_lambda.chalicelib.telling.services import TellingServices

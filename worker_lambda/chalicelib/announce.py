@@ -15,7 +15,7 @@ from jobpipe.domain.errors import UndecodableMessage
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import UnreadableCommand, decode_message
 
-from .consume_batch import Delivery
+from .received import Delivery
 
 if TYPE_CHECKING:
     from jobpipe.domain.events.ports import EventQueue

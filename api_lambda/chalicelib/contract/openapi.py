@@ -42,7 +42,8 @@ from jobpipe.domain.events.cloud_event import EVENT_ID
 from jobpipe.domain.events.delivery import DeliveryState
 from jobpipe.domain.events.receiver_url import MAX_URL_LENGTH
 from jobpipe.domain.events.schedule import KEPT_FOR
-from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_COLLECTIONS, MAX_WEBHOOKS, WEBHOOK_ID
+from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_WEBHOOKS, WEBHOOK_ID
+from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
 

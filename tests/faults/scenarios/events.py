@@ -9,7 +9,8 @@ from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.events.delivery_messages import Sweep
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, PAUSES
-from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_webhook
+from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.scenarios.parts import LARGE, Action, ask, create, die_once_at, existing, put_in, scenario
 from tests.faults.world import World

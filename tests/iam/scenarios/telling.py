@@ -14,7 +14,8 @@ from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
 from jobpipe.domain.events.ended_jobs import encode_ended
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
+from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.domain.job import Job
 from jobpipe.domain.queue_message import QueueMessage
 from tests.helpers.receiver import receiver

@@ -14,8 +14,8 @@ from jobpipe.domain.events.delivery_messages import (
 )
 from jobpipe.runtime.telemetry import logger
 
-from ..consume_batch import Consumer
-from ..consume_batch import Delivery as Message
+from ..consumer import Consumer
+from ..received import Delivery as Message
 from .deliver import RESERVE_SECONDS, deliver_line, send_again
 from .services import TellingServices
 from .tell import tell

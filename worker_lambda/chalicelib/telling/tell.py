@@ -25,7 +25,7 @@ from jobpipe.domain.job import Job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.telemetry import logger
 
-from ..consume_batch import Delivery as Message
+from ..received import Delivery as Message
 from .services import TellingServices
 
 _SEQUENCE_DIGITS = 39  # SQS's numbers have 128 bits
