@@ -11,7 +11,7 @@ from jobpipe.domain.commands import CreateItem
 from jobpipe.domain.events.cloud_event import Source
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
-from jobpipe.domain.events.ended_jobs import encode_ended
+from jobpipe.domain.events.ended_jobs import EndedJob, encode_ended
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
@@ -82,9 +82,10 @@ class World:
 
     def tell(self, *jobs: Job, receive_count: int = 1) -> None:
         self.sequence += 1
-        message = self.message(encode_ended([job.ref for job in jobs]))
+        message = self.message(encode_ended([EndedJob(job.ref, job.item) for job in jobs]))
         sequence = f"{self.sequence:020}"
-        tell(replace(message, sequence_number=sequence, receive_count=receive_count), self.services)
+        message = replace(message, sequence_number=sequence, receive_count=receive_count)
+        tell(message, self.services, lambda: self.seconds_left)
 
     def message(self, body: str) -> Message:
         return Message("m", body, 1, "r", "g", datetime.fromtimestamp(0, UTC), "", "arn", "1")

@@ -27,6 +27,9 @@ EVENT_TYPES = (JOB_ENDED, ITEM_CHANGED)
 MAX_WEBHOOKS = 10
 """Webhooks of one owner."""
 
+MAX_STAGE_WEBHOOKS = 1000
+"""Webhooks of all owners of a stage: a change of a document that everybody may read is told to all of them."""
+
 OLD_SECRET_LASTS = timedelta(days=1)
 """How long a rotated secret signs beside the new one, so that receivers can change theirs meanwhile."""
 

@@ -16,6 +16,7 @@ from tests.faults.scenarios.parts import LARGE, Action, ask, create, die_once_at
 from tests.faults.world import World
 from tests.helpers.shop import order
 
+_SLOW = 6.0  # seconds that a call takes; an invocation has 29
 _EVER = "0001-01-01T00:00:00.000Z"
 
 
@@ -100,6 +101,20 @@ def tell_of_a_dead_letter(world: World) -> Action:
     lost.must_fail = True
     world.give_up_messages()
     return lambda: None
+
+
+@scenario
+def tell_more_than_an_invocation_can_store(world: World) -> Action:
+    """Each call takes so long that the message is received four times until its five deliveries are stored."""
+    for owner in ("alice", "alice", "bob"):
+        with_webhook(world, owner)
+    tent = existing(world, "tent")
+
+    def action() -> None:
+        ask(world, "merge", tent, colour="red")
+        world.injector.seconds_of_calls["tell"] = _SLOW
+
+    return action
 
 
 @scenario
@@ -195,11 +210,12 @@ def replay_what_was_told(world: World) -> Action:
     return action
 
 
-def with_webhook(world: World, **members: object) -> Webhook:
-    """Give the stage events, and the caller a webhook."""
-    world.with_receivers()
+def with_webhook(world: World, owner: str = "alice", **members: object) -> Webhook:
+    """Give the stage events, and the caller a webhook, or another owner."""
+    if world.receivers is None:
+        world.with_receivers()
     body = {"url": "http://127.0.0.1/hook", "events": [*EVENT_TYPES], **members}
-    webhook = new_webhook(body, "alice", {"items", "orders"}, UrlRules(allow_loopback=True), now())
+    webhook = new_webhook(body, owner, {"items", "orders"}, UrlRules(allow_loopback=True), now())
     assert _webhooks(world).put_new(webhook, 10)
     return webhook
 
