@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
+from jobpipe.domain.clock import now
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import Unavailable, UndecodableMessage
 from jobpipe.domain.events.ended_jobs import EndedJob, decode_ended, deduplication_id, encode_ended
 from jobpipe.domain.job_ref import JobRef
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import shop, subscription
-from worker_lambda.chalicelib.announce import announcer
+from worker_lambda.chalicelib.announce import announce, announcer
 from worker_lambda.chalicelib.command_consumer import command_consumer
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
+from worker_lambda.chalicelib.received import Delivery
 
 
 @dataclass
@@ -157,8 +159,30 @@ def test_a_parked_message_of_no_job_is_acknowledged_and_one_of_a_job_is_told(tel
     garbage = replace(envelope, body="no command", group_id="g")
     telling.pipeline.queue.waiting = [(message_id, unreadable, count), ("m9", garbage, 0)]
     assert telling.work() == set()
-    assert telling.told() == [job["id"]]
+    ((_, (told,)),) = telling.events.told
+    assert (told.job.job_id, told.item) == (job["id"], ItemRef("items", "", job["item_id"]))
     assert len(telling.pipeline.parked.messages) == 2
+
+
+@pytest.mark.parametrize(
+    "item_id",
+    ["", ',"item_id":7', ',"item_id":"i","collection":"orders","scope":7', ',"item_id":"i","collection":[]'],
+)
+def test_the_end_of_an_unreadable_command_that_names_no_document_is_told(item_id: str) -> None:
+    events = Events()
+    body = f'{{"v":1,"job_id":"8f14","generation":"00"{item_id}}}'
+    message = Delivery("m", body, 1, "r", "g", now(), "", "arn")
+    assert announce([[message]], events) == [True]
+    assert events.told == [("g", [EndedJob(JobRef("8f14", "00"))])]
+
+
+@pytest.mark.parametrize("scope", ["", "alice"])
+def test_the_end_of_an_unreadable_command_is_told_with_the_document_that_it_names(scope: str) -> None:
+    events = Events()
+    body = f'{{"v":9,"job_id":"8f14","generation":"00","item_id":"i","collection":"orders","scope":"{scope}"}}'
+    message = Delivery("m", body, 1, "r", "g", now(), "", "arn")
+    assert announce([[message]], events) == [True]
+    assert events.told == [("g", [EndedJob(JobRef("8f14", "00"), ItemRef("orders", scope, "i"))])]
 
 
 def test_a_stage_without_events_makes_no_call_more() -> None:

@@ -42,6 +42,6 @@ def _end(delivery: Delivery) -> EndedJob | None:
         message = decode_message(delivery.body)
         return EndedJob(message.job, message.item)
     except UnreadableCommand as why:
-        return EndedJob(why.job)
+        return EndedJob(why.job, why.item)
     except UndecodableMessage:
         return None

@@ -19,8 +19,8 @@ _FORM = 1
 class EndedJob:
     """A job that has ended, with its document.
 
-    The document is known when the job has expired, and its lines are to be woken again. It is None if the command
-    was unreadable.
+    The document is known when the job has expired, and its lines are to be woken again. It is None if the message
+    of the command named none.
     """
 
     job: JobRef
