@@ -224,7 +224,7 @@ class EventsOff(ProblemError):
 
 
 class TooManyWebhooks(ProblemError):
-    """The owner of the key has ten webhooks already."""
+    """The owner of the key has ten webhooks already, or the stage has 1,000."""
 
     slug = "too-many-webhooks"
 

@@ -29,7 +29,9 @@ class Webhooks:
         collections: Sequence[str] = (),
         idempotency_key: str | None = None,
     ) -> Webhook:
-        """Create a webhook, whose `secret` no other method returns. Raise TooManyWebhooks if you have ten.
+        """Create a webhook, whose `secret` no other method returns.
+
+        Raise TooManyWebhooks if you have ten, or the stage 1,000.
 
         `events` are "job.ended", "item.changed" or both. Without `collections`, they come from all collections.
 

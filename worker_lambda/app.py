@@ -17,9 +17,10 @@ gc.disable()
 
 from chalice.app import Chalice, SQSEvent  # noqa: E402
 from chalicelib.command_consumer import command_consumer  # noqa: E402
-from chalicelib.consume_batch import consume_batch, sqs_records  # noqa: E402
+from chalicelib.consume_batch import consume_batch  # noqa: E402
 from chalicelib.dead_letters import dead_letter_consumer  # noqa: E402
 from chalicelib.event_consumers import deliveries_consumer, events_consumer, open_events  # noqa: E402
+from chalicelib.received import sqs_records  # noqa: E402
 from chalicelib.services import open_services  # noqa: E402
 
 from jobpipe.runtime.telemetry import begin_invocation  # noqa: E402

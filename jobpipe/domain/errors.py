@@ -163,7 +163,7 @@ class EventsOff(Refusal):
 
 
 class TooManyWebhooks(Refusal):
-    status, slug, title = 409, "too-many-webhooks", "The owner has as many webhooks as it may have"
+    status, slug, title = 409, "too-many-webhooks", "There are as many webhooks as there may be"
 
 
 class CommandTooLate(Refusal):

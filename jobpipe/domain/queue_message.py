@@ -97,11 +97,13 @@ class QueueMessage:
 class UnreadableCommand(UndecodableMessage):
     """The message names a job, but this release cannot read its command."""
 
-    def __init__(self, reason: str, job: JobRef, kept: KeptCommand | None) -> None:
-        super().__init__(reason, job, kept)  # pickle calls the class with these
+    def __init__(self, reason: str, job: JobRef, kept: KeptCommand | None, item: ItemRef | None = None) -> None:
+        """`item` is the document that the message names; None if it names none."""
+        super().__init__(reason, job, kept, item)  # pickle calls the class with these
         self.reason = reason
         self.job = job
         self.kept = kept
+        self.item = item
 
     def __str__(self) -> str:
         return self.reason
@@ -241,7 +243,7 @@ def decode_message(body: str) -> QueueMessage:
     try:
         return _read(envelope, job)
     except (Refusal, UndecodableMessage) as why:
-        raise UnreadableCommand(str(why), job, _kept_unread(envelope, job)) from None
+        raise UnreadableCommand(str(why), job, _kept_unread(envelope, job), _item_unread(envelope)) from None
 
 
 def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
@@ -287,6 +289,18 @@ def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None
     try:
         return KeptCommand(claim=_claim(envelope.get("claim"), job).key)
     except UndecodableMessage:
+        return None
+
+
+def _item_unread(envelope: dict[str, object]) -> ItemRef | None:
+    """Return the document that the message names, if it names one."""
+    try:
+        item_id = check_item_id(envelope.get("item_id"))
+        if "collection" not in envelope:
+            return ItemRef(ITEMS, "", item_id)
+        scope = _text(envelope, "scope", _OWNER) if envelope.get("scope") else ""
+        return ItemRef(_text(envelope, "collection", COLLECTION_NAME), scope, item_id)
+    except (Refusal, UndecodableMessage):
         return None
 
 

@@ -12,6 +12,7 @@ delivered. DynamoDB deletes all rows after KEPT_FOR, in any order.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliverySt
 from jobpipe.domain.events.ports import DeliveryPage, LinePage
 from jobpipe.domain.events.schedule import KEPT_FOR
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, error_code, outages, settle_conflicts, transact
+from jobpipe.stores.batch_reads import read_batch
 from jobpipe.stores.dynamodb_rows import Row, to_row
 
 _TABLE = "The table of webhooks"
@@ -56,6 +58,19 @@ class DynamoDbDeliveries:
         except ConditionsFailed:
             return False
         return True
+
+    def missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Return those of up to 100 deliveries that are not stored. Some that are may be among them."""
+        keys = [_key(each.line.owner, each.line.webhook_id, each.event_id) for each in deliveries]
+        wanted = {
+            "Keys": keys,
+            "ConsistentRead": True,
+            "ProjectionExpression": "#partition, entry",
+            "ExpressionAttributeNames": {"#partition": "partition"},
+        }
+        rows, _ = read_batch(self._clients, _TABLE, {self._table: wanted})
+        stored = [*rows[self._table]]
+        return [each for each, key in zip(deliveries, keys, strict=True) if key not in stored]
 
     def first(self, line: Line) -> str | None:
         """Return the id of the first event of the line; None if the line is empty."""

@@ -2,7 +2,8 @@
 
     partition = webhooks   entry = alice#5d41…   a webhook
     partition = webhooks   entry = #count#alice  how many webhooks an owner has
-    partition = webhooks   entry = #version      grows with each change of what is told to whom
+    partition = webhooks   entry = #version      grows with each change of what is told to whom; `webhooks` is the
+                                                 number of all webhooks
 
 An owner's name has no `#`.
 """
@@ -10,14 +11,16 @@ An owner's name has no `#`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from jobpipe.domain.errors import TooManyWebhooks
 from jobpipe.domain.events.circuit import after_outcome
-from jobpipe.domain.events.webhook import Webhook
+from jobpipe.domain.events.webhook import MAX_STAGE_WEBHOOKS, Webhook
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, error_code, outages, settle_conflicts, transact
 from jobpipe.stores.dynamodb_rows import Row, to_row
 
@@ -56,8 +59,11 @@ class DynamoDbWebhooks:
         row = self._get(_entry(owner, webhook_id))
         return _webhook(row) if row else None
 
-    def put_new(self, webhook: Webhook, most: int) -> bool:
-        """Store a new webhook; return False, and store nothing, if the owner has `most` already."""
+    def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
+        """Store a new webhook; return False, and store nothing, if the owner has it, or `most` others, already.
+
+        Raise TooManyWebhooks, and store nothing, if all owners together have `most_of_stage`.
+        """
         count: TransactWriteItemTypeDef = {
             "Update": {
                 "TableName": self._table,
@@ -75,7 +81,19 @@ class DynamoDbWebhooks:
                 "ConditionExpression": "attribute_not_exists(entry)",
             }
         }
-        return self._transact(count, put)
+        one_more: TransactWriteItemTypeDef = {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(_VERSION),
+                "UpdateExpression": "ADD version :one, webhooks :one",
+                "ConditionExpression": "attribute_not_exists(webhooks) OR webhooks < :most",
+                "ExpressionAttributeValues": {":one": {"N": "1"}, ":most": {"N": str(most_of_stage)}},
+            }
+        }
+        failed = self._failed([count, put, one_more])
+        if failed == [2]:
+            raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the most.")
+        return not failed
 
     def replace(self, old: Webhook, new: Webhook) -> bool:
         """Store the changed webhook; return False if the stored one is not `old` any more."""
@@ -87,7 +105,15 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":old": {"S": _text(old)}},
             }
         }
-        return self._transact(put)
+        version: TransactWriteItemTypeDef = {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(_VERSION),
+                "UpdateExpression": "ADD version :one",
+                "ExpressionAttributeValues": {":one": {"N": "1"}},
+            }
+        }
+        return not self._failed([put, version])
 
     def delete(self, owner: str, webhook_id: str) -> bool:
         """Delete the webhook; return whether there was one."""
@@ -107,7 +133,15 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":minus": {"N": "-1"}},
             }
         }
-        return self._transact(deletion, count)
+        one_less: TransactWriteItemTypeDef = {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(_VERSION),
+                "UpdateExpression": "ADD version :one, webhooks :minus",
+                "ExpressionAttributeValues": {":one": {"N": "1"}, ":minus": {"N": "-1"}},
+            }
+        }
+        return not self._failed([deletion, count, one_less])
 
     def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
         """Record whether the attempt that began at this time succeeded (circuit.after_outcome).
@@ -150,21 +184,13 @@ class DynamoDbWebhooks:
             return False
         return True
 
-    def _transact(self, *writes: TransactWriteItemTypeDef) -> bool:
-        """Do the writes with a new version; return False if a condition failed."""
-        version: TransactWriteItemTypeDef = {
-            "Update": {
-                "TableName": self._table,
-                "Key": _key(_VERSION),
-                "UpdateExpression": "ADD version :one",
-                "ExpressionAttributeValues": {":one": {"N": "1"}},
-            }
-        }
+    def _failed(self, writes: Sequence[TransactWriteItemTypeDef]) -> list[int]:
+        """Do all writes or none; return the places of those whose conditions failed."""
         try:
-            transact(self._clients, _TABLE, [*writes, version])
-        except ConditionsFailed:
-            return False
-        return True
+            transact(self._clients, _TABLE, writes)
+        except ConditionsFailed as failed:
+            return failed.positions
+        return []
 
     def _get(self, entry: str) -> Any:
         with outages(_TABLE):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jobpipe.domain.events.ended_jobs import deduplication_id, encode_ended
-from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.events.ended_jobs import EndedJob, deduplication_id, encode_ended
 from jobpipe.runtime.aws import AwsClients, outages
 
 
@@ -17,7 +16,7 @@ class SqsEvents:
         self._clients = clients
         self._queue_url = queue_url
 
-    def tell(self, ended: Sequence[tuple[str, Sequence[JobRef]]]) -> list[bool]:
+    def tell(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
         """Send one message for each group of jobs, up to ten; return for each whether it is on the queue."""
         entries: list[Any] = [
             {

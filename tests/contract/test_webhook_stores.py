@@ -11,11 +11,13 @@ import pytest
 
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.documents.item_ref import ItemRef
+from jobpipe.domain.errors import TooManyWebhooks
 from jobpipe.domain.events.delivery import MOST_ATTEMPTS, Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.ports import DeliveryStore, WebhookStore
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, CIRCUIT_PAUSES, PAUSED_AFTER
-from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
+from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
@@ -114,6 +116,23 @@ def test_an_owner_has_a_limited_number_of_webhooks(stores: EventStores) -> None:
     assert not stores.webhooks.delete("alice", first.webhook_id)
     assert stores.webhooks.put_new(a_webhook(), 2)
     assert not stores.webhooks.put_new(a_webhook(), 2), "a second deletion has not counted"
+
+
+def test_a_stage_has_a_limited_number_of_webhooks(stores: EventStores) -> None:
+    first, second = a_webhook(), a_webhook("bob")
+    assert stores.webhooks.put_new(first, 10, 2)
+    assert stores.webhooks.replace(first, replace(first, url="https://example.com/other"))
+    assert stores.webhooks.put_new(second, 10, 2)
+    for owner in ("alice", "carol"):
+        with pytest.raises(TooManyWebhooks):
+            stores.webhooks.put_new(a_webhook(owner), 10, 2)
+    assert not stores.webhooks.put_new(second, 10, 2), "it is stored already"
+    assert not stores.webhooks.put_new(a_webhook(), 1, 2), "the owner has as many as it may have"
+    assert stores.webhooks.delete("bob", second.webhook_id)
+    assert not stores.webhooks.delete("bob", second.webhook_id)
+    assert stores.webhooks.put_new(a_webhook("carol"), 10, 2), "the refused ones have not counted"
+    with pytest.raises(TooManyWebhooks):
+        stores.webhooks.put_new(a_webhook("carol"), 10, 2)
 
 
 def test_a_change_is_made_once_only(stores: EventStores) -> None:
@@ -231,6 +250,20 @@ def test_an_event_is_stored_once(stores: EventStores) -> None:
     stores.deliveries.record(delivery, DeliveryAttempt(rfc3339(AT), 12, 204), DELIVERED, "")
     assert not stores.deliveries.add(replace(delivery, sequence="9"))
     assert stores.deliveries.head(a_line()) is None
+
+
+def test_the_deliveries_that_are_not_stored_are_found_together(stores: EventStores) -> None:
+    deliveries = [a_delivery(a_line(webhook_id=f"w{n % 7}"), n) for n in range(100)]
+    assert stores.deliveries.missing(deliveries) == deliveries
+    for each in deliveries[::3]:
+        assert stores.deliveries.add(each)
+    delivered = deliveries[0]
+    stores.deliveries.record(delivered, DeliveryAttempt(rfc3339(AT), 12, 204), DELIVERED, "")
+    assert stores.deliveries.missing(deliveries) == [each for n, each in enumerate(deliveries) if n % 3]
+    again = [replace(each, sequence="9") for each in deliveries[:3]]
+    assert stores.deliveries.missing(again) == again[1:], "the same events, told by another message"
+    elsewhere = replace(delivered, line=a_line(webhook_id="other"))
+    assert stores.deliveries.missing([elsewhere]) == [elsewhere]
 
 
 def test_a_failed_attempt_leaves_the_delivery_at_the_head(stores: EventStores) -> None:

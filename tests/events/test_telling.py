@@ -20,7 +20,8 @@ from jobpipe.domain.events.delivery import Delivery, DeliveryState
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.schedule import PAUSES
-from jobpipe.domain.events.webhook import EVENT_TYPES, ITEM_CHANGED, JOB_ENDED, Webhook, new_webhook
+from jobpipe.domain.events.webhook import EVENT_TYPES, ITEM_CHANGED, JOB_ENDED, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks

@@ -12,6 +12,7 @@ from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
 from tests.faults.receivers import Told
 from tests.faults.world import World
 
+_CALLER = "alice"  # the owner of all jobs
 Jobs = Mapping[str, Mapping[str, Any]]
 
 
@@ -35,7 +36,10 @@ def check_events(world: World, jobs: Jobs) -> None:
         told = _first([each for each in told if each.event["type"] != TEST])
         _require({each.event["type"] for each in told} <= {*wanted}, "an event was told that nobody wanted")
         known = {each.event["id"] for each in told} | _given_up(deliveries)
-        if JOB_ENDED in wanted:
+        if owner != _CALLER:
+            of_jobs = [each for each in told if each.event["type"] == JOB_ENDED]
+            _require(not of_jobs, f"{owner} was told of the jobs of another owner")
+        elif JOB_ENDED in wanted:
             _check_ends(world, jobs, told, known)
         if ITEM_CHANGED in wanted:
             _check_changes(world, jobs, told, known)
@@ -43,10 +47,13 @@ def check_events(world: World, jobs: Jobs) -> None:
 
 
 def _check_counts(rows: list[Any]) -> None:
-    """Check that the number of each owner's webhooks is counted right, since it is limited."""
+    """Check that the numbers of each owner's webhooks, and of all, are counted right, since they are limited."""
+    stored = [row for row in rows if "webhook" in row]
+    (of_all,) = [int(row["webhooks"]["N"]) for row in rows if row["entry"]["S"] == "#version"] or [0]
+    _require(len(stored) == of_all, f"there are {len(stored)} webhooks, and the count is {of_all}")
     for counted in (row for row in rows if row["entry"]["S"].startswith("#count#")):
         owner, number = counted["entry"]["S"].removeprefix("#count#"), int(counted["count"]["N"])
-        owned = [row for row in rows if "webhook" in row and row["entry"]["S"].startswith(f"{owner}#")]
+        owned = [row for row in stored if row["entry"]["S"].startswith(f"{owner}#")]
         _require(len(owned) == number, f"{owner} has {len(owned)} webhooks, and the count is {number}")
 
 

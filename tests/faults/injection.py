@@ -60,6 +60,7 @@ class Injector:
         self.hooks_of_api: dict[str, Hook] = {}  # the same for the API
         self.killers: dict[str, str] = {}  # the worker dies when it calls this operation for this item
         self.overtake: Hook = lambda: None
+        self.seconds_of_calls: dict[str, float] = {}  # by process; a call of others takes no time
         self._tokens: set[str] = set()
         self._processes: list[Process] = []
         self._tries = 0
@@ -110,6 +111,7 @@ class Injector:
             process = self._processes[-1]
             if process.died:
                 raise ProcessDied
+            self._emulator.clock.sleep(self.seconds_of_calls.get(process.name, 0.0))
             operation = xform_name(model.name)
             if service == "dynamodb":
                 self._check_request(operation, json.loads(_bytes(params["body"])))

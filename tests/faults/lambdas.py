@@ -40,6 +40,7 @@ _CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "test",
 }
 WORKER_TIMEOUT = 5
+STORED_TOGETHER = 2  # so that an event of three webhooks is stored in two steps
 SWEEP_PAGE = 2  # so that a sweep through few deliveries has several messages
 Answer = Callable[[str, AWSPreparedRequest], AWSResponse | None]
 Post = Callable[[Webhook, Delivery], DeliveryAttempt]
@@ -97,6 +98,7 @@ class Lambdas:
             "packaged_registry": registry,
             "Poster": lambda *_: self._post,
             "SWEEP_PAGE": SWEEP_PAGE,
+            "STORED_TOGETHER": STORED_TOGETHER,
         }
 
     def restart(self, folder: str) -> None:

@@ -25,6 +25,7 @@ from tests.faults.kinds import ACKNOWLEDGE, Kind
 from tests.faults.lambdas import Lambdas, open_client
 from tests.faults.receivers import Receivers
 from tests.faults.shelves import index_rows
+from tests.faults.virtual_time import Clock
 from tests.helpers.pipeline import Answer, Context
 
 DEDUPLICATION_SECONDS = 5 * 60
@@ -39,6 +40,18 @@ _OK = 200
 _ACCEPTED = 202
 _CONFLICT = 409
 _SERVER_ERROR = 500
+
+
+class _TimedContext(Context):
+    """The context of an invocation whose time passes."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._end = clock.elapsed + self.milliseconds / 1000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round((self._end - self._clock.elapsed) * 1000)
 
 
 @dataclass(frozen=True)
@@ -402,8 +415,9 @@ class World:
     def _invoke(self, function: str, records: list[dict[str, Any]]) -> set[str] | None:
         """Return the ids of the returned messages, or None if the process died or the function raised."""
         name = "worker" if function == "work" else function
+        context = _TimedContext(self.emulator.clock) if name in self.injector.seconds_of_calls else Context()
         with self.injector.process(name) as process, suppress(ProcessDied):
-            answer = getattr(self.lambdas.worker, function)({"Records": records}, Context())
+            answer = getattr(self.lambdas.worker, function)({"Records": records}, context)
         if process.died:
             self.lambdas.restart("worker_lambda")
             return None

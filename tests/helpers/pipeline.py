@@ -27,7 +27,8 @@ from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs, MemoryRecentJob
 from tests.helpers.memory.queues import MemoryBacklog, MemoryParked, MemoryQueue
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
 from worker_lambda.chalicelib.command_consumer import command_consumer
-from worker_lambda.chalicelib.consume_batch import Consumer, consume_batch
+from worker_lambda.chalicelib.consume_batch import consume_batch
+from worker_lambda.chalicelib.consumer import Consumer
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
 from worker_lambda.chalicelib.services import Services as WorkerServices
 

@@ -11,15 +11,16 @@ from jobpipe.domain.commands import CreateItem
 from jobpipe.domain.events.cloud_event import Source
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
-from jobpipe.domain.events.ended_jobs import encode_ended
+from jobpipe.domain.events.ended_jobs import EndedJob, encode_ended
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
+from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.domain.job import Job, Status, new_job
 from tests.helpers.memory.documents import MemoryDocuments
 from tests.helpers.memory.jobs import MemoryJobs
 from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
-from worker_lambda.chalicelib.consume_batch import Delivery as Message
+from worker_lambda.chalicelib.received import Delivery as Message
 from worker_lambda.chalicelib.telling import wait
 from worker_lambda.chalicelib.telling.deliver import deliver_line
 from worker_lambda.chalicelib.telling.services import TellingServices
@@ -81,9 +82,10 @@ class World:
 
     def tell(self, *jobs: Job, receive_count: int = 1) -> None:
         self.sequence += 1
-        message = self.message(encode_ended([job.ref for job in jobs]))
+        message = self.message(encode_ended([EndedJob(job.ref, job.item) for job in jobs]))
         sequence = f"{self.sequence:020}"
-        tell(replace(message, sequence_number=sequence, receive_count=receive_count), self.services)
+        message = replace(message, sequence_number=sequence, receive_count=receive_count)
+        tell(message, self.services, lambda: self.seconds_left)
 
     def message(self, body: str) -> Message:
         return Message("m", body, 1, "r", "g", datetime.fromtimestamp(0, UTC), "", "arn", "1")

@@ -431,6 +431,9 @@ NEEDS: dict[Key, Need] = {
         "a result in another collection is not told once lifecycle has expired the version that the job names",
     ),
     ("TellRole", "StoreDeliveries", "dynamodb:GetItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "StoreDeliveries", "dynamodb:BatchGetItem"): _is_untold(
+        telling.tell_again_of_an_item, "a message that is received again does not find what it has stored"
+    ),
     ("TellRole", "StoreDeliveries", "dynamodb:Query"): _is_untold(telling.tell_of_an_item, "no event is told"),
     ("TellRole", "StoreDeliveries", "dynamodb:PutItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
     ("TellRole", "WakeLinesTogether", "sqs:SendMessageBatch"): Need(

@@ -13,7 +13,7 @@ from tests.infra.rendered import rendered
 def test_alarms_publish_to_the_topic(stage: Stage) -> None:
     name = stage.deployment.stage
     alarms = stage.aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"jobpipe-{name}-")["MetricAlarms"]
-    wanted = rendered("operations", Stage=name).of_type("AWS::CloudWatch::Alarm").values()
+    wanted = rendered("operations", Stage=name, Events="on").of_type("AWS::CloudWatch::Alarm").values()
 
     assert {alarm["AlarmName"] for alarm in alarms} == {alarm["AlarmName"] for alarm in wanted}
     topics = {(*alarm["AlarmActions"], *alarm["OKActions"]) for alarm in alarms}

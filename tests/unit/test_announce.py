@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.events.ended_jobs import decode_ended, deduplication_id, encode_ended
+from jobpipe.domain.clock import now
+from jobpipe.domain.documents.item_ref import ItemRef
+from jobpipe.domain.errors import Unavailable, UndecodableMessage
+from jobpipe.domain.events.ended_jobs import EndedJob, decode_ended, deduplication_id, encode_ended
 from jobpipe.domain.job_ref import JobRef
 from tests.helpers.pipeline import Pipeline
-from worker_lambda.chalicelib.announce import announcer
+from tests.helpers.shop import shop, subscription
+from worker_lambda.chalicelib.announce import announce, announcer
 from worker_lambda.chalicelib.command_consumer import command_consumer
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
+from worker_lambda.chalicelib.received import Delivery
 
 
 @dataclass
@@ -24,10 +28,10 @@ class Events:
 
     refused: set[str] = field(default_factory=set)  # groups
     is_down: bool = False
-    told: list[tuple[str, list[JobRef]]] = field(default_factory=list)
+    told: list[tuple[str, list[EndedJob]]] = field(default_factory=list)
     calls: int = 0
 
-    def tell(self, ended: Sequence[tuple[str, Sequence[JobRef]]]) -> list[bool]:
+    def tell(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
         self.calls += 1
         if self.is_down:
             raise Unavailable("The queue of events did not answer.")
@@ -56,7 +60,7 @@ class Telling:
         return {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
 
     def told(self) -> list[str]:
-        return [job.job_id for _, jobs in self.events.told for job in jobs]
+        return [each.job.job_id for _, ended in self.events.told for each in ended]
 
 
 def item(name: str) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def test_the_ends_of_a_batch_are_told_in_one_call(telling: Telling) -> None:
     later = telling.accept("PATCH", f"/items/{first['item_id']}", {"n": 1})
     assert telling.work() == set()
     assert telling.events.calls == 1
-    by_group = {group: [job.job_id for job in jobs] for group, jobs in telling.events.told}
+    by_group = {group: [each.job.job_id for each in ended] for group, ended in telling.events.told}
     assert by_group == {first["item_id"]: [first["id"], later["id"]], second["item_id"]: [second["id"]]}
 
 
@@ -155,8 +159,30 @@ def test_a_parked_message_of_no_job_is_acknowledged_and_one_of_a_job_is_told(tel
     garbage = replace(envelope, body="no command", group_id="g")
     telling.pipeline.queue.waiting = [(message_id, unreadable, count), ("m9", garbage, 0)]
     assert telling.work() == set()
-    assert telling.told() == [job["id"]]
+    ((_, (told,)),) = telling.events.told
+    assert (told.job.job_id, told.item) == (job["id"], ItemRef("items", "", job["item_id"]))
     assert len(telling.pipeline.parked.messages) == 2
+
+
+@pytest.mark.parametrize(
+    "item_id",
+    ["", ',"item_id":7', ',"item_id":"i","collection":"orders","scope":7', ',"item_id":"i","collection":[]'],
+)
+def test_the_end_of_an_unreadable_command_that_names_no_document_is_told(item_id: str) -> None:
+    events = Events()
+    body = f'{{"v":1,"job_id":"8f14","generation":"00"{item_id}}}'
+    message = Delivery("m", body, 1, "r", "g", now(), "", "arn")
+    assert announce([[message]], events) == [True]
+    assert events.told == [("g", [EndedJob(JobRef("8f14", "00"))])]
+
+
+@pytest.mark.parametrize("scope", ["", "alice"])
+def test_the_end_of_an_unreadable_command_is_told_with_the_document_that_it_names(scope: str) -> None:
+    events = Events()
+    body = f'{{"v":9,"job_id":"8f14","generation":"00","item_id":"i","collection":"orders","scope":"{scope}"}}'
+    message = Delivery("m", body, 1, "r", "g", now(), "", "arn")
+    assert announce([[message]], events) == [True]
+    assert events.told == [("g", [EndedJob(JobRef("8f14", "00"), ItemRef("orders", scope, "i"))])]
 
 
 def test_a_stage_without_events_makes_no_call_more() -> None:
@@ -164,9 +190,34 @@ def test_a_stage_without_events_makes_no_call_more() -> None:
     assert Pipeline().command_consumer().announce is None
 
 
+def test_the_document_of_an_end_is_told_with_it() -> None:
+    """Its lines can be woken when the job has expired."""
+    telling = Telling(Pipeline(registry=shop()))
+    job = telling.accept("POST", "/items", item("a"))
+    kept = telling.accept("POST", "/subscriptions", subscription())
+    assert telling.work() == set()
+    told = {each.job.job_id: each.item for _, ended in telling.events.told for each in ended}
+    assert told == {
+        job["id"]: ItemRef("items", "", job["item_id"]),
+        kept["id"]: ItemRef("subscriptions", "alice", kept["item_id"]),
+    }
+
+
 def test_a_message_of_ended_jobs_can_be_read_back() -> None:
-    jobs = [JobRef("8f14", "00"), JobRef("9a", "01")]
-    assert decode_ended(encode_ended(jobs)) == jobs
-    assert deduplication_id(jobs) == deduplication_id(jobs)
-    assert deduplication_id(jobs) != deduplication_id(jobs[::-1])
-    assert len(deduplication_id(jobs)) <= 128
+    items = [ItemRef("items", "", "9b74"), ItemRef("orders", "alice", 'é"\uffff\ud800\n'), None]
+    ended = [EndedJob(JobRef(f"8f1{n}", "00"), item) for n, item in enumerate(items)]
+    assert decode_ended(encode_ended(ended)) == ended
+    assert encode_ended(ended).isascii()
+    assert deduplication_id(ended) == deduplication_id(ended)
+    assert deduplication_id(ended) != deduplication_id(ended[::-1])
+    assert len(deduplication_id(ended)) <= 128
+
+
+def test_a_message_of_an_earlier_release_is_read_too() -> None:
+    assert decode_ended('{"v":1,"jobs":[["8f14","00"]]}') == [EndedJob(JobRef("8f14", "00"))]
+
+
+@pytest.mark.parametrize("items", ["[]", "{}", "[7]", '[["items",""]]', '[["items","",7]]', "[null,null]", "null"])
+def test_a_message_whose_items_are_none_is_refused(items: str) -> None:
+    with pytest.raises(UndecodableMessage):
+        decode_ended(f'{{"v":1,"jobs":[["8f14","00"]],"items":{items}}}')

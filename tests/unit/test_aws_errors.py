@@ -21,6 +21,7 @@ from jobpipe.domain.documents.item import Created, DocumentRef, Removed, Replace
 from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, ValueLocked
 from jobpipe.domain.events.delivery import Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
+from jobpipe.domain.events.ended_jobs import EndedJob
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
@@ -91,7 +92,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("dynamodb", "query", lambda s: s.deliveries.page("alice", "w", 1, None)),
     ("dynamodb", "query", lambda s: s.deliveries.head(Line("alice", "w", "d"))),
     ("dynamodb", "delete_item", lambda s: s.deliveries._delete({"partition": {"S": "p"}, "entry": {"S": "e"}})),
-    ("sqs", "send_message_batch", lambda s: s.events.tell([("g", [REF])])),
+    ("sqs", "send_message_batch", lambda s: s.events.tell([("g", [EndedJob(REF)])])),
     ("sqs", "send_message_batch", lambda s: s.lines.now([WakeLine(Line("alice", "w", "d"))])),
     ("sqs", "send_message", lambda s: s.lines.sweep(Sweep("alice", "w"))),
 ]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from jobpipe.domain.errors import InvalidRequest
 from jobpipe.domain.events.receiver_url import MAX_URL_LENGTH, UrlRules
-from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_COLLECTIONS
+from jobpipe.domain.events.webhook import EVENT_TYPES
+from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS
 from tests.helpers.hostile import STRINGS, json_like, strings
 from tests.helpers.pipeline import Answer, Pipeline
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import jobpipe_client
+from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import InvalidRequest as Refused
 from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
@@ -79,6 +80,7 @@ SAMPLES: dict[str, Any] = {
     "InvalidRequest": Refused("x"),
     "Any": {"a": 1},
     "JobRef": JobRef("j-1", "g-1"),
+    "ItemRef": ItemRef("items", "", "i-1"),
     "KeptCommand": KeptCommand(command="{}"),
     "Mapping[str, Any]": {"a": [1]},
     "Mapping[str, int]": {"a": 1},

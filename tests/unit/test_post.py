@@ -22,7 +22,8 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
+from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from tests.helpers.receiver import receiver
 from worker_lambda.chalicelib.telling import post as module
 from worker_lambda.chalicelib.telling.post import Poster

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,13 +19,18 @@ from jobpipe.domain.events.delivery_messages import (
     WakeLine,
     decode_delivery_message,
 )
+from jobpipe.domain.events.ended_jobs import EndedJob, encode_ended
 from jobpipe.domain.events.schedule import AT_ONCE, OWNER_AT_ONCE, PAUSES, pause_after
 from jobpipe.domain.events.webhook import EVENT_TYPES
-from jobpipe.domain.job import Status
+from jobpipe.domain.job import Job, Status
+from tests.faults.lambdas import Inline
+from tests.helpers.memory.webhooks import MemoryDeliveries
 from tests.helpers.telling import EVER, World, line_of
 from worker_lambda.chalicelib.consume_batch import consume_batch
+from worker_lambda.chalicelib.consumer import NoTimeLeft
 from worker_lambda.chalicelib.telling.consumers import deliveries_consumer, events_consumer, later_consumer
 from worker_lambda.chalicelib.telling.deliver import send_again
+from worker_lambda.chalicelib.telling.tell import tell
 
 PENDING, DELIVERED, GIVEN_UP = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.GIVEN_UP
 
@@ -79,6 +86,28 @@ def test_a_message_that_was_received_before_wakes_what_its_first_receipt_may_hav
     world.tell(job, receive_count=2)
     assert world.queue.lines == [WakeLine(line_of(webhook, job))]
     assert len(world.told(webhook)) == 1
+
+
+def test_a_message_that_was_received_before_wakes_the_lines_of_a_job_that_has_expired(world: World) -> None:
+    """The message names the document, which the job would name otherwise."""
+    webhook, other = world.webhook(), world.webhook("bob")
+    job = world.ended(collection="subscriptions", scope="alice")
+    world.tell(job)
+    world.queue.lines.clear()
+    del world.jobs.rows[job.job_id]
+    world.tell(job, receive_count=2)
+    assert world.queue.lines == [WakeLine(line_of(webhook, job))]
+    assert world.told(other) == []
+
+
+def test_a_message_of_an_earlier_release_wakes_the_lines_of_the_document_that_the_job_names(world: World) -> None:
+    webhook = world.webhook()
+    job = world.ended()
+    world.tell(job)
+    world.queue.lines.clear()
+    message = world.message(f'{{"v":1,"jobs":[["{job.job_id}","{job.generation}"]]}}')
+    tell(replace(message, receive_count=2), world.services, lambda: 20.0)
+    assert world.queue.lines == [WakeLine(line_of(webhook, job))]
 
 
 def test_a_message_that_was_received_before_wakes_nothing_of_who_may_not_know(world: World) -> None:
@@ -170,6 +199,115 @@ def test_a_message_that_is_none_is_dropped_and_blocks_nothing(world: World) -> N
         (later_consumer, record),
     ):
         assert consume_batch([each], consumer(world.services, lambda: 20.0)) == {"batchItemFailures": []}
+
+
+class SlowDeliveries(MemoryDeliveries):
+    """A store whose calls take a second each, of which an invocation has a few."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds_left = 0.0
+        self.added: list[Delivery] = []
+        self.asked = 0
+
+    def add(self, delivery: Delivery) -> bool:
+        self.seconds_left -= 1
+        is_new = super().add(delivery)
+        self.added.append(delivery)
+        return is_new
+
+    def missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        self.seconds_left -= 1
+        self.asked += 1
+        assert 0 < len(deliveries) <= 100, "a limit of BatchGetItem"
+        return super().missing(deliveries)
+
+
+def receipts(world: World, store: SlowDeliveries, jobs: Sequence[Job], seconds: float) -> list[int]:
+    """Let SQS deliver a message until it is acknowledged; return how many deliveries were stored after each."""
+    world.deliveries = store
+    consumer = events_consumer(world.services, lambda: store.seconds_left)
+    stored = []
+    for count in range(1, 1000):
+        store.seconds_left = seconds
+        attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": str(count), "SequenceNumber": "7"}
+        body = encode_ended([EndedJob(job.ref, job.item) for job in jobs])
+        record = {"messageId": "m", "receiptHandle": "r", "body": body, "attributes": attributes}
+        answer = consume_batch([record], consumer)
+        stored.append(len(store.rows))
+        if answer == {"batchItemFailures": []}:
+            return stored
+    raise AssertionError("it is never acknowledged")
+
+
+@pytest.mark.parametrize("seconds", [1.0, 7.0, 60.0])
+def test_a_message_of_more_than_an_invocation_can_store_goes_on_in_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Each receipt stores something, however little time it has, and nothing that is stored already."""
+    monkeypatch.setattr("worker_lambda.chalicelib.telling.together._threads", Inline)
+    webhooks = [world.webhook(f"owner{n}", events=["item.changed"]) for n in range(130)]
+    webhooks += [world.webhook(events=[*EVENT_TYPES])]
+    jobs = [world.ended(), world.ended()]
+    store = SlowDeliveries()
+    stored = receipts(world, store, jobs, seconds)
+    assert len(stored) > 2
+    assert stored == sorted({*stored}), "each receipt has stored something"
+    assert len(store.added) == len(store.rows) == stored[-1] == 2 * (130 + 2)
+    woken = {wake.line for wake in world.queue.lines}
+    assert woken == {line_of(webhook, jobs[0]) for webhook in webhooks}
+    for webhook in webhooks:
+        of_webhook = [each.sequence for each in store.added if each.line.webhook_id == webhook.webhook_id]
+        assert of_webhook == sorted(of_webhook), "stored in the order in which they are to be delivered"
+
+
+def test_what_is_stored_when_time_is_short_is_woken_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker_lambda.chalicelib.telling.together._threads", Inline)
+    for n in range(5):
+        world.webhook(f"owner{n}", events=["item.changed"])
+    job = world.ended()
+    store = world.deliveries = SlowDeliveries()
+    store.seconds_left = 3.0
+    message = replace(world.message(encode_ended([EndedJob(job.ref, job.item)])), sequence_number="7")
+    with pytest.raises(NoTimeLeft):
+        tell(message, world.services, lambda: store.seconds_left)
+    assert world.queue.lines == [WakeLine(line_of(webhook, job)) for webhook in world.webhooks.all()[:3]]
+
+
+def test_an_event_is_stored_for_ten_webhooks_at_once(world: World) -> None:
+    all_here = threading.Barrier(10, timeout=5)
+
+    class Meeting(MemoryDeliveries):
+        def add(self, delivery: Delivery) -> bool:
+            all_here.wait()
+            return super().add(delivery)
+
+    world.deliveries = Meeting()
+    webhooks = [world.webhook(f"owner{n}", events=["item.changed"]) for n in range(10)]
+    world.tell(world.ended())
+    assert all(len(world.told(webhook)) == 1 for webhook in webhooks)
+
+
+def test_no_later_event_of_a_line_is_stored_before_an_earlier_one(world: World) -> None:
+    """While the table does not answer, nothing that comes after is stored, and few others are tried."""
+
+    class Failing(MemoryDeliveries):
+        calls = 0
+
+        def add(self, delivery: Delivery) -> bool:
+            self.calls += 1
+            if delivery.line.owner == "owner7":
+                raise Unavailable("The table did not answer.")
+            return super().add(delivery)
+
+    store = world.deliveries = Failing()
+    for n in range(300):
+        world.webhook(f"owner{n}", events=["item.changed"])
+    jobs = [world.ended(), world.ended()]
+    with pytest.raises(Unavailable):
+        world.tell(*jobs)
+    assert {each.sequence.split("-")[1] for each in store.rows.values()} == {"00a"}
+    assert store.calls <= 100, "the next ones were not tried"
 
 
 # --- delivering -----------------------------------------------------------------------------------------

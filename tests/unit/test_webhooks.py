@@ -15,7 +15,7 @@ from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
-from jobpipe.domain.events.webhook import MAX_WEBHOOKS, Webhook
+from jobpipe.domain.events.webhook import MAX_STAGE_WEBHOOKS, MAX_WEBHOOKS, Webhook
 from tests.helpers.memory.webhooks import MemoryWebhooks
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.shop import shop
@@ -89,6 +89,20 @@ def test_an_owner_has_ten_webhooks_and_no_more(pipeline: Pipeline) -> None:
     assert len(listed) == MAX_WEBHOOKS
     assert bobs["id"] not in {each["id"] for each in listed}
     pipeline.request("DELETE", f"/webhooks/{listed[0]['id']}")
+    created(pipeline)
+
+
+def test_a_stage_has_a_thousand_webhooks_and_no_more(pipeline: Pipeline) -> None:
+    made = created(pipeline)
+    webhook = pipeline.webhooks.rows["alice", made["id"]]
+    for n in range(MAX_STAGE_WEBHOOKS - 1):
+        pipeline.webhooks.rows[f"owner{n}", made["id"]] = replace(webhook, owner=f"owner{n}")
+    before = pipeline.state()
+    refusal = pipeline.request("POST", "/webhooks", GOOD)
+    assert is_refused(refusal, 409, "too-many-webhooks")
+    assert "1000 webhooks of all owners" in refusal.json["detail"]
+    assert pipeline.state() == before
+    pipeline.request("DELETE", f"/webhooks/{made['id']}")
     created(pipeline)
 
 

@@ -15,7 +15,9 @@ from jobpipe.domain.job_ref import JobRef
 from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.stored import document_key
-from worker_lambda.chalicelib.consume_batch import Consumer, Delivery, consume_batch
+from worker_lambda.chalicelib.consume_batch import consume_batch
+from worker_lambda.chalicelib.consumer import Consumer
+from worker_lambda.chalicelib.received import Delivery
 
 GOOD = {"name": "Tent", "description": "For two"}
 

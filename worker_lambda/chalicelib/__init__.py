@@ -1,5 +1,7 @@
 """The worker Lambda: from a batch of SQS messages to ended jobs.
 
+received          the messages of a batch, as SQS has delivered them
+consumer          how the messages of one queue are processed
 consume_batch     records → the messages of each item in order → which of them are delivered again, and when
 execute           one delivery: command → handler → the end of the job → clean-up
 attempts          the state machine of attempts: what is charged, and when a command is given up

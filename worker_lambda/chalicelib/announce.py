@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import UnreadableCommand, decode_message
 
-from .consume_batch import Delivery
+from .received import Delivery
 
 if TYPE_CHECKING:
+    from jobpipe.domain.events.ended_jobs import EndedJob
     from jobpipe.domain.events.ports import EventQueue
 
 
@@ -28,17 +28,20 @@ def announcer(events: EventQueue | None) -> Callable[[Sequence[list[Delivery]]],
 
 def announce(groups: Sequence[list[Delivery]], events: EventQueue) -> list[bool]:
     """Tell the ends of the jobs of each group; return for each group whether they are on the queue of events."""
-    ended = [(group[0].group_id, [job for job in map(_job, group) if job is not None]) for group in groups]
+    ended = [(group[0].group_id, [end for end in map(_end, group) if end is not None]) for group in groups]
     known = [each for each in ended if each[1]]
     sent = iter(events.tell(known) if known else ())
-    return [not jobs or next(sent) for _, jobs in ended]
+    return [not ends or next(sent) for _, ends in ended]
 
 
-def _job(delivery: Delivery) -> JobRef | None:
-    """Return the job of a message; None if it was parked as a message of no job."""
+def _end(delivery: Delivery) -> EndedJob | None:
+    """Return the job of a message with its document; None if the message was parked as one of no job."""
+    from jobpipe.domain.events.ended_jobs import EndedJob  # noqa: PLC0415  # a stage without events does not need it
+
     try:
-        return decode_message(delivery.body).job
+        message = decode_message(delivery.body)
+        return EndedJob(message.job, message.item)
     except UnreadableCommand as why:
-        return why.job
+        return EndedJob(why.job, why.item)
     except UndecodableMessage:
         return None

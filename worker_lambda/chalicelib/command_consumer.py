@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jobpipe.domain.job_ref import JobRef
 
 from .announce import announcer
-from .consume_batch import Consumer
+from .consumer import Consumer
 from .execute import charged_attempts_of, execute
 from .group_commit import plan_groups
 from .services import Services

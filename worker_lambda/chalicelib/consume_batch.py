@@ -13,118 +13,34 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
-from jobpipe.domain.errors import JobpipeError
 from jobpipe.domain.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
 from jobpipe.domain.ports import ReceivedMessages
 from jobpipe.runtime.metrics import BATCH_SIZE, meter
 from jobpipe.runtime.telemetry import described, logger
+
+from .consumer import NO_PROGRESS, CommandInterrupted, Consumer, Group, NoTimeLeft, Progress
+from .received import Delivery, received
 
 _MAX_BATCH = 10
 _SHORTEST_DELAY = 1  # second; with no delay, a message could use up all its receives within moments
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One receipt of a message from SQS."""
-
-    message_id: str
-    body: str
-    receive_count: int  # 1 for the first delivery
-    receipt_handle: str
-    group_id: str  # the item's id; empty if the queue is not a FIFO queue
-    sent_at: datetime
-    trace_header: str  # X-Ray's header from the sender, or empty
-    queue_arn: str
-    sequence_number: str = ""  # of a FIFO queue: grows with each message of the group
-
-
-_Group = list[Delivery]  # the messages of one item, in their order
-
-
-class NotAnSqsEvent(JobpipeError):
-    """The event is not from SQS: something else invoked the function."""
-
-
-class CommandInterrupted(Exception):
-    """The job is not finished, and SQS must deliver its message again."""
-
-    def __init__(self, interruptions: int) -> None:
-        """`interruptions` counts all those of the job, including this one."""
-        super().__init__(f"interruption {interruptions}")
-        self.interruptions = interruptions
-
-
-class NoTimeLeft(Exception):
-    """Too little time is left to go on, and SQS must deliver the message again soon."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the messages of one item are after they were processed together with those of others."""
-
-    done: int = 0  # so many of the first messages may be deleted
-    # Goes on with those that follow, and returns how many of them may be deleted then; raises NoTimeLeft, or what
-    # interrupts the first of them. None: they go one at a time.
-    resume: Callable[[], int] | None = None
-
-
-NO_PROGRESS = Progress()
-
-
-class Together(Protocol):
-    """Groups whose messages are processed together."""
-
-    @property
-    def groups(self) -> Sequence[_Group]:
-        """The messages of each item, in their order."""
-
-    def settle(self) -> Sequence[Progress]:
-        """Process what can be processed together, and return the progress of each group. It does not raise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """How the messages of one queue are processed."""
-
-    process: Callable[[Delivery], None]  # returns if the message may be deleted, raises if it must be redelivered
-    # Returns the sort key of a redelivered message, which runs alone. If None, all messages run in parallel.
-    charged_attempts: Callable[[Delivery], int] | None
-    queue: ReceivedMessages
-    reserve_seconds: float  # the time that must be left to start another message
-    seconds_left: Callable[[], float]
-    # Returns the groups of new messages that are processed together, if any are, and those that go apart.
-    plan: Callable[[Sequence[_Group]], tuple[Together | None, list[_Group]]] | None = None
-    # Tells that the jobs of these messages have ended, before the messages are acknowledged. Returns for each group
-    # whether that is certain; the messages of the others are delivered again. None: nothing is told.
-    announce: Callable[[Sequence[_Group]], Sequence[bool]] | None = None
-    fifo: bool = True  # whether messages have groups; otherwise each is processed by itself
-
-
-@dataclass(frozen=True, slots=True)
 class _Result:
     """The messages of a group that are done, and those that SQS delivers again after the delay."""
 
-    done: _Group
-    returned: _Group
+    done: Group
+    returned: Group
     delay_seconds: int
-
-
-def sqs_records(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the messages of an event. Raise NotAnSqsEvent for other events, such as those of Lambda's console."""
-    records = event.get("Records")
-    if not isinstance(records, list) or any("messageId" not in record for record in records):
-        raise NotAnSqsEvent("This function takes only messages of its SQS queue.")
-    return records
 
 
 def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> dict[str, Any]:
     """Process the records. Return those that must be delivered again, in the format that Lambda expects."""
-    groups: dict[str, _Group] = defaultdict(list)
-    for delivery in map(_delivery, records):
+    groups: dict[str, Group] = defaultdict(list)
+    for delivery in map(received, records):
         groups[delivery.group_id if consumer.fifo else delivery.message_id].append(delivery)
     ungrouped = groups.pop("", [])
     _log_ungrouped(ungrouped)
@@ -141,22 +57,7 @@ def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> d
     return {"batchItemFailures": [{"itemIdentifier": delivery.message_id} for delivery in returned]}
 
 
-def _delivery(record: Mapping[str, Any]) -> Delivery:
-    attributes = record["attributes"]
-    return Delivery(
-        message_id=record["messageId"],
-        body=record["body"],
-        receive_count=int(attributes["ApproximateReceiveCount"]),
-        receipt_handle=record["receiptHandle"],
-        group_id=str(attributes.get("MessageGroupId", "")),
-        sent_at=datetime.fromtimestamp(int(attributes.get("SentTimestamp", 0)) / 1000, UTC),
-        trace_header=str(attributes.get("AWSTraceHeader", "")),
-        queue_arn=str(record.get("eventSourceARN", "")),
-        sequence_number=str(attributes.get("SequenceNumber", "")),
-    )
-
-
-def _log_ungrouped(ungrouped: _Group) -> None:
+def _log_ungrouped(ungrouped: Group) -> None:
     # These messages are returned to their queue, because their order is unknown. They are not parked: if the parked
     # queue were the event source, they would be delivered and parked again forever.
     for delivery in ungrouped:
@@ -166,7 +67,7 @@ def _log_ungrouped(ungrouped: _Group) -> None:
         )
 
 
-def _split(groups: list[_Group], consumer: Consumer) -> tuple[list[_Group], list[_Group]]:
+def _split(groups: list[Group], consumer: Consumer) -> tuple[list[Group], list[Group]]:
     """Return the groups that run in parallel, and those that run alone, with the fewest charged attempts first."""
     if consumer.charged_attempts is None:
         return groups, []
@@ -179,7 +80,7 @@ def _split(groups: list[_Group], consumer: Consumer) -> tuple[list[_Group], list
     return new, redelivered
 
 
-def _process_in_parallel(groups: list[_Group], consumer: Consumer) -> list[_Result]:
+def _process_in_parallel(groups: list[Group], consumer: Consumer) -> list[_Result]:
     together, apart = consumer.plan(groups) if consumer.plan is not None else (None, groups)
     if together is None and len(apart) <= 1:
         return [_process_in_order(group, consumer) for group in apart]
@@ -194,7 +95,7 @@ def _process_in_parallel(groups: list[_Group], consumer: Consumer) -> list[_Resu
     return results + [each.result() for each in started]
 
 
-def _process_alone(groups: list[_Group], earlier: list[_Result], consumer: Consumer) -> list[_Result]:
+def _process_alone(groups: list[Group], earlier: list[_Result], consumer: Consumer) -> list[_Result]:
     """Process one group after the other. Before each, acknowledge the messages that are done."""
     results: list[_Result] = []
     done = [delivery for result in earlier for delivery in result.done]
@@ -205,7 +106,7 @@ def _process_alone(groups: list[_Group], earlier: list[_Result], consumer: Consu
     return results
 
 
-def _process_in_order(group: _Group, consumer: Consumer, progress: Progress = NO_PROGRESS) -> _Result:
+def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_PROGRESS) -> _Result:
     """Process the messages of one item. If one fails or time is short, return it and the later ones to SQS."""
     i, resume = progress.done, progress.resume
     while i < len(group):
@@ -277,7 +178,7 @@ def _returned(result: _Result) -> _Result:
     return _Result([], [*result.done, *result.returned], delay)
 
 
-def _acknowledge(done: _Group, queue: ReceivedMessages) -> None:
+def _acknowledge(done: Group, queue: ReceivedMessages) -> None:
     # Lambda deletes messages only when the whole batch has ended. If the next command kills the worker, SQS would
     # deliver these messages again too, and the later commands of their items would have to wait.
     try:

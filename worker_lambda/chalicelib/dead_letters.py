@@ -13,8 +13,9 @@ from jobpipe.runtime.telemetry import logged_id, logger
 from .announce import announcer
 from .attempts import complete_retry
 from .clean_up import finish_clean_up, keep_command, remove_uncommitted
-from .consume_batch import Consumer, Delivery
+from .consumer import Consumer
 from .parking import park
+from .received import Delivery
 from .services import Services
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .consume_batch import Consumer
+from .consumer import Consumer
 
 
 def open_events() -> None:

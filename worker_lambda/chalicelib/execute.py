@@ -40,8 +40,9 @@ from jobpipe.runtime.telemetry import logged_id, logger, trace_id
 from . import attempts
 from .apply_command import apply_command
 from .clean_up import finish_clean_up, keep_command, remove_claim, remove_uncommitted
-from .consume_batch import CommandInterrupted, Delivery
+from .consumer import CommandInterrupted
 from .parking import park
+from .received import Delivery
 from .services import Services
 
 _RECORDING_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between two tries to record an interruption

@@ -21,7 +21,9 @@ from jobpipe.domain.group import Unsettled
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.telemetry import logger
 
-from .consume_batch import Delivery, Progress, threads
+from .consume_batch import threads
+from .consumer import Progress
+from .received import Delivery
 from .run_alone import RunAlone
 from .runs import Run, run_of
 from .services import Services

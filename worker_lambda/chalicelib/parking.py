@@ -10,7 +10,7 @@ from jobpipe.domain.queue_message import UnreadableCommand
 from jobpipe.runtime.metrics import DEAD_LETTERS, FAILED, PARKED, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 
-from .consume_batch import Delivery
+from .received import Delivery
 from .services import Services
 
 _MAX_REASON = 500

@@ -20,7 +20,7 @@ from jobpipe.runtime.metrics import ATTEMPT_TIME, COMMAND_AGE, QUEUE_DELAY, SUCC
 from jobpipe.runtime.telemetry import logger
 
 from .clean_up import finish_clean_up, remove_uncommitted
-from .consume_batch import NoTimeLeft
+from .consumer import NoTimeLeft
 from .execute import count_refusal
 from .runs import Run, Step
 from .services import Services

@@ -28,8 +28,8 @@ from jobpipe.domain.queue_message import QueueMessage, decode_message
 from jobpipe.domain.violations import within_a_row
 
 from .command_handlers import Context, Show, Write, decide, open_context
-from .consume_batch import Delivery
 from .execute import Execution
+from .received import Delivery
 from .services import Services
 from .versions import next_version, put_later, success_with
 

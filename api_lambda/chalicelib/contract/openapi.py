@@ -42,7 +42,8 @@ from jobpipe.domain.events.cloud_event import EVENT_ID
 from jobpipe.domain.events.delivery import DeliveryState
 from jobpipe.domain.events.receiver_url import MAX_URL_LENGTH
 from jobpipe.domain.events.schedule import KEPT_FOR
-from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_COLLECTIONS, MAX_WEBHOOKS, WEBHOOK_ID
+from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_STAGE_WEBHOOKS, MAX_WEBHOOKS, WEBHOOK_ID
+from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
 
@@ -157,6 +158,7 @@ def _values(registry: Registry) -> Node:
         "DELIVERY_STATES": [state.value for state in DeliveryState],
         "MAX_URL_LENGTH": MAX_URL_LENGTH,
         "MAX_WEBHOOKS": MAX_WEBHOOKS,
+        "MAX_STAGE_WEBHOOKS": MAX_STAGE_WEBHOOKS,
         "MAX_WEBHOOK_COLLECTIONS": MAX_COLLECTIONS,
         "IDEMPOTENCY_KEY": request_fields.IDEMPOTENCY_KEY.pattern,
         "IF_MATCH": etags.IF_MATCH.pattern,

@@ -21,14 +21,8 @@ from jobpipe.domain.errors import (
 from jobpipe.domain.events.cloud_event import EVENT_ID
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep
-from jobpipe.domain.events.webhook import (
-    MAX_WEBHOOKS,
-    WEBHOOK_ID,
-    Webhook,
-    changed_webhook,
-    new_webhook,
-    request_digest,
-)
+from jobpipe.domain.events.webhook import MAX_WEBHOOKS, WEBHOOK_ID, Webhook, request_digest
+from jobpipe.domain.events.webhook_form import changed_webhook, new_webhook
 
 from ..http import request_fields
 from ..http.job_responses import JSON

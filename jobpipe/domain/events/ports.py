@@ -9,8 +9,8 @@ from typing import Protocol
 
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
-from jobpipe.domain.events.webhook import Webhook
-from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.events.ended_jobs import EndedJob
+from jobpipe.domain.events.webhook import MAX_STAGE_WEBHOOKS, Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,11 @@ class WebhookStore(Protocol):
     def get(self, owner: str, webhook_id: str) -> Webhook | None:
         """Return a webhook of this owner."""
 
-    def put_new(self, webhook: Webhook, most: int) -> bool:
-        """Store a new webhook; return False, and store nothing, if the owner has it, or `most` others, already."""
+    def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
+        """Store a new webhook; return False, and store nothing, if the owner has it, or `most` others, already.
+
+        Raise TooManyWebhooks, and store nothing, if all owners together have `most_of_stage`.
+        """
 
     def replace(self, old: Webhook, new: Webhook) -> bool:
         """Store the changed webhook; return False if the stored one is not `old` any more."""
@@ -68,6 +71,9 @@ class DeliveryStore(Protocol):
 
         An event whose line has no document is stored without a line.
         """
+
+    def missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Return those of up to 100 deliveries that are not stored. Some that are may be among them."""
 
     def first(self, line: Line) -> str | None:
         """Return the id of the first event of the line; None if the line is empty.
@@ -105,7 +111,7 @@ class DeliveryStore(Protocol):
 class EventQueue(Protocol):
     """The FIFO queue of ended jobs."""
 
-    def tell(self, ended: Sequence[tuple[str, Sequence[JobRef]]]) -> list[bool]:
+    def tell(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
         """Send one message for each group of jobs, up to ten; return for each whether it is on the queue.
 
         A group has the id of its documents' message group on the queue of commands.

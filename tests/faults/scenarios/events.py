@@ -9,12 +9,14 @@ from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.events.delivery_messages import Sweep
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, PAUSES
-from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_webhook
+from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.scenarios.parts import LARGE, Action, ask, create, die_once_at, existing, put_in, scenario
 from tests.faults.world import World
 from tests.helpers.shop import order
 
+_SLOW = 6.0  # seconds that a call takes; an invocation has 29
 _EVER = "0001-01-01T00:00:00.000Z"
 
 
@@ -99,6 +101,20 @@ def tell_of_a_dead_letter(world: World) -> Action:
     lost.must_fail = True
     world.give_up_messages()
     return lambda: None
+
+
+@scenario
+def tell_more_than_an_invocation_can_store(world: World) -> Action:
+    """Each call takes so long that the message is received four times until its five deliveries are stored."""
+    for owner in ("alice", "alice", "bob"):
+        with_webhook(world, owner)
+    tent = existing(world, "tent")
+
+    def action() -> None:
+        ask(world, "merge", tent, colour="red")
+        world.injector.seconds_of_calls["tell"] = _SLOW
+
+    return action
 
 
 @scenario
@@ -194,11 +210,12 @@ def replay_what_was_told(world: World) -> Action:
     return action
 
 
-def with_webhook(world: World, **members: object) -> Webhook:
-    """Give the stage events, and the caller a webhook."""
-    world.with_receivers()
+def with_webhook(world: World, owner: str = "alice", **members: object) -> Webhook:
+    """Give the stage events, and the caller a webhook, or another owner."""
+    if world.receivers is None:
+        world.with_receivers()
     body = {"url": "http://127.0.0.1/hook", "events": [*EVENT_TYPES], **members}
-    webhook = new_webhook(body, "alice", {"items", "orders"}, UrlRules(allow_loopback=True), now())
+    webhook = new_webhook(body, owner, {"items", "orders"}, UrlRules(allow_loopback=True), now())
     assert _webhooks(world).put_new(webhook, 10)
     return webhook
 

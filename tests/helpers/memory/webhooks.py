@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from jobpipe.domain.errors import TooManyWebhooks
 from jobpipe.domain.events.circuit import after_outcome
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
 from jobpipe.domain.events.ports import DeliveryPage, LinePage
-from jobpipe.domain.events.webhook import Webhook
+from jobpipe.domain.events.webhook import MAX_STAGE_WEBHOOKS, Webhook
 
 
 class MemoryWebhooks:
@@ -29,10 +30,12 @@ class MemoryWebhooks:
     def get(self, owner: str, webhook_id: str) -> Webhook | None:
         return self.rows.get((owner, webhook_id))
 
-    def put_new(self, webhook: Webhook, most: int) -> bool:
+    def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
         place = (webhook.owner, webhook.webhook_id)
         if place in self.rows or len(self.of_owner(webhook.owner)) >= most:
             return False
+        if len(self.rows) >= most_of_stage:
+            raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the most.")
         self.rows[place] = webhook
         return True
 
@@ -73,6 +76,11 @@ class MemoryDeliveries:
             return False
         self.rows[place] = delivery
         return True
+
+    def missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        return [
+            each for each in deliveries if (each.line.owner, each.line.webhook_id, each.event_id) not in self.rows
+        ]
 
     def head(self, line: Line) -> Delivery | None:
         in_line = [each for each in self.rows.values() if each.line == line and line.document]

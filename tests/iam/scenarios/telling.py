@@ -12,9 +12,10 @@ from jobpipe.domain.commands import Command
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
-from jobpipe.domain.events.ended_jobs import encode_ended
+from jobpipe.domain.events.ended_jobs import EndedJob, encode_ended
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.webhook import JOB_ENDED, Webhook, new_webhook
+from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.domain.job import Job
 from jobpipe.domain.queue_message import QueueMessage
 from tests.helpers.receiver import receiver
@@ -37,6 +38,10 @@ def end_a_job_of_a_dead_letter(lab: Lab) -> str:
 
 def tell_of_an_item(lab: Lab) -> str:
     return _tell(lab, _succeeded(lab, new_item()))
+
+
+def tell_again_of_an_item(lab: Lab) -> str:
+    return _tell(lab, _succeeded(lab, new_item()), receives=2)
 
 
 def tell_of_a_large_item(lab: Lab) -> str:
@@ -66,7 +71,7 @@ def tell_of_an_order_whose_version_has_expired(lab: Lab) -> str:
 def tell_again_soon_after_an_interruption(lab: Lab) -> str:
     job = _succeeded(lab, new_item())
     with _webhook(lab), _without(lab, "TellRole", "ReadJobs"):
-        returned = lab.run_teller(lab.receive(encode_ended([job.ref]), "events"))
+        returned = lab.run_teller(lab.receive(encode_ended([EndedJob(job.ref, job.item)]), "events"))
     return _redelivered(lab, "events", returned)
 
 
@@ -125,10 +130,11 @@ def _succeeded(lab: Lab, command: Command) -> Job:
     return found
 
 
-def _tell(lab: Lab, job: Job) -> str:
+def _tell(lab: Lab, job: Job, *, receives: int = 1) -> str:
     """Tell the end of the job to a webhook; return what is stored for it, and what is on the queue."""
     with _webhook(lab) as webhook:
-        returned = lab.run_teller(record(encode_ended([job.ref])))
+        message = record(encode_ended([EndedJob(job.ref, job.item)]), receives=receives)
+        returned = lab.run_teller(message)
         stored = lab.deliveries.page(FIRST_OWNER, webhook.webhook_id, 10, None).deliveries
         return f"{_acknowledged(returned)}, {len(stored)} stored, {lab.waiting('deliveries')} on the queue"
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from infra.keys.api_keys import FIRST_OWNER
 from jobpipe.domain.clock import now
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.webhook import JOB_ENDED, MAX_WEBHOOKS, Webhook, new_webhook
+from jobpipe.domain.events.webhook import JOB_ENDED, MAX_WEBHOOKS, Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from tests.iam.lab import Lab
 
 _BODY = {"url": "https://receiver.example/", "events": [JOB_ENDED]}

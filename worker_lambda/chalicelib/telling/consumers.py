@@ -14,8 +14,8 @@ from jobpipe.domain.events.delivery_messages import (
 )
 from jobpipe.runtime.telemetry import logger
 
-from ..consume_batch import Consumer
-from ..consume_batch import Delivery as Message
+from ..consumer import Consumer
+from ..received import Delivery as Message
 from .deliver import RESERVE_SECONDS, deliver_line, send_again
 from .services import TellingServices
 from .tell import tell
@@ -27,7 +27,7 @@ SecondsLeft = Callable[[], float]
 def events_consumer(services: TellingServices, seconds_left: SecondsLeft) -> Consumer:
     """Return the consumer of the queue of events."""
     return Consumer(
-        process=lambda message: tell(message, services),
+        process=lambda message: tell(message, services, seconds_left),
         charged_attempts=None,  # it runs no command, so it cannot kill its process
         queue=services.events_received,
         reserve_seconds=services.reserve_seconds,

@@ -1,0 +1,101 @@
+"""The bodies of requests that create or change a webhook."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME
+from jobpipe.domain.events.receiver_url import UrlRules
+from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_secret
+from jobpipe.domain.violations import Violations
+
+MAX_COLLECTIONS = 100
+"""Collections that one webhook names."""
+
+
+def new_webhook(body: Any, owner: str, known: Collection[str], urls: UrlRules, at: datetime) -> Webhook:
+    """Return the webhook of a POST body; raise InvalidRequest with all violations.
+
+    `known` are the names of the collections that the stage serves.
+    """
+    found = Violations()
+    members = _members(body, {"url", "events", "collections"}, found)
+    for missing in sorted({"url", "events"} - members.keys()):
+        found.add(f"A webhook needs the member {missing}.")
+    valid = _valid(members, known, urls, found)
+    found.check()
+    now = rfc3339(at)
+    return Webhook(
+        webhook_id=secrets.token_hex(16),
+        owner=owner,
+        url=valid["url"],
+        events=valid["events"],
+        collections=valid.get("collections", ()),
+        secret=new_secret(),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def changed_webhook(webhook: Webhook, body: Any, known: Collection[str], urls: UrlRules, at: datetime) -> Webhook:
+    """Return the webhook with the members of a PATCH body; raise InvalidRequest with all violations."""
+    found = Violations()
+    members = _members(body, {"url", "events", "collections", "paused"}, found)
+    valid = _valid(members, known, urls, found)
+    found.check()
+    if valid.get("paused") is False:
+        valid |= {"paused_by_failures": False, "failing_since": None}
+    if valid.get("paused") is False or "url" in valid:
+        valid |= {"failures": 0, "next_try": None}  # the circuit is closed: it may answer now
+    return replace(webhook, **valid, updated_at=rfc3339(at))
+
+
+def _members(body: Any, allowed: Collection[str], found: Violations) -> Mapping[str, Any]:
+    if not isinstance(body, dict):
+        found.add("A webhook must be a JSON object.")
+        found.check()
+    for name in sorted(body.keys() - allowed):
+        found.add(f"A webhook has no member {name[:80]!r} that can be set.", "#")
+    return {name: value for name, value in body.items() if name in allowed}
+
+
+def _valid(members: Mapping[str, Any], known: Collection[str], urls: UrlRules, found: Violations) -> dict[str, Any]:
+    """Return the members in the form that Webhook has, and collect the violations of those that are invalid."""
+    valid: dict[str, Any] = {}
+    if "url" in members:
+        valid["url"] = found.collect(urls.check, members["url"])
+    if "events" in members:
+        valid["events"] = _names(members["events"], "events", EVENT_TYPES, len(EVENT_TYPES), found)
+        if members["events"] == []:
+            found.add("A webhook needs at least one event.", "#/events")
+    if "collections" in members:
+        names = _names(members["collections"], "collections", None, MAX_COLLECTIONS, found)
+        for n, name in enumerate(names):
+            if not COLLECTION_NAME.fullmatch(name) or name not in known:
+                found.add(f"There is no collection {name[:80]!r}.", f"#/collections/{n}")
+        valid["collections"] = names
+    if "paused" in members:
+        valid["paused"] = members["paused"]
+        if not isinstance(members["paused"], bool):
+            found.add("paused must be true or false.", "#/paused")
+    return valid
+
+
+def _names(
+    value: Any, member: str, allowed: Collection[str] | None, most: int, found: Violations
+) -> tuple[str, ...]:
+    """Return an array of different texts."""
+    if not isinstance(value, list) or len(value) > most or any(not isinstance(each, str) for each in value):
+        found.add(f"{member} must be an array of at most {most} texts.", f"#/{member}")
+        return ()
+    if len({*value}) < len(value):
+        found.add(f"{member} must not have a text twice.", f"#/{member}")
+    for n, each in enumerate(value):
+        if allowed is not None and each not in allowed:
+            found.add(f"{each[:80]!r} is no event; there are {', '.join(allowed)}.", f"#/{member}/{n}")
+    return tuple(value)
