@@ -1,10 +1,11 @@
 """The webhooks of all owners, in the table of webhooks beside their deliveries (dynamodb_deliveries.py).
 
-    partition = webhooks   entry = alice#5d41…   a webhook
-    partition = webhooks   entry = #count#alice  how many webhooks an owner has
-    partition = webhooks   entry = #version      grows with each change of what is told to whom
+    partition = webhooks         entry = alice#5d41…   a webhook
+    partition = webhooks         entry = #count#alice  how many webhooks an owner has
+    partition = webhooks         entry = #version      grows with each change of what is told to whom
+    partition = creations#alice  entry = 0c1d…         which webhook a request with an Idempotency-Key has created
 
-An owner's name has no `#`.
+An owner's name has no `#`. The row of a creation is written and deleted with its webhook.
 """
 
 from __future__ import annotations
@@ -56,8 +57,20 @@ class DynamoDbWebhooks:
         row = self._get(_entry(owner, webhook_id))
         return _webhook(row) if row else None
 
+    def created_by(self, owner: str, creation: str) -> Webhook | None:
+        """Return the webhook that the request with this digest has created; None if it is deleted or never was."""
+        with outages(_TABLE):
+            response = self._clients.dynamodb.get_item(
+                TableName=self._table, Key=_creation_key(owner, creation), ConsistentRead=True
+            )
+        row = response.get("Item")
+        return self.get(owner, row["webhook_id"]["S"]) if row else None
+
     def put_new(self, webhook: Webhook, most: int) -> bool:
-        """Store a new webhook; return False, and store nothing, if the owner has `most` already."""
+        """Store a new webhook; return False, and store nothing, if the owner has `most`, or has it already.
+
+        It has it if the same request has created one: that of `webhook.creation`.
+        """
         count: TransactWriteItemTypeDef = {
             "Update": {
                 "TableName": self._table,
@@ -75,7 +88,19 @@ class DynamoDbWebhooks:
                 "ConditionExpression": "attribute_not_exists(entry)",
             }
         }
-        return self._transact(count, put)
+        if webhook.creation is None:
+            return self._transact(count, put)
+        creation: TransactWriteItemTypeDef = {
+            "Put": {
+                "TableName": self._table,
+                "Item": {
+                    **_creation_key(webhook.owner, webhook.creation),
+                    **to_row({"webhook_id": webhook.webhook_id}),
+                },
+                "ConditionExpression": "attribute_not_exists(entry)",
+            }
+        }
+        return self._transact(count, put, creation)
 
     def replace(self, old: Webhook, new: Webhook) -> bool:
         """Store the changed webhook; return False if the stored one is not `old` any more."""
@@ -90,7 +115,10 @@ class DynamoDbWebhooks:
         return self._transact(put)
 
     def delete(self, owner: str, webhook_id: str) -> bool:
-        """Delete the webhook; return whether there was one."""
+        """Delete the webhook; return whether there was one. The key that created it is free again."""
+        webhook = self.get(owner, webhook_id)
+        if webhook is None:
+            return False
         deletion: TransactWriteItemTypeDef = {
             "Delete": {
                 "TableName": self._table,
@@ -107,7 +135,12 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":minus": {"N": "-1"}},
             }
         }
-        return self._transact(deletion, count)
+        if webhook.creation is None:
+            return self._transact(deletion, count)
+        creation: TransactWriteItemTypeDef = {
+            "Delete": {"TableName": self._table, "Key": _creation_key(owner, webhook.creation)}
+        }
+        return self._transact(deletion, count, creation)
 
     def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
         """Record whether the attempt that began at this time succeeded (circuit.after_outcome).
@@ -198,6 +231,10 @@ def _entry(owner: str, webhook_id: str) -> str:
 
 def _key(entry: str) -> Row:
     return to_row({"partition": _PARTITION, "entry": entry})
+
+
+def _creation_key(owner: str, creation: str) -> Row:
+    return to_row({"partition": f"creations#{owner}", "entry": creation})
 
 
 def _row(webhook: Webhook) -> Row:
