@@ -170,6 +170,9 @@ parked: .venv/.installed ## show, resend or delete parked messages (RESEND=ID|al
 	@$(JOBPIPE) parked --stage=@STAGE --resend=@each:RESEND --drop=@each:DROP \
 		--limit=@LIMIT
 
+webhooks: .venv/.installed ## list the webhooks of all callers, and pause or resume them (PAUSE=ID|OWNER RESUME=ID|OWNER JSON=yes; STAGE=...)
+	@$(RUN) scripts.webhooks --stage=@STAGE --pause=@each:PAUSE --resume=@each:RESUME --json=@yes:JSON
+
 import: .venv/.installed ## create an item from each row of a CSV or JSONL file; resume after Ctrl-C (FILE=... COLLECTION=... UPSERT, RESTART, DRY_RUN =yes)
 	@$(JOBPIPE) import --stage=@STAGE --collection=@COLLECTION --upsert=@yes:UPSERT \
 		--restart=@yes:RESTART --dry-run=@yes:DRY_RUN -- @FILE
@@ -195,7 +198,7 @@ rotate-key: .venv/.installed ## create another API key for a caller (OWNER=... R
 	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER --role=@ROLE \
 		--revoke-old=@yes:REVOKE_OLD
 
-revoke-key: .venv/.installed ## revoke all API keys of a caller, or one key (OWNER=... or KEY=...)
+revoke-key: .venv/.installed ## revoke all API keys of a caller, or one key; with the last one, pause the webhooks (OWNER=... or KEY=...)
 	@$(RUN) infra.keys revoke --stage=@STAGE --owner=@OWNER --key=@KEY
 
 stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here

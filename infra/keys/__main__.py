@@ -15,9 +15,10 @@ from infra.cli.command_line import OneLineParser, run
 from infra.deployment.readiness import KEY_SECONDS, wait_for_key
 from infra.errors import OperatorError
 from infra.keys.api_keys import FIRST_OWNER, ApiKey, ApiKeys, check_owner, check_role
+from infra.keys.orphaned_webhooks import pause_webhooks
 from infra.settings import Settings, check_stage, read_settings
 from infra.stage.stage_file import Deployment, read_deployment, stage_file, write_deployment
-from infra.targets.target import target_of
+from infra.targets.target import Target, target_of
 
 _EXAMPLES = """examples:
   KEY=$(make -s key OWNER=alice)               make the first key of alice, a writer's
@@ -27,7 +28,7 @@ _EXAMPLES = """examples:
   make rotate-key OWNER=bob ROLE=writer        make a further key with another role
   make rotate-key OWNER=alice REVOKE_OLD=yes   make a further key and revoke the old ones
   make revoke-key KEY=h2k9d1xw0c               revoke one key
-  make revoke-key OWNER=alice                  revoke all keys of alice
+  make revoke-key OWNER=alice                  revoke all keys of alice, and pause her webhooks
 """
 _SHOWN = 4  # characters of a secret of 32
 
@@ -38,6 +39,7 @@ class StageKeys:
 
     settings: Settings
     deployment: Deployment
+    target: Target
     keys: ApiKeys
 
     def create(self, owner: str, role: Role) -> None:
@@ -68,8 +70,14 @@ class StageKeys:
             raise OperatorError("the old keys stay until the new one works: make revoke-key KEY=...")
 
     def revoke(self, owner: str | None, key_id: str | None) -> None:
-        """Revoke all keys of an owner, or one key."""
-        keys = self._keys_of(owner) if owner else [key for key in self.keys.all() if key.key_id == key_id]
+        """Revoke all keys of an owner, or one key; pause the webhooks of an owner who has no other key."""
+        all_keys = self.keys.all()
+        keys = [key for key in all_keys if (key.owner == owner if owner else key.key_id == key_id)]
+        if owner and not keys:
+            # An earlier command may have ended after it had revoked the last key.
+            if not self._pause_webhooks_of(owner):
+                raise self._no_key_of(owner)
+            return
         if not keys:
             raise OperatorError(f"the stage {self.deployment.stage!r} has no key {key_id}")
         for key in keys:
@@ -80,12 +88,25 @@ class StageKeys:
                     "then revoke the old one by KEY=..."
                 )
         self._revoke(keys)
+        owner = keys[0].owner
+        if not any(key.is_usable for key in all_keys if key.owner == owner and key not in keys):
+            self._pause_webhooks_of(owner)
 
     def _keys_of(self, owner: str) -> list[ApiKey]:
         keys = self.keys.of(owner)
         if not keys:
-            raise OperatorError(f"{owner} has no key of the stage {self.deployment.stage!r}")
+            raise self._no_key_of(owner)
         return keys
+
+    def _no_key_of(self, owner: str) -> OperatorError:
+        return OperatorError(f"{owner} has no key of the stage {self.deployment.stage!r}")
+
+    def _pause_webhooks_of(self, owner: str) -> bool:
+        """Pause the webhooks of an owner without a key, and say so; return False if there are none to pause."""
+        number = pause_webhooks(owner, self.deployment, self.target)
+        if number:
+            _tell(f"{owner} has no other key: {number} webhooks of {owner} are paused now (make webhooks)")
+        return number > 0
 
     def _print_key(self, key: ApiKey) -> bool:
         """Print the key before anything can fail, since it cannot be printed again; return whether it works yet."""
@@ -181,8 +202,10 @@ def _open(name: str | None) -> StageKeys:
     usage_plan = deployment.resources.get("usage_plan")
     if usage_plan is None:
         raise OperatorError(f"the stage {deployment.stage!r} was deployed without keys of its own: deploy it again")
-    gateway = target_of(deployment).client("apigateway")
-    return StageKeys(settings, deployment, ApiKeys(gateway, deployment.stage, usage_plan))
+    target = target_of(deployment)
+    return StageKeys(
+        settings, deployment, target, ApiKeys(target.client("apigateway"), deployment.stage, usage_plan)
+    )
 
 
 def _tell(line: str) -> None:

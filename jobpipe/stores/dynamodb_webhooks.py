@@ -1,11 +1,12 @@
 """The webhooks of all owners, in the table of webhooks beside their deliveries (dynamodb_deliveries.py).
 
-    partition = webhooks   entry = alice#5d41…   a webhook
-    partition = webhooks   entry = #count#alice  how many webhooks an owner has
-    partition = webhooks   entry = #version      grows with each change of what is told to whom; `webhooks` is the
-                                                 number of all webhooks
+    partition = webhooks         entry = alice#5d41…   a webhook
+    partition = webhooks         entry = #count#alice  how many webhooks an owner has
+    partition = webhooks         entry = #version      grows with each change of what is told to whom; `webhooks`
+                                                       is the number of all webhooks
+    partition = creations#alice  entry = 0c1d…         which webhook a request with an Idempotency-Key has created
 
-An owner's name has no `#`.
+An owner's name has no `#`. The row of a creation is written and deleted with its webhook.
 """
 
 from __future__ import annotations
@@ -59,10 +60,20 @@ class DynamoDbWebhooks:
         row = self._get(_entry(owner, webhook_id))
         return _webhook(row) if row else None
 
-    def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
-        """Store a new webhook; return False, and store nothing, if the owner has it, or `most` others, already.
+    def created_by(self, owner: str, creation: str) -> Webhook | None:
+        """Return the webhook that the request with this digest has created; None if it is deleted or never was."""
+        with outages(_TABLE):
+            response = self._clients.dynamodb.get_item(
+                TableName=self._table, Key=_creation_key(owner, creation), ConsistentRead=True
+            )
+        row = response.get("Item")
+        return self.get(owner, row["webhook_id"]["S"]) if row else None
 
-        Raise TooManyWebhooks, and store nothing, if all owners together have `most_of_stage`.
+    def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
+        """Store a new webhook; return False, and store nothing, if the owner has `most`, or has it already.
+
+        It has it if the same request has created one: that of `webhook.creation`. Raise TooManyWebhooks, and store
+        nothing, if all owners together have `most_of_stage`.
         """
         count: TransactWriteItemTypeDef = {
             "Update": {
@@ -81,6 +92,19 @@ class DynamoDbWebhooks:
                 "ConditionExpression": "attribute_not_exists(entry)",
             }
         }
+        writes = [count, put]
+        if webhook.creation is not None:
+            creation: TransactWriteItemTypeDef = {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": {
+                        **_creation_key(webhook.owner, webhook.creation),
+                        **to_row({"webhook_id": webhook.webhook_id}),
+                    },
+                    "ConditionExpression": "attribute_not_exists(entry)",
+                }
+            }
+            writes.append(creation)
         one_more: TransactWriteItemTypeDef = {
             "Update": {
                 "TableName": self._table,
@@ -90,8 +114,8 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":one": {"N": "1"}, ":most": {"N": str(most_of_stage)}},
             }
         }
-        failed = self._failed([count, put, one_more])
-        if failed == [2]:
+        failed = self._failed([*writes, one_more])
+        if failed == [len(writes)]:
             raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the most.")
         return not failed
 
@@ -116,7 +140,10 @@ class DynamoDbWebhooks:
         return not self._failed([put, version])
 
     def delete(self, owner: str, webhook_id: str) -> bool:
-        """Delete the webhook; return whether there was one."""
+        """Delete the webhook; return whether there was one. The key that created it is free again."""
+        webhook = self.get(owner, webhook_id)
+        if webhook is None:
+            return False
         deletion: TransactWriteItemTypeDef = {
             "Delete": {
                 "TableName": self._table,
@@ -133,6 +160,12 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":minus": {"N": "-1"}},
             }
         }
+        writes = [deletion, count]
+        if webhook.creation is not None:
+            creation: TransactWriteItemTypeDef = {
+                "Delete": {"TableName": self._table, "Key": _creation_key(owner, webhook.creation)}
+            }
+            writes.append(creation)
         one_less: TransactWriteItemTypeDef = {
             "Update": {
                 "TableName": self._table,
@@ -141,7 +174,7 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":one": {"N": "1"}, ":minus": {"N": "-1"}},
             }
         }
-        return not self._failed([deletion, count, one_less])
+        return not self._failed([*writes, one_less])
 
     def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
         """Record whether the attempt that began at this time succeeded (circuit.after_outcome).
@@ -224,6 +257,10 @@ def _entry(owner: str, webhook_id: str) -> str:
 
 def _key(entry: str) -> Row:
     return to_row({"partition": _PARTITION, "entry": entry})
+
+
+def _creation_key(owner: str, creation: str) -> Row:
+    return to_row({"partition": f"creations#{owner}", "entry": creation})
 
 
 def _row(webhook: Webhook) -> Row:

@@ -15,8 +15,11 @@ from tests.calls.lab import laboratory
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as directory, laboratory(Path(directory)) as lab:
-        write_calls(measure(lab))
+    found: Entries = {}
+    for events in (False, True):
+        with tempfile.TemporaryDirectory() as directory, laboratory(Path(directory), events=events) as lab:
+            found |= measure(lab)
+    write_calls(found)
     Console().print(as_table(read_calls()))
     Console().print(
         f"written to {CALLS_FILE.relative_to(Path.cwd())}"

@@ -26,17 +26,29 @@ from tests.chaos.proxy import Proxy, running_proxy
 from tests.faults.events import sqs_record
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
+from tests.helpers.receiver import Receiver, receiver
 
-LambdaName = Literal["api", "worker", "dead_letters"]
+LambdaName = Literal["api", "worker", "dead_letters", "worker_with_events", "events", "deliveries"]
 FUNCTIONS: dict[LambdaName, str] = {
     "api": "api_function",
     "worker": "worker_function",
     "dead_letters": "dead_letters_function",
 }
+EVENT_FUNCTIONS: dict[LambdaName, str] = {  # of a stage with Events=on
+    "worker_with_events": "worker_function",
+    "events": "events_function",
+    "deliveries": "deliveries_function",
+}
+ALL_FUNCTIONS = FUNCTIONS | EVENT_FUNCTIONS
+_QUEUES: dict[LambdaName, str] = {"events": "events_queue_url", "deliveries": "deliveries_queue_url"}
+_ALL_QUEUES = ("commands_queue_url", *_QUEUES.values(), "deliveries_later_queue_url")
 COLLECTIONS = Path(__file__).with_name("collections")
 _LOG_SECONDS = 10
 _UPDATE_SECONDS = 30
-_ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"]
+_ATTRIBUTES = [
+    *("MessageGroupId", "SequenceNumber", "ApproximateReceiveCount", "SentTimestamp"),
+    "AWSTraceHeader",
+]
 
 
 @dataclass
@@ -45,6 +57,7 @@ class Lab:
 
     stage: Stage
     meters: dict[LambdaName, Meter]
+    receiver: Receiver | None = None  # of webhooks, if the stage has events
     faults: dict[str, Fault] = field(default_factory=dict)  # of the next call of an AWS operation
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
@@ -58,17 +71,22 @@ class Lab:
         assert answer.status_code == 202, answer.text
         return answer.json()
 
+    @property
+    def worker(self) -> LambdaName:
+        """The worker, under the name of its counts."""
+        return "worker" if "worker" in self.meters else "worker_with_events"
+
     def end(self, method: str, path: str, body: Any = None, status: str = "succeeded") -> Any:
         """Send a command and process it; return its job, which must end with the status."""
         job = self.accept(method, path, body)
-        self.consume(self.receive())
+        self.consume(self.receive(), lambda_name=self.worker)
         self.check_status(job, status)
         return job
 
-    def receive(self, count: int = 1) -> list[dict[str, Any]]:
-        """Receive all messages of the queue, of which there must be `count`, as Lambda's poller does."""
+    def receive(self, count: int = 1, lambda_name: LambdaName = "worker") -> list[dict[str, Any]]:
+        """Receive all messages of a function's queue, of which there must be `count`, as Lambda's poller does."""
         received: list[dict[str, Any]] = []
-        sqs, url = self.stage.aws("sqs"), self.stage.resources["commands_queue_url"]
+        sqs, url = self.stage.aws("sqs"), self._queue(lambda_name)
         while len(received) < count:
             answer = sqs.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=_ATTRIBUTES
@@ -84,7 +102,7 @@ class Lab:
         self.invoke(messages, receives, lambda_name)
         for message in messages:
             self.stage.aws("sqs").delete_message(
-                QueueUrl=self.stage.resources["commands_queue_url"], ReceiptHandle=message["ReceiptHandle"]
+                QueueUrl=self._queue(lambda_name), ReceiptHandle=message["ReceiptHandle"]
             )
 
     def invoke(self, messages: list[dict[str, Any]], receives: int = 1, lambda_name: LambdaName = "worker") -> None:
@@ -92,15 +110,26 @@ class Lab:
         for message in messages:
             message["Attributes"]["ApproximateReceiveCount"] = str(receives)
         answer = self.stage.aws("lambda").invoke(
-            FunctionName=self.stage.resources[FUNCTIONS[lambda_name]],
+            FunctionName=self.stage.resources[ALL_FUNCTIONS[lambda_name]],
             Payload=json.dumps({"Records": [sqs_record(message) for message in messages]}),
         )
         response = json.loads(answer["Payload"].read())
         assert response == {"batchItemFailures": []}, response
 
-    def empty_queue(self) -> None:
-        """Delete all messages of the queue."""
-        self.stage.aws("sqs").purge_queue(QueueUrl=self.stage.resources["commands_queue_url"])
+    def empty_queues(self) -> None:
+        """Delete all messages of the queues that the stage has."""
+        for name in _ALL_QUEUES:
+            if name in self.stage.resources:
+                self.stage.aws("sqs").purge_queue(QueueUrl=self.stage.resources[name])
+
+    def waiting(self, lambda_name: LambdaName) -> int:
+        """Return the number of messages that can be received from a function's queue."""
+        names = ["ApproximateNumberOfMessages"]
+        answer = self.stage.aws("sqs").get_queue_attributes(QueueUrl=self._queue(lambda_name), AttributeNames=names)
+        return int(answer["Attributes"][names[0]])
+
+    def _queue(self, lambda_name: LambdaName) -> str:
+        return self.stage.resources[_QUEUES.get(lambda_name, "commands_queue_url")]
 
     def check_status(self, job: Any, status: str) -> None:
         """Check the status of the job."""
@@ -111,7 +140,7 @@ class Lab:
 
     def log_lines(self, lambda_name: LambdaName) -> list[str]:
         """Return the function's log lines without Lambda's own, once the log of its last invocation is complete."""
-        group = f"/aws/lambda/{self.stage.resources[FUNCTIONS[lambda_name]]}"
+        group = f"/aws/lambda/{self.stage.resources[ALL_FUNCTIONS[lambda_name]]}"
         pages = self.stage.aws("logs").get_paginator("filter_log_events")
 
         def lines() -> list[str]:
@@ -137,26 +166,31 @@ class Lab:
 
 
 @contextmanager
-def laboratory(state_dir: Path) -> Iterator[Lab]:
-    """Deploy a new stage for the block."""
+def laboratory(state_dir: Path, *, events: bool = False) -> Iterator[Lab]:
+    """Deploy a new stage for the block, with or without Events=on."""
+    named = EVENT_FUNCTIONS if events else FUNCTIONS
     with ExitStack() as stack:
         target, settings = stack.enter_context(embedded(state_dir))
         progress = Progress(Console(quiet=True))
         settings = replace(settings, collections=COLLECTIONS)
         stage = Stage(
-            Deployer(target, LOCAL_STAGE, settings, progress, {"JobLists": "off", "Events": "off"}).deploy()
+            Deployer(
+                target, LOCAL_STAGE, settings, progress, {"JobLists": "off", "Events": "on" if events else "off"}
+            ).deploy()
         )
         functions = stage.aws("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-        lab = Lab(stage, {})
-        for lambda_name, function in FUNCTIONS.items():
+        lab = Lab(stage, {}, stack.enter_context(receiver()) if events else None)
+        for lambda_name, function in named.items():
             proxy = stack.enter_context(running_proxy(settings.port))
             lab.meters[lambda_name] = _attach_meter(proxy, lab)
             _route_through(proxy, stage, function)
         wait_until_healthy(stage.deployment.base_url)
         lab.end("POST", "/items", {"name": secrets.token_hex(8), "description": "warm"})
-        lab.invoke([], lambda_name="dead_letters")
+        lab.empty_queues()
+        for lambda_name in named.keys() - {"api", lab.worker}:
+            lab.invoke([], lambda_name=lambda_name)
         yield lab
 
 

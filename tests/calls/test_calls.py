@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.calls.calls_file import Entries, Entry, differences, measure, measure_one, read_calls
-from tests.calls.lab import Lab, LambdaName, laboratory
+from tests.calls.lab import EVENT_FUNCTIONS, FUNCTIONS, Lab, LambdaName, laboratory
 from tests.calls.operations import OPERATIONS
 from tests.chaos.faults import Fault, Refusal
 
@@ -27,6 +27,8 @@ DESIGN = {  # the calls that the design allows
     ("worker", "delete"): ["GetItem", "TransactWriteItems", "DeleteObject"],
     ("api", "poll"): ["GetItem"],
     ("api", "poll_unfinished"): ["GetItem"],
+    ("worker_with_events", "create"): ["PutObject", "TransactWriteItems", "SendMessageBatch"],
+    ("events", "tell_nobody"): ["GetItem"],
 }
 
 
@@ -41,14 +43,38 @@ def counted(lab: Lab) -> Entries:
     return measure(lab)
 
 
-@pytest.mark.parametrize(("lambda_name", "name"), OPERATIONS, ids=str)
-def test_the_counts_are_those_of_the_file(lambda_name: LambdaName, name: str, counted: Entries, lab: Lab) -> None:
+@pytest.fixture(scope="module")
+def lab_with_events(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with laboratory(tmp_path_factory.mktemp("calls-with-events"), events=True) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def counted_with_events(lab_with_events: Lab) -> Entries:
+    return measure(lab_with_events)
+
+
+def check_counts(lambda_name: LambdaName, name: str, counted: Entries, lab: Lab) -> None:
     assert name in EXPECTED[lambda_name], "run `make calls` to add it"
     found = list(differences(EXPECTED[lambda_name][name], counted[lambda_name][name]))
     for _ in range(MORE_COUNTS):
         if found:
             found = list(differences(EXPECTED[lambda_name][name], measure_one(lab, lambda_name, name)))
     assert not found, "run `make calls` if this is intended"
+
+
+@pytest.mark.parametrize(("lambda_name", "name"), [each for each in OPERATIONS if each[0] in FUNCTIONS], ids=str)
+def test_the_counts_are_those_of_the_file(lambda_name: LambdaName, name: str, counted: Entries, lab: Lab) -> None:
+    check_counts(lambda_name, name, counted, lab)
+
+
+@pytest.mark.parametrize(
+    ("lambda_name", "name"), [each for each in OPERATIONS if each[0] in EVENT_FUNCTIONS], ids=str
+)
+def test_the_counts_with_events_are_those_of_the_file(
+    lambda_name: LambdaName, name: str, counted_with_events: Entries, lab_with_events: Lab
+) -> None:
+    check_counts(lambda_name, name, counted_with_events, lab_with_events)
 
 
 def test_the_file_has_every_operation_and_no_other() -> None:
@@ -61,6 +87,23 @@ def test_the_file_has_every_operation_and_no_other() -> None:
 def test_the_calls_of_successful_operations_are_those_of_the_design(lambda_name: str, name: str) -> None:
     calls = {call.partition(":")[2]: n for call, n in EXPECTED[lambda_name][name].calls.items()}
     assert calls == dict.fromkeys(DESIGN[lambda_name, name], 1)
+
+
+def test_with_events_off_there_is_not_one_call_more_than_before() -> None:
+    """The only call that events add to the worker is the one that tells the ends of a batch."""
+    for name, entry in EXPECTED["worker_with_events"].items():
+        without = EXPECTED["worker"][name]
+        assert entry.calls == without.calls | {"sqs:SendMessageBatch": 1}, name
+        assert (entry.write_units, entry.read_units) == (without.write_units, without.read_units), name
+    for lambda_name in ("worker", "dead_letters"):
+        for name, entry in EXPECTED[lambda_name].items():
+            assert not [call for call in entry.calls if call.startswith("sqs:Send")], name
+
+
+def test_an_end_that_nobody_is_told_costs_one_read() -> None:
+    for name, entry in EXPECTED["events"].items():
+        if name.startswith("tell_nobody"):
+            assert (entry.calls, entry.write_units) == ({"dynamodb:GetItem": entry.jobs}, 0), name
 
 
 @pytest.mark.parametrize(

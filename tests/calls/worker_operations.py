@@ -48,12 +48,12 @@ def create_at_the_second_delivery(lab: Lab) -> Act:
     return delivery(lab, lab.accept("POST", "/items", document()), receives=2)
 
 
-def ten_deliveries(lab: Lab, jobs: Sequence[Any]) -> Act:
+def ten_deliveries(lab: Lab, jobs: Sequence[Any], lambda_name: LambdaName = "worker") -> Act:
     """Receive the ten messages; return an act that processes them as one batch and checks their jobs."""
     messages = lab.receive(10)
 
     def act() -> None:
-        lab.consume(messages)
+        lab.consume(messages, lambda_name=lambda_name)
         for job in jobs:
             lab.check_status(job, "succeeded")
 

@@ -135,6 +135,37 @@ def test_a_stage_has_a_limited_number_of_webhooks(stores: EventStores) -> None:
         stores.webhooks.put_new(a_webhook("carol"), 10, 2)
 
 
+def test_a_request_creates_one_webhook_until_that_is_deleted(stores: EventStores) -> None:
+    first, second = (replace(a_webhook(), creation="c") for _ in range(2))
+    assert stores.webhooks.created_by("alice", "c") is None
+    assert stores.webhooks.put_new(first, 10)
+    assert not stores.webhooks.put_new(second, 10)
+    assert stores.webhooks.created_by("alice", "c") == first
+    assert stores.webhooks.created_by("alice", "d") is None
+    bobs = replace(a_webhook("bob"), creation="c")
+    assert stores.webhooks.put_new(bobs, 10)
+    assert stores.webhooks.created_by("bob", "c") == bobs
+    changed = replace(first, paused=True)
+    assert stores.webhooks.replace(first, changed)
+    assert stores.webhooks.created_by("alice", "c") == changed
+
+    assert stores.webhooks.delete("alice", first.webhook_id)
+    assert stores.webhooks.created_by("alice", "c") is None
+    assert stores.webhooks.put_new(second, 10)
+    assert not stores.webhooks.delete("alice", first.webhook_id)
+    assert stores.webhooks.created_by("alice", "c") == second
+    assert stores.webhooks.of_owner("alice") == [second]
+
+
+def test_a_refused_creation_leaves_its_key_free(stores: EventStores) -> None:
+    full, late = a_webhook(), replace(a_webhook(), creation="c")
+    assert stores.webhooks.put_new(full, 1)
+    assert not stores.webhooks.put_new(late, 1)
+    assert stores.webhooks.created_by("alice", "c") is None
+    assert stores.webhooks.delete("alice", full.webhook_id)
+    assert stores.webhooks.put_new(late, 1)
+
+
 def test_a_change_is_made_once_only(stores: EventStores) -> None:
     old = a_webhook()
     assert stores.webhooks.put_new(old, 10)

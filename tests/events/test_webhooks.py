@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from infra.stage.log_events import LogEvents
 from jobpipe_client import Client, NotFound, Webhook, WebhookDelivery
 from tests.helpers.deployed import Stage, unique
 from tests.helpers.receiver import Received, receiver
+from tests.integration.operators import Operator
 
 
 @contextmanager
@@ -125,6 +127,26 @@ def test_what_waits_for_a_paused_webhook_is_delivered_when_it_is_resumed(stage: 
         assert stage.client.webhooks.change(webhook.id, paused=False).paused is False
         for job in jobs:
             hook.wait_for(1, of=job.id)
+
+
+def test_what_waits_while_an_operator_has_paused_a_webhook_is_delivered_when_he_resumes_it(
+    stage: Stage, tmp_path: Path
+) -> None:
+    operator = Operator(stage, tmp_path)
+    with receiver() as hook, a_webhook(stage.client, hook.url) as webhook:
+        operator.output_of("webhooks", "--pause", webhook.id)
+        job = stage.client.create({"name": unique("Waits"), "description": "d"})
+        stage.client.wait(job)
+        for attempt in until():
+            with attempt:
+                waiting = [each for each in stage.client.webhooks.deliveries(webhook.id) if each.state == "pending"]
+                assert f"jobs/{job.id}" in {each.subject for each in waiting}
+        test = stage.client.webhooks.test(webhook.id)
+        hook.wait_for(1, of=webhook.id)
+        assert [each.event["id"] for each in hook.of(webhook.id)] == [test]
+        assert not hook.of(job.id)
+        operator.output_of("webhooks", "--resume", webhook.id)
+        hook.wait_for(1, of=job.id)
 
 
 def test_events_are_replayed_with_the_same_id_and_a_new_signature(stage: Stage) -> None:

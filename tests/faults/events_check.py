@@ -25,12 +25,15 @@ def check_events(world: World, jobs: Jobs) -> None:
     if world.receivers is None:
         return
     rows: list[Any] = world.call("Scan", TableName=world.outputs["WebhooksTable"], ConsistentRead=True)["Items"]
-    left = [row["entry"]["S"] for row in rows if row["partition"]["S"].startswith("line#")]
+    lines = {"line#" + row["entry"]["S"] for row in rows if "webhook" in row}  # those of deleted webhooks expire
+    left = [row["entry"]["S"] for row in rows if row["partition"]["S"] in lines]
     _require(not left, f"deliveries wait in their lines, and nothing wakes them: {left}")
     _check_counts(rows)
+    _check_creations(rows)
     for row in (each for each in rows if "webhook" in each):
         owner, _, webhook_id = row["entry"]["S"].partition("#")
-        wanted = json.loads(row["webhook"]["S"])["events"]
+        webhook = json.loads(row["webhook"]["S"])
+        wanted, since = webhook["events"], webhook["created_at"]
         deliveries = [each for each in rows if each["partition"]["S"] == f"deliveries#{owner}#{webhook_id}"]
         told = [each for each in world.receivers.told if each.webhook_id == webhook_id]
         told = _first([each for each in told if each.event["type"] != TEST])
@@ -40,9 +43,9 @@ def check_events(world: World, jobs: Jobs) -> None:
             of_jobs = [each for each in told if each.event["type"] == JOB_ENDED]
             _require(not of_jobs, f"{owner} was told of the jobs of another owner")
         elif JOB_ENDED in wanted:
-            _check_ends(world, jobs, told, known)
+            _check_ends(world, jobs, since, told, known)
         if ITEM_CHANGED in wanted:
-            _check_changes(world, jobs, told, known)
+            _check_changes(world, jobs, since, told, known)
         _check_order(world, told)
 
 
@@ -57,6 +60,19 @@ def _check_counts(rows: list[Any]) -> None:
         _require(len(owned) == number, f"{owner} has {len(owned)} webhooks, and the count is {number}")
 
 
+def _check_creations(rows: list[Any]) -> None:
+    """Check that what is known of the requests that created webhooks is there exactly as long as these."""
+    known = {
+        (*row["partition"]["S"].split("#"), row["entry"]["S"], row["webhook_id"]["S"])
+        for row in rows
+        if row["partition"]["S"].startswith("creations#")
+    }
+    webhooks = [json.loads(row["webhook"]["S"]) for row in rows if "webhook" in row]
+    keyed = [each for each in webhooks if "creation" in each]
+    created = {("creations", each["owner"], each["creation"], each["webhook_id"]) for each in keyed}
+    _require(known == created, f"the creations {known} are not those of the webhooks {created}")
+
+
 def _given_up(deliveries: list[Any]) -> set[str]:
     """Return the events that were given up, each after all of its attempts or because the receiver is gone."""
     given_up = [each for each in deliveries if each["state"]["S"] == "given-up"]
@@ -66,9 +82,8 @@ def _given_up(deliveries: list[Any]) -> set[str]:
     return {each["entry"]["S"] for each in given_up}
 
 
-def _check_ends(world: World, jobs: Jobs, told: list[Told], known: set[str]) -> None:
-    for job_id in {command.job_id for command in world.history.commands if command.accepted}:
-        job = jobs[job_id]
+def _check_ends(world: World, jobs: Jobs, since: str, told: list[Told], known: set[str]) -> None:
+    for job_id, job in _ended(world, jobs, since).items():
         _require(f"{_stem(job_id, job)}-ended" in known, f"the end of a {job['operation']} was never told")
     for event in (each.event for each in told if each.event["type"] == JOB_ENDED):
         job = jobs[event["data"]["id"]]
@@ -79,9 +94,8 @@ def _check_ends(world: World, jobs: Jobs, told: list[Told], known: set[str]) -> 
             _require(was_failed, f"{event['id']} was never committed")
 
 
-def _check_changes(world: World, jobs: Jobs, told: list[Told], known: set[str]) -> None:
-    for job_id in {command.job_id for command in world.history.commands if command.accepted}:
-        job = jobs[job_id]
+def _check_changes(world: World, jobs: Jobs, since: str, told: list[Told], known: set[str]) -> None:
+    for job_id, job in _ended(world, jobs, since).items():
         if job["status"] == "succeeded" and job["operation"] != "read":
             _require(f"{_stem(job_id, job)}-changed" in known, f"the change by a {job['operation']} was never told")
     for event in (each.event for each in told if each.event["type"] == ITEM_CHANGED):
@@ -89,6 +103,12 @@ def _check_changes(world: World, jobs: Jobs, told: list[Told], known: set[str]) 
         _require(job["status"] == "succeeded", f"{event['id']} tells of a change that was not committed")
         etag = event["data"].get("etag", "").strip('"')
         _require(etag == job.get("result_version", ""), f"{event['id']} has another ETag than its job")
+
+
+def _ended(world: World, jobs: Jobs, since: str) -> Jobs:
+    """Return the accepted jobs that ended at this time or later: before, a webhook did not exist."""
+    accepted = {command.job_id for command in world.history.commands if command.accepted}
+    return {job_id: jobs[job_id] for job_id in accepted if jobs[job_id]["updated_at"] >= since}
 
 
 def _check_order(world: World, told: list[Told]) -> None:

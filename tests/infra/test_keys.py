@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from api_lambda.chalicelib.http.callers import Caller, Role, caller_of, owner_of
 from infra.errors import OperatorError
 from infra.keys.__main__ import as_json, table
 from infra.keys.api_keys import FIRST_OWNER, ApiKey, check_owner, check_role, new_api_key
+from infra.stage.stage_file import stage_file, write_deployment
 from tests.helpers.deployed import Stage
 from tests.infra.stage_with_keys import Run, deployed, is_accepted, key_of, key_outside_plan
 
@@ -177,6 +179,82 @@ def test_keys_of_an_earlier_release_go_on_as_writers(run: Run, state_dir: Path) 
     assert not is_accepted(stage, former)
     assert stage.request("GET", f"/jobs/{job.json()['id']}", key=new).status_code == 200, "the jobs stay emil's"
     assert run("keys", "revoke", "--owner", "emil").returncode == 0
+
+
+def hook_of(stage: Stage, key: str) -> str:
+    """Create a webhook with this key, and return its id."""
+    body = {"url": "https://receiver.example/", "events": ["job.ended"]}
+    answer = stage.request("POST", "/webhooks", body, key=key)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def paused(stage: Stage, key: str) -> dict[str, bool]:
+    return {each["id"]: each["paused"] for each in stage.request("GET", "/webhooks", key=key).json()}
+
+
+def test_the_last_key_of_an_owner_takes_its_webhooks_along(run: Run, state_dir: Path) -> None:
+    stage = deployed(state_dir)
+    first = key_of(run("keys", "create", "--owner", "wanda"), "wanda")
+    others = key_of(run("keys", "create", "--owner", "wandas"), "wandas")
+    hooks, of_other = [hook_of(stage, first) for _ in range(3)], hook_of(stage, others)
+    (old_id,) = ids(stage, "wanda")
+    second = key_of(run("keys", "rotate", "--owner", "wanda"), "wanda")
+    stage.request("PATCH", f"/webhooks/{hooks[0]}", {"paused": True}, key=first)
+
+    done = run("keys", "revoke", "--key", old_id)
+    assert "webhooks" not in done.stderr, "wanda has another key"
+    assert paused(stage, second) == {hooks[0]: True, hooks[1]: False, hooks[2]: False}
+
+    (last_id,) = ids(stage, "wanda")
+    done = run("keys", "revoke", "--key", last_id)
+    assert done.returncode == 0, done.stderr
+    assert "wanda has no other key: 2 webhooks of wanda are paused now (make webhooks)" in done.stderr.splitlines()
+    assert paused(stage, others) == {of_other: False}
+
+    third = key_of(run("keys", "create", "--owner", "wanda"), "wanda")
+    assert paused(stage, third) == dict.fromkeys(hooks, True), "a new key does not resume them"
+    done = run("keys", "revoke", "--owner", "wanda")
+    assert done.returncode == 0
+    assert "webhooks" not in done.stderr, "all are paused already"
+    assert run("keys", "revoke", "--owner", "wandas").returncode == 0
+
+
+def test_webhooks_are_paused_by_a_second_try_if_the_first_has_revoked_the_keys_only(
+    run: Run, state_dir: Path
+) -> None:
+    stage = deployed(state_dir)
+    hook_of(stage, key_of(run("keys", "create", "--owner", "wilma"), "wilma"))
+    path = stage_file(state_dir, "local")
+    text = path.read_text()
+    try:
+        wrong = text.replace(stage.resources["webhooks_table"], "no-such-table")
+        path.write_text(wrong)
+        done = run("keys", "revoke", "--owner", "wilma")
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].endswith("make webhooks PAUSE=wilma")
+    finally:
+        path.write_text(text)
+    assert not ids(stage, "wilma")
+    done = run("keys", "revoke", "--owner", "wilma")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "wilma has no other key: 1 webhooks of wilma are paused now (make webhooks)\n",
+    )
+    assert run("keys", "revoke", "--owner", "wilma").returncode == 1, "there is nothing left to do"
+
+
+def test_a_stage_without_events_has_no_webhooks_to_pause(run: Run, state_dir: Path) -> None:
+    stage = deployed(state_dir)
+    key_of(run("keys", "create", "--owner", "wolf"), "wolf")
+    resources = {name: value for name, value in stage.resources.items() if name != "webhooks_table"}
+    try:
+        write_deployment(state_dir, replace(stage.deployment, resources=resources))
+        done = run("keys", "revoke", "--owner", "wolf")
+        assert done.returncode == 0, done.stderr
+        assert "webhook" not in done.stderr
+    finally:
+        write_deployment(state_dir, stage.deployment)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, ValueLocke
 from jobpipe.domain.events.delivery import Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob
+from jobpipe.domain.events.webhook import Webhook
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
@@ -34,6 +35,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 REF = JobRef("a" * 32, "b" * 16)
 JOB = new_job(DeleteItem("i"), "alice", None, NOW, timedelta(days=7))
 BATCH = Batch("batch-" + "a" * 32, "alice", "f", "seed", 1, {}, 1, "t", int(NOW.timestamp()) + 1)
+WEBHOOK = Webhook("w", "alice", "https://a.example/", ("job.ended",), (), "whsec_", "t", "t", creation="c")
 ITEM = StoredItem("i", "v1", "n", DocumentRef("k", "s3v"), "{}", "t", "t")
 
 
@@ -88,7 +90,8 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("sqs", "get_queue_attributes", lambda s: s.backlog.read()),
     ("dynamodb", "get_item", lambda s: s.webhooks.all()),
     ("dynamodb", "query", lambda s: s.webhooks.of_owner("alice")),
-    ("dynamodb", "transact_write_items", lambda s: s.webhooks.delete("alice", "w")),
+    ("dynamodb", "transact_write_items", lambda s: s.webhooks.put_new(WEBHOOK, 10)),
+    ("dynamodb", "get_item", lambda s: s.webhooks.created_by("alice", "c")),
     ("dynamodb", "query", lambda s: s.deliveries.page("alice", "w", 1, None)),
     ("dynamodb", "query", lambda s: s.deliveries.head(Line("alice", "w", "d"))),
     ("dynamodb", "delete_item", lambda s: s.deliveries._delete({"partition": {"S": "p"}, "entry": {"S": "e"}})),

@@ -13,9 +13,19 @@ from hypothesis import strategies as st
 
 from infra.errors import OperatorError
 from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
-from scripts.models.cost.comparisons import dearest_scan, longest_wait
+from scripts.models.cost.comparisons import dearest_scan, longest_wait, polls_of_told
 from scripts.models.cost.data import ASSUMPTIONS, TIMES, Data, Load, measured, read_data, with_figures
-from scripts.models.cost.pipeline import FORGET, HABITS, ONE_POLL, PREFER_WAIT, WAITING_POLL, Habit, Pipeline
+from scripts.models.cost.pipeline import (
+    FORGET,
+    HABITS,
+    ONE_POLL,
+    PREFER_WAIT,
+    TOLD,
+    UNTOLD,
+    WAITING_POLL,
+    Habit,
+    Pipeline,
+)
 from scripts.models.cost.standing import idle_polling
 from scripts.models.cost.usage import MILLION, Usage
 
@@ -70,6 +80,25 @@ def data() -> Data:
             ),
         },
     }
+    counted |= {
+        "worker_with_events": {"create": entry({"s3:PutObject": 1}, write_units=6, sqs_requests=1)},
+        "events": {
+            "tell_nobody": entry(read_units=1),
+            "tell_nobody_in_a_batch_of_10": entry(read_units=10, jobs=10),
+            "tell_one_webhook": entry(read_units=3, write_units=8, sqs_requests=1),
+            "tell_one_webhook_in_a_batch_of_10": entry(read_units=30, write_units=80, sqs_requests=10, jobs=10),
+        },
+        "deliveries": {
+            "deliver": entry(read_units=6, write_units=2, sqs_requests=1),
+            "deliver_in_a_batch_of_10": entry(read_units=60, write_units=20, sqs_requests=10, jobs=10),
+        },
+    }
+    assumed |= {
+        "milliseconds": {**assumed["milliseconds"], "events": {"tell": 10}, "deliveries": {"deliver": 20}},
+        "receiver_milliseconds": 100,
+        "event_bytes": 0,
+        "event_rows_bytes": 0,
+    }
     measured: dict[str, dict[str, Any]] = {
         "api": {"accept_create": Decimal("7.2"), "poll": 5},
         "worker": {"create": 10, "update": 12},
@@ -104,6 +133,50 @@ def test_a_large_answer_is_transferred(data: Data) -> None:
     # the poll, 0.40 for the document, a thousandth of a GB at 0.09 a million times
     expected = Decimal("3.8916670") + Decimal("0.40") + 90
     assert million(untraced(data), untraced(data).request("poll_large")) == expected
+
+
+def test_an_end_that_nobody_is_told(data: Data) -> None:
+    # 0.50 to send it, a receive and a delete at 0.50, one read, 0.20 + 10 ms of Lambda
+    expected = Decimal("0.50") + 1 + Decimal("0.125") + Decimal("0.2") + Decimal("0.133334")
+    assert million(untraced(data), untraced(data).announced(told=False)) == expected
+
+
+def test_an_end_that_a_webhook_is_told(data: Data) -> None:
+    # 0.50 to send it, a receive, a delete and the wake at 0.50, 8 writes, 3 reads, 0.20 + 10 ms of Lambda
+    told = Decimal("0.50") + Decimal("1.50") + 5 + Decimal("0.375") + Decimal("0.2") + Decimal("0.133334")
+    assert million(untraced(data), untraced(data).announced(told=True)) == told
+    # a receive and two deletes at 0.50, 2 writes, 6 reads, 0.20 + 20 ms of Lambda and 100 ms of the receiver
+    delivered = Decimal("1.50") + Decimal("1.25") + Decimal("0.75") + Decimal("0.2") + Decimal("1.600008")
+    assert million(untraced(data), untraced(data).delivered()) == delivered
+
+
+def test_a_batch_of_events_shares_what_is_not_of_each_event(data: Data) -> None:
+    # a tenth of 0.50 for the send, of a receive and a delete, of 0.20, and of 25 ms of Lambda; the rest is of each
+    told = Decimal("0.05") + Decimal("0.10") + Decimal("0.50") + 5 + Decimal("0.375") + Decimal("0.02")
+    assert million(untraced(data, 10), untraced(data, 10).announced(told=True)) == told + Decimal("0.0333335")
+    # ten requests to a receiver that gets four at a time take as long as three: 360 ms for ten events
+    delivered = Decimal("0.10") + Decimal("0.50") + Decimal("1.25") + Decimal("0.75") + Decimal("0.02")
+    assert million(untraced(data, 10), untraced(data, 10).delivered()) == delivered + Decimal("0.4800024")
+
+
+def test_the_size_of_an_event_is_transferred_and_kept(data: Data) -> None:
+    larger = replace(data, assumed={**data.assumed, "event_bytes": 2**30, "event_rows_bytes": 2**30})
+    more = untraced(larger).dollars(untraced(larger).delivered()) - untraced(data).dollars(
+        untraced(data).delivered()
+    )
+    assert more == Decimal("0.09") + (Decimal("0.25") + Decimal("0.20")) * 30 / Decimal("30.4")
+
+
+def test_being_told_is_added_to_a_job_that_is_forgotten(data: Data) -> None:
+    pipeline = untraced(data)
+    forgotten, untold, told = (pipeline.job("create", habit) for habit in (FORGET, UNTOLD, TOLD))
+    assert (untold - forgotten).dollars(data.prices) == pipeline.announced(told=False).dollars(data.prices)
+    assert (told - forgotten).dollars(data.prices) == (
+        pipeline.announced(told=True) + pipeline.delivered()
+    ).dollars(data.prices)
+    polls = polls_of_told(pipeline)
+    most, fewer = (pipeline.job("create", Habit("polls", polls=n)) for n in (polls, polls - 1))
+    assert pipeline.dollars(fewer) <= pipeline.dollars(told) < pipeline.dollars(most)
 
 
 def test_a_command_alone(data: Data) -> None:

@@ -236,6 +236,7 @@ SCRIPTS: dict[str, set[str]] = {
     "parked": {"stage"},
     "redrive": {"stage", "audit"},
     "reindex": {"stage"},
+    "webhooks": {"stage"},
     "load": set(),
     "models": {"markdown"},
     "reference": {"markdown"},

@@ -124,11 +124,46 @@ def test_a_repeated_creation_is_one_webhook_with_one_secret(pipeline: Pipeline) 
 def test_of_two_equal_creations_at_once_both_get_the_same_webhook(pipeline: Pipeline) -> None:
     key = {"idempotency-key": "k"}
     first = created(pipeline, headers=key)
-    get = pipeline.webhooks.get
+    created_by = pipeline.webhooks.created_by
     found: list[Webhook | None] = [None]  # the second request reads before the first has written
-    pipeline.webhooks.get = lambda owner, webhook_id: found.pop() if found else get(owner, webhook_id)  # type: ignore[method-assign]
+    pipeline.webhooks.created_by = lambda *creation: found.pop() if found else created_by(*creation)  # type: ignore[method-assign]
     assert created(pipeline, headers=key) == first
     assert len(pipeline.webhooks.rows) == 1
+    assert not found
+
+
+def test_the_key_of_a_deleted_webhook_creates_another_one(pipeline: Pipeline) -> None:
+    """It has no event of the deleted one, so it must not have its id."""
+    key = {"idempotency-key": "k"}
+    first = created(pipeline, headers=key)
+    event = pipeline.request("POST", f"/webhooks/{first['id']}/test").json["event"]
+    pipeline.request("DELETE", f"/webhooks/{first['id']}")
+    second = created(pipeline, headers=key)
+    assert second["id"] != first["id"]
+    assert second["secret"] != first["secret"]
+    assert created(pipeline, headers=key) == second
+    assert pipeline.request("GET", f"/webhooks/{second['id']}/deliveries").json == []
+    replay = pipeline.request("POST", f"/webhooks/{second['id']}/deliveries/{event}/replay")
+    assert is_refused(replay, 404, "not-found")
+
+
+def test_the_id_of_a_webhook_says_nothing_about_its_key(pipeline: Pipeline) -> None:
+    made = created(pipeline, headers={"idempotency-key": "k"})
+    stored = pipeline.webhooks.rows["alice", made["id"]]
+    assert made["id"] not in {stored.creation, stored.secret_request}
+
+
+def test_the_key_of_a_creation_is_another_key_for_a_rotation(pipeline: Pipeline) -> None:
+    key = {"idempotency-key": "k"}
+    made, other = created(pipeline, headers=key), created(pipeline)
+    rotate = f"/webhooks/{made['id']}/rotate"
+    rotated = pipeline.request("POST", rotate, headers=key).json
+    assert rotated["secret"] != made["secret"]
+    assert pipeline.request("POST", rotate, headers=key).json == rotated
+    late = pipeline.request("POST", "/webhooks", GOOD, headers=key)
+    assert is_refused(late, 422, "idempotency-key-reused")
+    of_other = pipeline.request("POST", f"/webhooks/{other['id']}/rotate", headers=key).json
+    assert of_other["secret"] not in {other["secret"], rotated["secret"]}
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "é"])

@@ -14,6 +14,7 @@ from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_ref import JobRef
 from tests.helpers.batches import an_item, create, kinds, merge, post, shown
 from tests.helpers.job_states import LARGE, interpose, unavailable
+from tests.helpers.metric_lines import counts, written
 from tests.helpers.pipeline import Answer, Pipeline
 
 READ = {"operation": "read", "item_id": "no-such-item"}
@@ -272,6 +273,19 @@ def test_a_job_that_another_request_has_retried_is_left_as_it_is(
     interpose(monkeypatch, pipeline.jobs, "get", lambda: pipeline.request("POST", f"/jobs/{job_id}/retry"))
     assert kinds(retry(pipeline, batch)) == ["queued", "queued"]
     assert len(pipeline.queue.waiting) == 2
+
+
+@pytest.mark.usefixtures("no_earlier_metrics")
+def test_a_job_that_another_request_has_retried_is_counted_by_that_one(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch, _ = failed_batch(pipeline)
+    first, second = (each["job"]["id"] for each in batch.json["entries"])
+    interpose(monkeypatch, pipeline.jobs, "get", lambda: pipeline.request("POST", f"/jobs/{first}/retry"))
+    written(capsys)
+    assert retry(pipeline, batch).status == 202
+    assert counts(written(capsys)) == {("Accepted", ""): 2}
+    assert second in {job.job_id for job in pipeline.jobs.rows.values() if job.retries == 1}
 
 
 # --- who may ------------------------------------------------------------------------------------------------------

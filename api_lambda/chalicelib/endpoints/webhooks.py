@@ -46,12 +46,9 @@ def create_webhook(request: HttpRequest, services: Services) -> HttpResponse:
         request, lambda body: new_webhook(body, request.owner, services.registry.names, on.urls, now())
     )
     if key is not None:
-        digest = request_digest(request.owner, key)
-        wanted = replace(wanted, webhook_id=digest, secret_request=digest)
+        digest = request_digest(request.owner, "create", key)
+        wanted = replace(wanted, creation=digest, secret_request=digest)
     webhook = _earlier(wanted, on) or wanted
-    if key is not None:
-        # A webhook that was deleted may have had the same id: its lines are not woken by new events alone.
-        on.queue.sweep(_waking(wanted, rfc3339(now())), _LONGEST_REQUEST)
     if webhook is wanted and not on.webhooks.put_new(wanted, MAX_WEBHOOKS):
         repeated = _earlier(wanted, on)  # the same request may have been faster
         if repeated is None:
@@ -119,7 +116,7 @@ def rotate_secret(request: HttpRequest, services: Services) -> HttpResponse:
     on = _services(services)
     request_fields.refuse_preconditions(request)
     key = request_fields.idempotency_key(request)
-    digest = None if key is None else request_digest(request.owner, key)
+    digest = None if key is None else request_digest(request.owner, f"rotate {_webhook_id(request)}", key)
 
     def rotated(old: Webhook) -> Webhook:
         # Were a repeated request to rotate again, the secret that receivers still use would not sign any more.
@@ -214,12 +211,10 @@ def _no_webhook() -> NotFound:
 
 def _earlier(wanted: Webhook, on: WebhookServices) -> Webhook | None:
     """Return the webhook that the same request, sent before, has created; None if there is none."""
-    if wanted.secret_request is None:
-        return None
-    found = on.webhooks.get(wanted.owner, wanted.webhook_id)
+    found = None if wanted.creation is None else on.webhooks.created_by(wanted.owner, wanted.creation)
     if found is None:
         return None
-    if found.secret_request != wanted.secret_request:
+    if found.secret_request != wanted.creation:
         raise IdempotencyKeyReused("The Idempotency-Key has created a webhook whose secret was rotated since.")
     if (found.url, found.events, found.collections) != (wanted.url, wanted.events, wanted.collections):
         raise IdempotencyKeyReused("The Idempotency-Key was used before for another webhook.")

@@ -28,7 +28,8 @@ class ChangedJobs:
 
     jobs: dict[int, Job]  # as they are now; those that have expired are missing
     problems: dict[int, Problem] = field(default_factory=dict)  # why the request did not change the job
-    changed: list[int] = field(default_factory=list)  # those that it did change, or found changed so
+    # those that it did change; of a cancel also those found cancelled
+    changed: list[int] = field(default_factory=list)
 
 
 def why_not_cancelled(job: Job) -> JobEndedAlready:
@@ -53,7 +54,12 @@ def cancel_jobs(jobs: Mapping[int, Job], services: Services, seconds_left: Calla
 def retry_jobs(
     jobs: Mapping[int, Job], request_id: str, services: Services, seconds_left: Callable[[], float]
 ) -> ChangedJobs:
-    """Queue the failed jobs again, in the order of the batch; raise Unavailable if an outage prevents all of it."""
+    """Queue the failed jobs again, in the order of the batch; raise Unavailable if an outage prevents all of it.
+
+    A job that another request has queued meanwhile is not among the changed ones, since that request counts it. If
+    both do it at the same moment, both count it, as two requests to retry a single job do.
+    """
+    queued: set[str] = set()
 
     def retried(listed: Job) -> Job:
         job = services.jobs.get(listed.job_id)  # with its command, which the batch is read without
@@ -61,7 +67,7 @@ def retry_jobs(
             raise NotFound("There is no such job, or it has expired.")
         if job.status is not Status.FAILED:
             return job
-        return retry(
+        job = retry(
             job,
             jobs=services.jobs,
             documents=services.documents,
@@ -69,9 +75,13 @@ def retry_jobs(
             request_id=request_id,
             at=now(),
         )
+        queued.add(job.job_id)
+        return job
 
     failed = [position for position in sorted(jobs) if jobs[position].status is Status.FAILED]
-    return _change(failed, jobs, retried, seconds_left)
+    result = _change(failed, jobs, retried, seconds_left)
+    result.changed = [position for position in result.changed if result.jobs[position].job_id in queued]
+    return result
 
 
 def _change(

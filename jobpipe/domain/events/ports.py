@@ -41,17 +41,21 @@ class WebhookStore(Protocol):
     def get(self, owner: str, webhook_id: str) -> Webhook | None:
         """Return a webhook of this owner."""
 
-    def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
-        """Store a new webhook; return False, and store nothing, if the owner has it, or `most` others, already.
+    def created_by(self, owner: str, creation: str) -> Webhook | None:
+        """Return the webhook that the request with this digest has created; None if it is deleted or never was."""
 
-        Raise TooManyWebhooks, and store nothing, if all owners together have `most_of_stage`.
+    def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
+        """Store a new webhook; return False, and store nothing, if the owner has `most`, or has it already.
+
+        It has it if the same request has created one: that of `webhook.creation`. Raise TooManyWebhooks, and store
+        nothing, if all owners together have `most_of_stage`.
         """
 
     def replace(self, old: Webhook, new: Webhook) -> bool:
         """Store the changed webhook; return False if the stored one is not `old` any more."""
 
     def delete(self, owner: str, webhook_id: str) -> bool:
-        """Delete the webhook; return whether there was one."""
+        """Delete the webhook; return whether there was one. The key that created it is free again."""
 
     def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
         """Record whether the attempt that began at this time succeeded (circuit.after_outcome).

@@ -57,7 +57,8 @@ class Webhook:
     next_try: str | None = None  # until when its circuit is open, RFC 3339 (circuit.py)
     old_secret: str | None = None
     old_secret_until: str | None = None  # RFC 3339
-    secret_request: str | None = None  # what `request_digest` makes of the key of the request that made the secret
+    creation: str | None = None  # `request_digest` of the request that created it; None if that had no key
+    secret_request: str | None = None  # `request_digest` of the request that made the secret
 
     def wants(self, event_type: str, collection: str) -> bool:
         """Return whether it is told events of this type of documents in this collection."""
@@ -112,9 +113,9 @@ def secret_bytes(secret: str) -> bytes:
     return base64.b64decode(secret.removeprefix(_SECRET_PREFIX))
 
 
-def request_digest(owner: str, idempotency_key: str) -> str:
-    """Return a digest of the key of a request, which is also the id of the webhook that the request creates.
+def request_digest(owner: str, what: str, idempotency_key: str) -> str:
+    """Return a digest of the key of a request, by which a repeated request finds what the first one has made.
 
-    So a repeated request finds what the first one has made, and can be answered with the same secret.
+    `what` says what the request does, since the same key of another kind of request is another key.
     """
-    return sha256(f"{owner}\n{idempotency_key}".encode()).hexdigest()[:32]
+    return sha256(f"{owner}\n{what}\n{idempotency_key}".encode()).hexdigest()[:32]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
+from itertools import count
 
 from scripts.models.cost.alternatives import Original, container_month
-from scripts.models.cost.pipeline import BATCHES, FORGET, ONE_POLL, PREFER_WAIT, Pipeline
+from scripts.models.cost.pipeline import BATCHES, FORGET, ONE_POLL, PREFER_WAIT, TOLD, Habit, Pipeline
 from scripts.models.cost.usage import Usage
 
 _MEMORY = (1024, 512, 256)  # MB of a function
@@ -96,6 +97,10 @@ def thresholds(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
             f"{seconds:.2f} s",
         )
     yield (
+        "being told by a webhook costs less than polls, if a caller would need at least",
+        f"{polls_of_told(pipeline)}",
+    )
+    yield (
         "the original's create costs as much as ours with `Prefer: wait`, with",
         f"{dearest_scan(pipeline):,} items",
     )
@@ -128,6 +133,12 @@ def longest_wait(pipeline: Pipeline, memory_gb: Decimal) -> Decimal:
         return pipeline.dollars(pipeline.waiting(seconds).scaled("lambda_gb_second", memory)) > dollars
 
     return _boundary(costs_more, Decimal(60))
+
+
+def polls_of_told(pipeline: Pipeline) -> int:
+    """Return the fewest polls that cost more than a webhook that is told."""
+    told = pipeline.dollars(pipeline.job("create", TOLD))
+    return next(n for n in count(1) if pipeline.dollars(pipeline.job("create", Habit("polls", polls=n))) > told)
 
 
 def dearest_scan(pipeline: Pipeline) -> int:

@@ -15,6 +15,9 @@ from infra.settings import ROOT
 from infra.templates.sources import OPERATIONS, Template, read_template
 
 Side = Literal["api", "worker"]
+Counted = Literal["api", "worker", "worker_with_events", "events", "deliveries"]
+"""The functions whose operations are counted; those of events are the worker's app, with its template."""
+
 SIDES: tuple[Side, Side] = ("api", "worker")
 PRICES = ROOT / "scripts" / "models" / "cost" / "prices.json"
 ASSUMPTIONS = ROOT / "scripts" / "models" / "cost" / "assumptions.json"
@@ -55,13 +58,14 @@ class Data:
     counted: Mapping[str, Mapping[str, Any]]  # by side and operation
     measured: Mapping[str, Mapping[str, Any]]  # milliseconds, by side and operation
     templates: Mapping[Side, Template]
-    alarms: int
+    alarms: int  # of every stage
+    alarms_of_events: int  # that a stage with Events=on has besides
 
     def price(self, key: str) -> Decimal:
         """Return the price of one unit, in dollars."""
         return Decimal(self.prices[key])
 
-    def operation(self, side: Side, name: str) -> Operation:
+    def operation(self, side: Counted, name: str) -> Operation:
         entry = self.counted[side][name]
         numbers = {key: Decimal(value) for key, value in entry.items() if key not in {"calls", "request_bytes"}}
         return Operation(calls=entry["calls"], **numbers)
@@ -70,12 +74,12 @@ class Data:
         given = self.assumed["loads"][name]
         return Load(name, Decimal(given["requests_per_second"]), int(given["batch"]))
 
-    def milliseconds(self, side: Side, name: str) -> Decimal:
+    def milliseconds(self, side: Counted, name: str) -> Decimal:
         """Return the time of one invocation, measured or else assumed.
 
         It is that of the longest known name with which `name` begins; raise OperatorError if there is none.
         """
-        known = {**self.assumed["milliseconds"][side], **self.measured[side]}
+        known = {**self.assumed["milliseconds"][side], **self.measured.get(side, {})}
         matching = [key for key in known if f"{name}_".startswith(f"{key}_")]
         if not matching:
             raise OperatorError(f"{ASSUMPTIONS.relative_to(ROOT)} does not say how long {side} {name} takes")
@@ -95,7 +99,8 @@ class Data:
 @cache
 def read_data() -> Data:
     """Read all files, once."""
-    operations = read_template(OPERATIONS)["Resources"].values()
+    resources = read_template(OPERATIONS)["Resources"].values()
+    alarms = [each.get("Condition") for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
     figures = _read(TIMES) if TIMES.exists() else {}
     return Data(
         prices=_read(PRICES),
@@ -103,7 +108,8 @@ def read_data() -> Data:
         counted=_read(CALLS),
         measured=measured(figures),
         templates={side: read_template(ROOT / "infra" / "templates" / f"{side}.merge.yaml") for side in SIDES},
-        alarms=sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in operations),
+        alarms=alarms.count(None),
+        alarms_of_events=alarms.count("EventsOn"),
     )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from api_lambda.chalicelib.submitting.wait import pause_after
-from scripts.models.cost.data import Data, Load, Operation, Side
+from jobpipe.domain.events.schedule import AT_ONCE, KEPT_FOR
+from scripts.models.cost.data import Counted, Data, Load, Operation, Side
 from scripts.models.cost.usage import GB, MILLION, Usage
 
 _S3 = {
@@ -33,6 +34,8 @@ class Habit:
     prefer_wait: bool = False
     poll_waits: bool = False
     batch: bool = False
+    events: bool = False  # in a stage with Events=on
+    told: bool = False  # by a webhook
 
 
 HABITS = (
@@ -45,6 +48,10 @@ HABITS = (
     Habit("batches of 100, one poll each", batch=True),
 )
 FORGET, PREFER_WAIT, WAITING_POLL, ONE_POLL, FIVE_POLLS, THIRTY_POLLS, BATCHES = HABITS
+
+
+UNTOLD = Habit("fire and forget with `Events=on`", events=True)
+TOLD = Habit("told by one webhook", events=True, told=True)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,10 @@ class Pipeline:
     def job(self, operation: str, habit: Habit, *, seconds: Decimal | None = None) -> Usage:
         """Return the usage of one job; a caller that waits does so for `seconds` from the 202 on."""
         waited = Decimal(self.data.assumed["end_to_end_seconds"]) if seconds is None else seconds
-        return self.requests(operation, habit, waited) + self.worked(operation) + self.stored(operation)
+        usage = self.requests(operation, habit, waited) + self.worked(operation) + self.stored(operation)
+        if habit.events:
+            usage += self.announced(told=habit.told)
+        return usage + self.delivered() if habit.told else usage
 
     def requests(self, operation: str, habit: Habit, seconds: Decimal) -> Usage:
         """Return the usage of all requests of the caller."""
@@ -106,8 +116,7 @@ class Pipeline:
         """Return a command's share of a batch, whose messages Lambda receives and deletes together."""
         counted = self.data.operation("worker", operation)
         batch = Decimal(self.load.batch)
-        longer = 1 + (Decimal(self.data.assumed["batch_of_10_takes"]) - 1) * (batch - 1) / (_FULL_BATCH - 1)
-        milliseconds = self.data.milliseconds("worker", operation) * longer
+        milliseconds = self.data.milliseconds("worker", operation) * self._longer()
         sent = self.data.operation("api", self._accept(operation)).message_bytes
         received = max(Decimal(1), _ceiling(sent * batch / _SQS_BYTES))
         return (
@@ -127,6 +136,42 @@ class Pipeline:
             document = self.data.operation("api", created).message_bytes / GB
             usage += Usage.of(s3_gb_month=document * _UNDO_DAYS / _DAYS_OF_MONTH)
         return usage
+
+    def announced(self, *, told: bool) -> Usage:
+        """Return what the end of a job needs to be processed by the function of events, for one webhook or none."""
+        sent = self.data.operation("worker_with_events", "create")  # one call for a batch
+        name = "tell_one_webhook" if told else "tell_nobody"
+        milliseconds = self.data.milliseconds("events", name) * self._longer()
+        share = 1 / Decimal(self.load.batch)
+        return Usage.of(sqs_fifo_request=sent.sqs_requests * share) + self._consumed("events", name, milliseconds)
+
+    def delivered(self) -> Usage:
+        """Return the usage of an event that its receiver accepts at once, and of its rows until they expire."""
+        attempts = _ceiling(Decimal(self.load.batch) / AT_ONCE)  # of a batch, one after the other
+        each = self.data.milliseconds("deliveries", "deliver") + Decimal(self.data.assumed["receiver_milliseconds"])
+        rows = Decimal(self.data.assumed["event_rows_bytes"]) / GB * KEPT_FOR.days / _DAYS_OF_MONTH
+        return self._consumed("deliveries", "deliver", each * attempts) + Usage.of(
+            transfer_out_gb=Decimal(self.data.assumed["event_bytes"]) / GB,
+            dynamodb_gb_month=rows,
+            dynamodb_recovery_gb_month=rows,
+        )
+
+    def _consumed(self, side: Counted, name: str, milliseconds: Decimal) -> Usage:
+        """Return a message's share of a batch that takes so long, and is received and deleted together."""
+        counted, batch = self.data.operation(side, name), Decimal(self.load.batch)
+        ten = self.data.operation(side, f"{name}_in_a_batch_of_10")
+        further_bytes = (ten.log_bytes - counted.log_bytes) / (ten.jobs - 1)
+        further_lines = (ten.log_lines - counted.log_lines) / (ten.jobs - 1)
+        return (
+            self.calls(counted)
+            + Usage.of(sqs_fifo_request=counted.sqs_requests + 2 / batch)
+            + self.invocation("worker", milliseconds) * (1 / batch)
+            + self.logs(
+                (counted.log_bytes + further_bytes * (batch - 1)) / batch,
+                (counted.log_lines + further_lines * (batch - 1)) / batch,
+                invocations=1 / batch,
+            )
+        )
 
     def carried(self, command_bytes: int, *, by_claim: bool) -> Usage:
         """Return what SQS bills for a command of this size on its way, and S3 for its claim check, if any."""
@@ -183,6 +228,11 @@ class Pipeline:
             if service == "s3":
                 usage += Usage.of(**{_S3[name]: count})
         return usage
+
+    def _longer(self) -> Decimal:
+        """Return how many times as long as one message a batch takes, whose messages are processed in parallel."""
+        further = Decimal(self.data.assumed["batch_of_10_takes"]) - 1
+        return 1 + further * (Decimal(self.load.batch) - 1) / (_FULL_BATCH - 1)
 
     def _function_time(self, side: Side, seconds: Decimal) -> Usage:
         architecture = self.data.default(side, "Architecture")

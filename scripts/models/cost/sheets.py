@@ -13,7 +13,17 @@ from scripts.markdown import table
 from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
 from scripts.models.cost.comparisons import levers, savings, thresholds
 from scripts.models.cost.data import Data
-from scripts.models.cost.pipeline import FIVE_POLLS, FORGET, HABITS, ONE_POLL, PREFER_WAIT, Habit, Pipeline
+from scripts.models.cost.pipeline import (
+    FIVE_POLLS,
+    FORGET,
+    HABITS,
+    ONE_POLL,
+    PREFER_WAIT,
+    TOLD,
+    UNTOLD,
+    Habit,
+    Pipeline,
+)
 from scripts.models.cost.standing import AGE, month
 from scripts.models.cost.usage import LINES, MILLION, Usage
 
@@ -88,6 +98,9 @@ def sheets(data: Data) -> Iterator[Sheet]:
         _habits(busy, quiet),
     )
     yield _billed("comparison", "A million creates, and others", "way", busy, _ways(busy))
+    yield _billed(
+        "events", "A million creates of 0.1 KB, told or polled", "how the end is heard of", busy, _told(busy)
+    )
     yield _billed("requests", "A million requests of one kind", "request", busy, requests)
     yield _sheet(
         "waits",
@@ -177,6 +190,11 @@ def _ways(pipeline: Pipeline) -> dict[str, Usage]:
         "original, GET of an item": original.read(),
         "jobpipe, GET of an item": pipeline.request("get_item"),
     }
+
+
+def _told(pipeline: Pipeline) -> dict[str, Usage]:
+    habits = (FORGET, UNTOLD, TOLD, PREFER_WAIT, ONE_POLL, FIVE_POLLS)
+    return {habit.name: pipeline.job("create", habit) for habit in habits}
 
 
 def _waits(pipeline: Pipeline) -> Iterator[Row]:

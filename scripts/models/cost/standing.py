@@ -19,6 +19,7 @@ from scripts.models.cost.usage import Usage
 _CONSOLE = ROOT / "api_lambda" / "chalicelib" / "console"
 _SECONDS_OF_MONTH = 730 * 3600
 _QUEUES = 2  # commands, dead letters
+_FIFO_QUEUES_OF_EVENTS = 2  # events, deliveries; that of later deliveries is a standard queue
 _BILLED_ROTATIONS = 2  # of a key; later ones are free
 _GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXError, 5XXError
 _BY_COLLECTION = (ACCEPTED, SUCCEEDED, FAILED)
@@ -47,8 +48,17 @@ def console_pause(name: str) -> int:
 
 def idle_polling(data: Data) -> Usage:
     """Return the requests of Lambda's pollers to empty queues."""
-    receives = Decimal(data.assumed["pollers"]) * _SECONDS_OF_MONTH / Decimal(data.assumed["poll_seconds"])
-    return Usage.of(sqs_fifo_request=receives * _QUEUES)
+    return Usage.of(sqs_fifo_request=_idle_receives(data) * _QUEUES)
+
+
+def idle_polling_of_events(data: Data) -> Usage:
+    """Return the same for the queues that a stage has for events."""
+    receives = _idle_receives(data)
+    return Usage.of(sqs_fifo_request=receives * _FIFO_QUEUES_OF_EVENTS, sqs_standard_request=receives)
+
+
+def _idle_receives(data: Data) -> Decimal:
+    return Decimal(data.assumed["pollers"]) * _SECONDS_OF_MONTH / Decimal(data.assumed["poll_seconds"])
 
 
 def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
@@ -61,11 +71,19 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
             f"{data.assumed['pollers']} pollers, {data.assumed['poll_seconds']} s each, {_QUEUES} queues",
             idle_polling(data),
         ),
+        "the same of the queues of events": (
+            f"{_FIFO_QUEUES_OF_EVENTS} FIFO queues and a standard one, with Events=on",
+            idle_polling_of_events(data),
+        ),
         "a console that is never closed": (
             f"stats each {console_pause('STATS_PAUSE')} s, failed jobs each {console_pause('LIST_PAUSE')} s",
             open_console(Pipeline(data, data.load("quiet"))),
         ),
         "alarms": (f"{data.alarms}, in every stage", Usage.of(alarm_month=data.alarms)),
+        "alarms of events": (
+            f"{data.alarms_of_events} more, with Events=on",
+            Usage.of(alarm_month=data.alarms_of_events),
+        ),
         "dashboard": ("one, in every stage", Usage.of(dashboard_month=1)),
         "the pipeline's metrics": (
             f"up to {own} and one for each reason of a failure; only in hours in which they are written",

@@ -173,9 +173,39 @@ def delete_a_webhook(world: World) -> Action:
     return action
 
 
+@scenario
+def delete_a_webhook_and_create_it_again(world: World) -> Action:
+    """The same key creates another webhook, which is told nothing that waited for the first."""
+    key = {"idempotency-key": "webhook-1"}
+    world.with_receivers()
+    first = ok(world.insist("POST", "/webhooks", _BODY, key), 201)["id"]
+    ok(world.insist("PATCH", f"/webhooks/{first}", {"paused": True}))
+    create(world, "tent")
+    world.settle()
+    (waiting,) = _events(world, first)
+    world.emulator.clock.sleep(1)
+
+    def action() -> None:
+        answer = world.insist("DELETE", f"/webhooks/{first}")
+        assert answer.status in {200, 404}, answer.text
+        made = ok(world.insist("POST", "/webhooks", _BODY, key), 201)
+        (stored,) = _webhooks(world).of_owner("alice")
+        assert (stored.webhook_id, stored.secret) == (made["id"], made["secret"])
+        assert made["id"] != first
+        create(world, "yurt")
+        world.settle()
+        assert waiting not in {*told(world), *_events(world, made["id"])}
+
+    return action
+
+
 def states(world: World, webhook: Webhook) -> dict[str, str]:
     """Return the states of the webhook's deliveries, by their events."""
-    listed = ok(world.insist("GET", f"/webhooks/{webhook.webhook_id}/deliveries?limit=100"))
+    return _events(world, webhook.webhook_id)
+
+
+def _events(world: World, webhook_id: str) -> dict[str, str]:
+    listed = ok(world.insist("GET", f"/webhooks/{webhook_id}/deliveries?limit=100"))
     return {each["event"]: each["state"] for each in listed}
 
 

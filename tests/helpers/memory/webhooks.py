@@ -30,9 +30,14 @@ class MemoryWebhooks:
     def get(self, owner: str, webhook_id: str) -> Webhook | None:
         return self.rows.get((owner, webhook_id))
 
+    def created_by(self, owner: str, creation: str) -> Webhook | None:
+        return next((each for each in self.of_owner(owner) if each.creation == creation), None)
+
     def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
         place = (webhook.owner, webhook.webhook_id)
         if place in self.rows or len(self.of_owner(webhook.owner)) >= most:
+            return False
+        if webhook.creation is not None and self.created_by(webhook.owner, webhook.creation):
             return False
         if len(self.rows) >= most_of_stage:
             raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the most.")

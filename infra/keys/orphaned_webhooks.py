@@ -1,0 +1,35 @@
+"""The webhooks of an owner whose last key is revoked, who cannot change them any more."""
+
+from typing import Any
+
+from botocore.config import Config
+
+from infra.errors import OperatorError
+from infra.stage.stage_file import Deployment
+from infra.targets.boto_sessions import make_client
+from infra.targets.target import Target
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.events.pausing import pause
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+
+_CALL_TIMEOUT = 20.0  # seconds for one try of one call
+
+
+def pause_webhooks(owner: str, deployment: Deployment, target: Target) -> int:
+    """Pause all webhooks of the owner, and return how many were not paused yet; 0 in a stage without webhooks."""
+    table = deployment.resources.get("webhooks_table")
+    if table is None:
+        return 0
+
+    def make(service: str, *, config: Config) -> Any:
+        return make_client(target.session, service, target.endpoint_url, config)
+
+    webhooks = DynamoDbWebhooks(AwsClients(_CALL_TIMEOUT, make), table)
+    try:
+        return sum(pause(each, webhooks) for each in webhooks.of_owner(owner))
+    except Unavailable as outage:
+        raise OperatorError(
+            f"{owner} has no key any more, but may have webhooks that are told of events: {outage.detail} "
+            f"Pause them by make webhooks PAUSE={owner}"
+        ) from outage

@@ -1,0 +1,53 @@
+"""Pause and resume a webhook by an operator's order; its owner does so with PATCH /webhooks/{id}."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.events.delivery_messages import Sweep
+from jobpipe.domain.events.ports import DeliveryQueue, WebhookStore
+from jobpipe.domain.events.webhook import Webhook
+
+_LONGEST_CHANGE = timedelta(seconds=30)
+
+
+def pause(webhook: Webhook, webhooks: WebhookStore) -> bool:
+    """Pause the webhook; return False if it is paused already, or deleted. A request that has begun goes on."""
+    return _changed(webhook, webhooks, lambda old: replace(old, paused=True, updated_at=rfc3339(now())), to=True)
+
+
+def resume(webhook: Webhook, webhooks: WebhookStore, queue: DeliveryQueue) -> bool:
+    """Resume the webhook, and let what has waited be delivered; return False if it is not paused, or deleted."""
+    if not webhook.paused:
+        return False
+    sweep = Sweep(webhook.owner, webhook.webhook_id, at=rfc3339(now()))
+    queue.sweep(sweep, _LONGEST_CHANGE)  # it comes after the change, even if this process ends in between
+    if not _changed(webhook, webhooks, _resumed, to=False):
+        return False
+    queue.sweep(sweep)
+    return True
+
+
+def _resumed(old: Webhook) -> Webhook:
+    return replace(
+        old,
+        paused=False,
+        paused_by_failures=False,
+        failing_since=None,
+        failures=0,
+        next_try=None,  # the circuit is closed: its receiver may answer now
+        updated_at=rfc3339(now()),
+    )
+
+
+def _changed(webhook: Webhook, webhooks: WebhookStore, change: Callable[[Webhook], Webhook], *, to: bool) -> bool:
+    """Store the changed webhook, unless it is as wanted. Another change meanwhile is not lost."""
+    current: Webhook | None = webhook
+    while current is not None and current.paused is not to:
+        if webhooks.replace(current, change(current)):
+            return True
+        current = webhooks.get(webhook.owner, webhook.webhook_id)
+    return False
