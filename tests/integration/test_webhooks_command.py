@@ -12,7 +12,8 @@ import pytest
 from infra.keys.api_keys import FIRST_OWNER
 from jobpipe.domain.clock import now
 from jobpipe.domain.events.receiver_url import UrlRules
-from jobpipe.domain.events.webhook import Webhook, new_webhook
+from jobpipe.domain.events.webhook import Webhook
+from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from tests.helpers.deployed import Stage
