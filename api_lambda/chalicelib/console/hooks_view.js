@@ -44,7 +44,7 @@ function hookRow(hook) {
   const since = hook.failing_since;
   return { id: hook.id, cells: [
     [JSON.stringify([hook.paused, hook.paused_by_failures, since]), () => [hookBadge(hook), ...since ? [el("small", {}, "since ", when(since))] : []]],
-    [hook.url, () => el("a", { href: hookHref(hook.id) }, bdi(hook.url))],
+    [JSON.stringify([hook.url, hook.events]), () => [el("a", { href: hookHref(hook.id) }, bdi(hook.url)), el("small", { class: "slim" }, `${hook.events.join(", ")} · created `, when(hook.created_at))]],
     [JSON.stringify([hook.events, hook.collections]), () => [hook.events.join(", "), ...hook.collections.length ? [el("small", {}, bdi(hook.collections.join(", ")))] : []], "wide"],
     [hook.created_at, () => when(hook.created_at), "wide"],
   ] };
