@@ -12,13 +12,14 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import NewConsole
 from tests.browser.console import TIMEOUT, Console
 from tests.helpers.deployed import WAIT, Stage, unique
+from tests.helpers.receiver import receiver
 
 NARROW = 320
 LONGEST = "W" * 242  # 255 characters with the suffix of unique()
 
 
 @pytest.fixture(scope="module")
-def seeded(stage: Stage) -> dict[str, str]:
+def seeded(stage: Stage) -> Iterator[dict[str, str]]:
     """Return the paths of views by their names; each view has data."""
     name = unique(LONGEST)
     item = stage.request(
@@ -36,7 +37,13 @@ def seeded(stage: Stage) -> dict[str, str]:
         ]
     )
     done = stage.client.wait(stage.client.read(item["id"]))
-    return {
+    with receiver(500) as hook:
+        webhook = stage.client.webhooks.create(f"{hook.url}?{LONGEST}", events=["job.ended", "item.changed"])
+        changed = stage.client.wait(stage.client.create({"name": unique("Told"), "description": "d"}))
+        stage.client.webhooks.test(webhook.id)
+        hook.wait_for(1, of=webhook.id)
+        hook.wait_for(1, of=changed.id)
+    yield {
         "jobs": "jobs",
         "a failed job": f"jobs/{failed.id}",
         "a succeeded job": f"jobs/{done.id}",
@@ -46,7 +53,12 @@ def seeded(stage: Stage) -> dict[str, str]:
         "batches": "batches",
         "a batch": f"batches/{batch.id}",
         "missing item": "items/nope",
+        "webhooks": "webhooks",
+        "a webhook": f"webhooks/{webhook.id}",
+        "a new webhook": "webhooks/new",
+        "missing webhook": "webhooks/nope",
     }
+    stage.client.webhooks.delete(webhook.id)
 
 
 LOADED = {
@@ -59,6 +71,10 @@ LOADED = {
     "batches": "#batch-id",
     "a batch": "#entries tbody tr",
     "missing item": "#item-problem",
+    "webhooks": "#hooks tbody tr",
+    "a webhook": "#deliveries tbody tr",
+    "a new webhook": "#hook-url",
+    "missing webhook": "#hook-problem",
 }
 
 
@@ -106,6 +122,18 @@ def test_axe_finds_nothing(new_console: NewConsole, seeded: dict[str, str], sche
             page.keyboard.press("Escape")
             page.get_by_role("button", name="Edit").click()
             found["editing"] = findings(page)
+        if view == "a webhook":
+            page.locator("#deliveries summary").first.click()
+            page.get_by_role("button", name="Test", exact=True).click()
+            expect(page.locator("#hook-outcome")).to_contain_text("no answer")
+            found["the outcome of a test"] = findings(page)
+            page.get_by_role("button", name="New secret…").click()
+            page.get_by_role("button", name="Make a new one").click()
+            expect(page.locator("#hook-secret-text")).to_contain_text("whsec_")
+            found["a secret"] = findings(page)
+        if view == "a new webhook":
+            page.get_by_role("button", name="Create").click()
+            found["errors in the form of a webhook"] = findings(page)
     assert {view: each for view, each in found.items() if each} == {}
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(15, 19, 24)") == (scheme == "dark")
@@ -124,6 +152,12 @@ def test_no_view_is_wider_than_a_narrow_screen(new_console: NewConsole, seeded: 
         if view == "an item":
             page.get_by_role("button", name="Edit").click()
             widths["editing"] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))
+        if view == "a webhook":
+            page.locator("#deliveries summary").first.click()
+            page.get_by_role("button", name="New secret…").click()
+            page.get_by_role("button", name="Make a new one").click()
+            expect(page.locator("#hook-secret-text")).to_contain_text("whsec_")
+            widths["a secret"] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))
     assert widths == dict.fromkeys(widths, (NARROW, []))
 
 
@@ -179,7 +213,7 @@ def test_the_console_works_with_the_keyboard_alone(console: Console, page: Page,
     expect(page.locator("#item-json")).to_contain_text(name)
 
 
-@pytest.mark.parametrize("view", ["jobs", "send", "items", "batches"])
+@pytest.mark.parametrize("view", ["jobs", "send", "items", "batches", "webhooks", "webhooks/new"])
 def test_tab_reaches_the_end_of_each_view(console: Console, page: Page, view: str) -> None:
     console.open_with_key(view)
     page.reload()
@@ -213,5 +247,5 @@ def test_each_view_has_a_title_and_one_heading(console: Console, page: Page, see
         expect(page.locator("h1:visible")).to_have_count(1)
         expect(page.locator("h1:visible")).to_be_focused() if view != "jobs" else None
         titles[view] = page.title()
-    assert len(set(titles.values())) == 6
+    assert len(set(titles.values())) == 9
     assert all(title.endswith("· jobpipe console") for title in titles.values())

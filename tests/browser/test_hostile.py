@@ -98,9 +98,10 @@ def test_hostile_ids_in_the_address_are_harmless(console: Console, page: Page) -
     console.expected.update({400, 403, 404})
     console.open_with_key()
     for item_id in ("%3Cimg%20src=x%20onerror=window.hacked=1%3E", "..%2F..%2Fitems", "%", "constructor", "%2E%2E"):
-        for view in ("jobs", "items", "batches"):
+        for view in ("jobs", "items", "batches", "webhooks"):
             console.open(f"{view}/{item_id}")
-            error = page.locator("#job-problem:visible, #item-problem:visible, #batch-error:visible")
+            problems = ("#job-problem", "#item-problem", "#batch-error", "#hook-problem")
+            error = page.locator(", ".join(f"{each}:visible" for each in problems))
             expect(error).to_contain_text("no")
             check_harmless(page)
     for view in ("nope", "__proto__", "toString", "job", "key"):

@@ -14,7 +14,7 @@ from tests.helpers.pipeline import Answer, Pipeline
 from tests.unit.test_docs_page import Page
 
 FOLDER = ROOT / "api_lambda" / "chalicelib" / "console"
-BUDGET = 140_000  # bytes; a page that anyone may ask for
+BUDGET = 150_000  # bytes; a page that anyone may ask for
 
 
 @pytest.fixture
@@ -42,7 +42,9 @@ def test_the_page_is_small_and_may_be_cached(answer: Answer) -> None:
 def test_it_has_all_of_its_parts(answer: Answer) -> None:
     for path in FOLDER.iterdir():
         if path.suffix in {".css", ".js"}:
-            assert path.read_text() in answer.text, path.name
+            lines = path.read_text().splitlines()
+            shown = "\n".join(line for line in lines if not line.lstrip().startswith("//"))
+            assert shown in answer.text, path.name
     assert "{{" not in answer.text
     files = {path for path in FOLDER.iterdir() if path.is_file()}
     assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == files
@@ -102,7 +104,7 @@ def test_every_input_has_a_label_and_every_reference_leads_somewhere(answer: Ans
     }
     assert inputs == labelled
     for name in ("aria-describedby", "aria-labelledby"):
-        assert {of_it[name] for _, of_it in of_all if name in of_it} <= set(ids)
+        assert {each for _, of_it in of_all for each in (of_it.get(name) or "").split()} <= set(ids)
     used = set(re.findall(r"\$\(\"([\w-]+)\"\)", inside(answer, "script")))
     made = {"name-oldest", "tile-dead", "tile-parked"}  # by the script itself
     assert used <= set(ids) | made

@@ -11,8 +11,11 @@ const VIEWS = {
   item: ["items", ({ collection }) => collection.title, enterItem],
   collection: ["items", () => "Collection", enterUnknownCollection],
   batches: ["batches", () => "Batches", ({ id }) => enterBatch(id)],
+  webhooks: ["webhooks", () => "Webhooks", enterHooks],
+  webhook: ["webhooks", () => "Webhook", ({ id }) => enterHook(id)],
+  "webhook-form": ["webhooks", ({ id }) => id ? "Change a webhook" : "New webhook", enterHookForm],
 };
-const ROUTES = ["jobs", "send", "items", "batches"];
+const ROUTES = ["jobs", "send", "items", "batches", "webhooks"];
 let shown = null;
 let focusIsKept = false;
 
@@ -28,6 +31,10 @@ function route() {
   };
   if (first === "jobs" && rest) return ["job", { id: decoded(rest) }];
   if (first === "items" && rest) return ["item", { collection: ITEMS, id: decoded(rest) }];
+  if (first === "webhooks" && rest) {
+    const [, id, form] = /^(.*?)(\/edit)?$/.exec(rest);
+    return rest === "new" ? ["webhook-form", {}] : [form ? "webhook-form" : "webhook", { id: decoded(id) }];
+  }
   if (first === "collections") {
     const [, name, id, query] = /^([^/?]*)\/?([^?]*)\??(.*)$/.exec(rest);
     return id ? inCollection("item", decoded(name), { id: decoded(id) }) : inCollection("items", decoded(name), { query });
@@ -49,6 +56,7 @@ function navigate(focus) {
     if (link.dataset.view === VIEWS[view]?.[0]) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if (view !== "webhook") forgetSecret();
   if (view === "key") return $("key").focus();
   if (place.collection && (view === "items" || view === "item")) $("nav-items").href = documentsHref(place.collection.name);
   VIEWS[view][2](place);

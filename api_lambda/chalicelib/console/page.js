@@ -75,9 +75,9 @@ function fill(table, rows) {
   const focused = body.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
   const before = new Map([...body.rows].map((row) => [row.dataset.id, row]));
   const wanted = rows.map(({ id, cells }) => {
-    const row = before.get(id) ?? el("tr", { "data-id": id });
+    const row = before.get(id) ?? el("tr", { "data-id": id, role: "row" });
     cells.forEach(([shownAs, make, kind], place) => {
-      const cell = row.cells[place] ?? row.appendChild(el("td", kind ? { class: kind } : {}));
+      const cell = row.cells[place] ?? row.appendChild(el("td", { class: kind || undefined, role: "cell" }));
       if (cell.shownAs === shownAs) return;
       cell.shownAs = shownAs;
       cell.replaceChildren(...[make()].flat());
@@ -122,11 +122,24 @@ setInterval(() => {
   }
 }, 1000);
 
+// Copy the text of an element, which `name` names.
+async function copyText(element, name) {
+  getSelection().selectAllChildren(element);
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+    announce("Copied.");
+  } catch {
+    announce(`${name} is selected: copy it with the keyboard.`); // the clipboard needs HTTPS or localhost
+  }
+}
+
 // Ask for a confirmation in a dialog. The browser restores the focus afterwards.
-function confirmAction(title, text, onConfirm) {
+function confirmAction(title, text, onConfirm, yes = "Delete") {
   const dialog = $("ask");
   $("ask-title").textContent = title;
   $("ask-text").replaceChildren(...text);
+  $("ask-yes").textContent = yes;
+  $("ask-yes").className = yes === "Delete" ? "danger" : "primary";
   $("ask-yes").onclick = () => {
     dialog.close();
     onConfirm();

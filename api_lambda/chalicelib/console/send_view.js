@@ -244,16 +244,7 @@ $("reset").addEventListener("click", () => {
   });
   documentForm("create").field.focus();
 });
-$("copy").addEventListener("click", async () => {
-  const selection = getSelection();
-  selection.selectAllChildren($("curl"));
-  try {
-    await navigator.clipboard.writeText($("curl").textContent);
-    announce("Copied.");
-  } catch {
-    announce("The command is selected: copy it with the keyboard."); // the clipboard needs HTTPS or localhost
-  }
-});
+$("copy").addEventListener("click", () => copyText($("curl"), "The command"));
 listeners.add((job) => sent && !job.expired && renderSent(job));
 $("send-collection").addEventListener("change", (event) => keepFocus(() => {
   const { value: name } = event.target;
