@@ -160,6 +160,12 @@ check: .venv/.installed ## list the documents of a collection that do not fit th
 reindex: .venv/.installed ## complete the look-ups of a collection after its unique or indexed fields have changed (COLLECTION=... COLLECTIONS=... JSON=yes)
 	@$(RUN) scripts.reindex --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
 
+pause: .venv/.installed ## let the worker take no more commands: they are accepted and wait, for less than 14 days (STAGE=...)
+	@$(RUN) infra.pause pause --stage=@STAGE
+
+resume: .venv/.installed ## let the worker of a paused stage take commands again (STAGE=...)
+	@$(RUN) infra.pause resume --stage=@STAGE
+
 redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, COLLECTION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
 	@$(JOBPIPE) redrive --stage=@STAGE --reason=@each:REASON \
 		--since=@SINCE --until=@UNTIL --operation=@OPERATION \

@@ -325,6 +325,7 @@ class Stats:
     oldest_seconds: float | None  # age of the oldest message; None if unknown, as on emulators
     dead_letters: int  # given up by the queue; their jobs are about to be ended
     parked: int  # not readable as commands; they wait for an operator
+    paused_at: datetime | None = None  # when the stage was paused; None if it is not, and from older services
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
 
     @classmethod
@@ -332,7 +333,7 @@ class Stats:
     def of(cls, document: Any) -> Stats:
         """Return the counts in a JSON document. Raise BadAnswer if it has none."""
         queue = document["queue"]
-        oldest = queue["oldest_seconds"]
+        oldest, paused_at = queue["oldest_seconds"], document.get("paused_at")
         return cls(
             at=datetime.fromisoformat(document["at"]),
             waiting=int(queue["waiting"]),
@@ -341,6 +342,7 @@ class Stats:
             oldest_seconds=None if oldest is None else float(oldest),
             dead_letters=int(document["dead_letters"]),
             parked=int(document["parked"]),
+            paused_at=None if paused_at is None else datetime.fromisoformat(paused_at),
             raw=document,
         )
 

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
 from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
+from jobpipe.stores.dynamodb_pause import DynamoDbPause
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 
@@ -39,6 +40,7 @@ class Services(Stores):
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
     webhooks: Callable[[], WebhookServices] | None = None  # None in a stage without Events=on
+    paused_at: Callable[[], datetime | None] = lambda: None  # when the stage was paused; None if it is not
 
 
 @cache
@@ -62,6 +64,7 @@ def open_services() -> Services:
         open_collection=stores.open_collection,
         recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
         webhooks=_webhooks(settings, clients, stores.documents) if settings.events else None,
+        paused_at=DynamoDbPause(clients, settings.collections_table).paused_at,
     )
 
 

@@ -20,6 +20,8 @@ _MORE = "ask AWS for more (Service Quotas, Lambda, Concurrent executions)"
 
 def check_overrides(overrides: dict[str, str], foundation: Template, templates: Iterable[Template]) -> None:
     """Refuse values that no template accepts, and parameters that one stack passes to another."""
+    if "Paused" in overrides:
+        raise OperatorError("Paused: set by make pause and make resume, which a deployment follows")
     internal = set(overrides) & ({"Stage", "CodeKey", "CodeVersion"} | set(foundation["Outputs"]))
     if internal:
         raise OperatorError(f"{', '.join(sorted(internal))}: set by the deployment")

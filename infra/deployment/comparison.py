@@ -6,6 +6,7 @@ from infra.cli.progress import Progress
 from infra.deployment.adoption import plan_adoption, plan_return_of
 from infra.deployment.artifacts import NOT_UPLOADED, code_key, uploaded_version
 from infra.deployment.look_ups import LookUps
+from infra.deployment.pauses import Pauses
 from infra.deployment.served import Served
 from infra.packaging.package import Package
 from infra.settings import LOCAL_STAGE
@@ -48,6 +49,13 @@ class StackComparison:
 
     def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
         """Do nothing: a comparison writes no rows."""
+
+    def pause_to_keep(self, outputs: Values) -> Values:
+        """Return the parameter by which the worker's stack would leave the stage paused, or not."""
+        return Pauses(self.target, self.stage_stacks.progress).parameter(outputs)
+
+    def keep_pause(self, outputs: Values, pause: Values) -> None:
+        """Do nothing: a comparison changes no event source mapping."""
 
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values:
         """Record the changes of a Lambda's stack."""

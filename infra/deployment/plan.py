@@ -6,7 +6,7 @@ The steps of the plan are:
 2. Check: refuse parameters that would fail in a later step, collections that documents cannot follow, and a folder
    without a collection that the stage serves (served.py).
 3. Foundation: deploy the tables, buckets and queues, and prepare the look-ups of collections (look_ups.py).
-4. Worker, then API: upload the zip and deploy the stack of each Lambda.
+4. Worker, then API: upload the zip and deploy the stack of each Lambda. A paused stage stays paused (pauses.py).
 5. Stage file: write the URL, the API key and the names of the resources.
 6. Collections: record which look-ups are ready or have to be built, and which collections are served.
 7. Operations: deploy the alarms and the dashboard.
@@ -103,7 +103,9 @@ class Executor(Protocol):
     def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values: ...
     def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
+    def pause_to_keep(self, outputs: Values) -> Values: ...
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values: ...
+    def keep_pause(self, outputs: Values, pause: Values) -> None: ...
     def write_stage_file(self, outputs: Values) -> None: ...
     def complete_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
     def record_served(self, served: Served, outputs: Values) -> None: ...
@@ -146,7 +148,9 @@ class Plan:
         self.executor.prepare_look_ups(look_ups, outputs)
         parameters |= outputs
         # The worker is first, because the API may queue only commands that the worker understands.
-        outputs |= self.executor.deploy_app(worker, packages["worker"], parameters)
+        pause = self.executor.pause_to_keep(outputs)
+        outputs |= self.executor.deploy_app(worker, packages["worker"], parameters | pause)
+        self.executor.keep_pause(outputs, pause)
         outputs |= self.executor.deploy_app(api, packages["api"], parameters)
         # The alarms come after the stage file, because the stage can be used without them.
         self.executor.write_stage_file(outputs)

@@ -9,6 +9,7 @@ from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
 from infra.deployment.indexes import steps_before
 from infra.deployment.look_ups import LookUps
+from infra.deployment.pauses import Pauses
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.deployment.served import Served
 from infra.keys.api_keys import ApiKeys
@@ -94,6 +95,14 @@ class StackUpdates:
         if package.app == "api":
             self._prepare_api(stack, parameters)
         return self.stage_stacks.deploy(stack, parameters).outputs
+
+    def pause_to_keep(self, outputs: Values) -> Values:
+        """Return the parameter by which the worker's stack leaves the stage paused, or not."""
+        return Pauses(self.target, self.progress).parameter(outputs)
+
+    def keep_pause(self, outputs: Values, pause: Values) -> None:
+        """Follow a pause or its end during the deployment of the worker."""
+        Pauses(self.target, self.progress).keep(outputs, pause)
 
     def write_stage_file(self, outputs: Values) -> None:
         """Write the file from which the client and the operators' commands learn about the stage."""

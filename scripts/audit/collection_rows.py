@@ -12,6 +12,8 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS, ItemRef
 from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key, partition_key
 from jobpipe.stores.dynamodb_index_states import PARTITION, states_of
+from jobpipe.stores.dynamodb_pause import PARTITION as STAGE_PARTITION
+from jobpipe.stores.dynamodb_pause import paused_at_of
 from jobpipe.stores.dynamodb_rows import Row, document_from_row
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
 from scripts.audit.object_keys import SCOPE, parse_document_key
@@ -39,6 +41,17 @@ class Lookup:
     @property
     def is_lock(self) -> bool:
         return not self.at
+
+
+def is_pause(row: Row) -> bool:
+    """Return whether the row says that the stage is paused; it is no document."""
+    return row["partition"].get("S") == STAGE_PARTITION
+
+
+def check_pause(row: Row) -> None:
+    """Raise MalformedRowError if the row is not valid."""
+    check_attributes(row, {"paused_at": "S"}, {})
+    parsed(paused_at_of, row)
 
 
 def is_index_state(row: Row) -> bool:

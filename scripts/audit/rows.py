@@ -10,7 +10,14 @@ from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.job import Job, is_job_id
 from jobpipe.stores.dynamodb_rows import Row, batch_from_row, item_from_row, job_from_row
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
-from scripts.audit.collection_rows import check_document, check_index_state, check_lookup, is_index_state
+from scripts.audit.collection_rows import (
+    check_document,
+    check_index_state,
+    check_lookup,
+    check_pause,
+    is_index_state,
+    is_pause,
+)
 from scripts.audit.object_keys import parse_claim_key, parse_document_key
 
 JOBS, ITEMS, NAMES, COLLECTIONS, LOOKUPS = "jobs", "items", "names", "collections", "lookups"
@@ -100,7 +107,7 @@ def check_row(table: str, row: Row) -> None:
         case "names":
             check_lock(row)
         case "collections":
-            (check_index_state if is_index_state(row) else check_document)(row)
+            (check_pause if is_pause(row) else check_index_state if is_index_state(row) else check_document)(row)
         case _:
             check_lookup(row)
 

@@ -18,7 +18,13 @@ from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.job import Status
 from jobpipe.stores.dynamodb_rows import Row
 from scripts.audit.attributes import MalformedRowError
-from scripts.audit.collection_rows import check_document, check_index_state, check_lookup, is_index_state
+from scripts.audit.collection_rows import (
+    check_document,
+    check_index_state,
+    check_lookup,
+    is_index_state,
+    is_pause,
+)
 from scripts.audit.object_keys import COLLECTIONS_PREFIX, parse_claim_key, parse_document_key
 from scripts.audit.resources import Resources
 from scripts.audit.rows import COLLECTIONS, ITEMS, JOBS, KEYS, LOOKUPS, NAMES, check_row
@@ -183,6 +189,8 @@ def _checked(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> Iterato
 def _recording(db: sqlite3.Connection, rows: Iterable[Row]) -> Iterator[Values]:
     """Yield the documents among the rows; insert what they record, and which look-ups are not ready."""
     for row in rows:
+        if is_pause(row):
+            continue
         if is_index_state(row):
             unready = [quote(field, safe="") for field, state in check_index_state(row).items() if state != "ready"]
             places = [(row["item_id"]["S"], field) for field in unready]

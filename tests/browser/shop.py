@@ -51,6 +51,7 @@ class Shop:
     jobs: dict[str, Document] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # job ids by idempotency keys
     writes: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, body
+    paused_at: str | None = None  # when the stage was paused
     deployment: Any = None
 
     def add(self, collection: str, document: Document) -> str:
@@ -85,7 +86,7 @@ class Shop:
         if path[0] in self.collections:
             return self._page(path[0], query) if len(path) == 1 else self._document(*path)
         answers: dict[str, Callable[[], Any]] = {
-            "stats": lambda: {**STATS, "at": _now()},
+            "stats": lambda: {**STATS, "at": _now(), "paused_at": self.paused_at},
             "items": list,
             "jobs": lambda: self._ended(path[1]) if len(path) > 1 else self._with_status(query["status"]),
             "batches": lambda: self._batch(path[1]),

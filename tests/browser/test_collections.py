@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import Console
+from tests.browser.console import TIMEOUT, Console
 from tests.browser.shop import READER, Shop
 
 LINES = [{"sku": "kettle", "quantity": 1, "price": Decimal("24.90")}]
@@ -319,6 +319,19 @@ def test_a_refusal_by_the_role_of_the_key_does_not_forget_the_key(shop_console: 
     expect(page.locator("#tiles")).to_be_hidden()
     expect(page.locator("#listed-text")).to_have_text("No job has failed.")
     expect(page.get_by_role("navigation", name="Console")).to_be_visible()
+
+
+def test_a_paused_stage_is_said_to_be_paused_on_every_view(shop_console: Console, shop: Shop) -> None:
+    page = shop_console.page
+    shop_console.open_with_key("jobs")
+    expect(page.locator("#tile-dead svg")).to_be_visible()
+    expect(page.locator("#paused")).to_be_hidden()
+    shop.paused_at = "2026-11-29T23:10:43.120Z"
+    shop_console.open("send/orders/create")
+    expect(page.locator("#paused")).to_contain_text("The stage was paused by an operator", timeout=TIMEOUT)
+    expect(page.locator("#paused time")).to_have_attribute("datetime", shop.paused_at)
+    shop.paused_at = None
+    expect(page.locator("#paused")).to_be_hidden(timeout=TIMEOUT)
 
 
 def test_hostile_names_and_values_are_text(shop_console: Console, shop: Shop) -> None:

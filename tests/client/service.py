@@ -111,7 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
             waiting = sum(map(len, self.owner.pending.values()))
             queue = {"waiting": waiting, "in_flight": 0, "delayed": 0, "oldest_seconds": None}
             at = datetime.now(UTC).isoformat()
-            return Canned(200, {}, {"at": at, "queue": queue, "dead_letters": 0, "parked": 0})
+            return Canned(
+                200, {}, {"at": at, "queue": queue, "paused_at": owner.paused_at, "dead_letters": 0, "parked": 0}
+            )
         if seen.path == "/health":
             return Canned(200, {}, {"status": "ok", "version": "1"})
         if seen.path == "/openapi.json":

@@ -103,6 +103,7 @@ def test_the_list_of_alarms() -> None:
         "dead-letters-stuck",
         "command-age",
         "command-age-retrying",
+        "commands-expire",
         "api-errors",
         "api-faults",
         "request-time",

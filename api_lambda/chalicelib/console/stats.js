@@ -42,6 +42,11 @@ function oldestOfThisTab() {
   return waiting.length ? Math.max(0, (serverNow() - Math.min(...waiting)) / 1000) : 0;
 }
 
+function showPause(at) {
+  $("paused").hidden = !at;
+  if (at) $("paused").replaceChildren("The stage was paused by an operator, ", when(at), ": commands are accepted, and wait until it is resumed.");
+}
+
 repeat(async () => {
   if (["R", "W"].includes(KEY_PARTS.exec(apiKey())?.[2])) {
     setText("stats-at", "shown to operators' keys only");
@@ -59,6 +64,7 @@ repeat(async () => {
     return STATS_PAUSE_REFUSED;
   }
   $("tiles").hidden = false;
+  showPause(stats.paused_at);
   const { queue } = stats;
   const ageIsKnown = queue.oldest_seconds !== null;
   // Emulators do not report the age; the page then shows the oldest unfinished job of this tab.

@@ -68,11 +68,12 @@ def console(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: 
 
 
 def get_stats(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
-    """Count the messages on the queues, for all callers together."""
-    backlog = services.backlog.read()
+    """Count the messages on the queues, for all callers together, and say whether the stage is paused."""
+    backlog, paused_at = services.backlog.read(), services.paused_at()
     return _json(
         {
             "at": rfc3339(now()),
+            "paused_at": None if paused_at is None else rfc3339(paused_at),
             "queue": {
                 "waiting": backlog.waiting,
                 "in_flight": backlog.in_flight,

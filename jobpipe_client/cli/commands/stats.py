@@ -44,7 +44,7 @@ class Outcomes(Protocol):
 )
 @pass_state
 def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
-    """Show the queue's depth and age, dead letters, parked messages, and how jobs ended.
+    """Show the queue's depth and age, dead letters, parked messages, how jobs ended, and a pause of the stage.
 
     How jobs ended is read from the stage's metrics, on an emulator from the worker's log. That takes the jobpipe
     of a checkout and the stage's AWS; without them all else is shown.
@@ -76,8 +76,10 @@ class _View:
                     "failed": dict(outcomes.failed),
                     "complete": outcomes.is_complete,
                 }
+            paused_at = None if counts.paused_at is None else counts.paused_at.isoformat()
             document = {name: getattr(counts, name) for name in _COUNTS} | {"at": counts.at.isoformat()}
-            output.document(document | {"outcomes": ended, "outcomes_missing": why_none})
+            document |= {"paused_at": paused_at, "outcomes": ended, "outcomes_missing": why_none}
+            output.document(document)
             return
         output.table(("", ""), [*count_rows(counts), *outcome_rows(outcomes, self._minutes)])
         if why_none:
@@ -105,9 +107,10 @@ class _View:
 
 
 def count_rows(counts: Stats) -> list[tuple[str, str]]:
-    """Return a row with its name for each number."""
-    oldest = counts.oldest_seconds
+    """Return a row with its name for each number; a paused stage says so in the first."""
+    oldest, paused_at = counts.oldest_seconds, counts.paused_at
     return [
+        *([] if paused_at is None else [("PAUSED", f"since {paused_at:%Y-%m-%d %H:%M:%S %Z}")]),
         ("waiting", f"{counts.waiting:,}"),
         ("in flight", f"{counts.in_flight:,}"),
         ("delayed", f"{counts.delayed:,}"),
