@@ -31,7 +31,8 @@ class Webhooks:
     ) -> Webhook:
         """Create a webhook, whose `secret` no other method returns. Raise TooManyWebhooks if you have ten.
 
-        `events` are "job.ended", "item.changed" or both. Without `collections`, they come from all collections.
+        `events` are "job.ended", "item.changed", and those of operations, such as "orders.shipped". Without
+        `collections`, they come from all collections.
 
         >>> made = client.webhooks.create("https://receiver.example/in", events=["job.ended"])
         >>> made.secret.startswith("whsec_"), made.paused

@@ -9,6 +9,7 @@ from typing import Any
 
 from jobpipe.domain.events.schedule import PAUSES
 from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
+from jobpipe.stores.dynamodb_rows import collection_in
 from tests.faults.receivers import Told
 from tests.faults.world import World
 
@@ -39,6 +40,7 @@ def check_events(world: World, jobs: Jobs) -> None:
             _check_ends(world, jobs, told, known)
         if ITEM_CHANGED in wanted:
             _check_changes(world, jobs, told, known)
+        _check_emitted(world, jobs, {*wanted}, told, known)
         _check_order(world, told)
 
 
@@ -82,6 +84,24 @@ def _check_changes(world: World, jobs: Jobs, told: list[Told], known: set[str]) 
         _require(job["status"] == "succeeded", f"{event['id']} tells of a change that was not committed")
         etag = event["data"].get("etag", "").strip('"')
         _require(etag == job.get("result_version", ""), f"{event['id']} has another ETag than its job")
+
+
+def _check_emitted(world: World, jobs: Jobs, wanted: set[str], told: list[Told], known: set[str]) -> None:
+    """Check that each event of an operation was told if the operation's job succeeded, and no other was."""
+    committed: dict[str, Any] = {}
+    for job_id in {command.job_id for command in world.history.commands if command.accepted}:
+        job = jobs[job_id]
+        has_shipped = job["status"] == "succeeded" and job["operation"] == "ship"
+        emitted = json.loads(job.get("emitted", "[]"))
+        _require([name for name, _ in emitted] == ["shipped"] * has_shipped, f"a job has the events {emitted}")
+        for n, (name, data) in enumerate(emitted):
+            event_type = f"{collection_in(job['fingerprint'])}.{name}"
+            if event_type in wanted:
+                committed[f"{_stem(job_id, job)}-emitted-{n}"] = (event_type, data)
+    _require(committed.keys() <= known, f"events were never told: {committed.keys() - known}")
+    for event in (each.event for each in told if each.event["type"] not in {JOB_ENDED, ITEM_CHANGED}):
+        same = committed.get(event["id"]) == (event["type"], event["data"])
+        _require(same, f"{event['id']} tells of what was not committed")
 
 
 def _check_order(world: World, told: list[Told]) -> None:

@@ -69,7 +69,7 @@ class World:
 
     def webhook(self, owner: str = "alice", **members: Any) -> Webhook:
         body = {"url": "https://example.com/hook", "events": [JOB_ENDED], **members}
-        webhook = new_webhook(body, owner, {"items", "orders"}, UrlRules(), now())
+        webhook = new_webhook(body, owner, {"items", "orders", "subscriptions"}, UrlRules(), now())
         self.webhooks.rows[owner, webhook.webhook_id] = webhook
         return webhook
 

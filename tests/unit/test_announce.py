@@ -11,6 +11,7 @@ import pytest
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.ended_jobs import decode_ended, deduplication_id, encode_ended
 from jobpipe.domain.job_ref import JobRef
+from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.announce import announcer
 from worker_lambda.chalicelib.command_consumer import command_consumer
@@ -19,28 +20,11 @@ from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
 
 
 @dataclass
-class Events:
-    """An EventQueue that confirms what it is told to."""
-
-    refused: set[str] = field(default_factory=set)  # groups
-    is_down: bool = False
-    told: list[tuple[str, list[JobRef]]] = field(default_factory=list)
-    calls: int = 0
-
-    def tell(self, ended: Sequence[tuple[str, Sequence[JobRef]]]) -> list[bool]:
-        self.calls += 1
-        if self.is_down:
-            raise Unavailable("The queue of events did not answer.")
-        self.told += [(group, list(jobs)) for group, jobs in ended if group not in self.refused]
-        return [group not in self.refused for group, _ in ended]
-
-
-@dataclass
 class Telling:
     """A pipeline whose worker tells the ends of jobs."""
 
     pipeline: Pipeline = field(default_factory=Pipeline)
-    events: Events = field(default_factory=Events)
+    events: MemoryEvents = field(default_factory=MemoryEvents)
 
     def accept(self, method: str, target: str, body: Any = None) -> Any:
         return self.pipeline.request(method, target, body).json

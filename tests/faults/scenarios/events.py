@@ -11,7 +11,18 @@ from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, PAUSES
 from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_webhook
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from tests.faults.scenarios.parts import LARGE, Action, ask, create, die_once_at, existing, put_in, scenario
+from tests.faults.history import SentCommand
+from tests.faults.scenarios.parts import (
+    LARGE,
+    Action,
+    ask,
+    create,
+    die_once_at,
+    existing,
+    existing_in,
+    put_in,
+    scenario,
+)
 from tests.faults.world import World
 from tests.helpers.shop import order
 
@@ -45,6 +56,52 @@ def tell_of_a_large_item(world: World) -> Action:
 
     def action() -> None:
         create(world, "tent", text=LARGE)
+
+    return action
+
+
+@scenario
+def tell_of_an_operation(world: World) -> Action:
+    """Its event is committed with the document, however often it is attempted."""
+    with_webhook(world, events=[*EVENT_TYPES, "orders.shipped"])
+    stored = paid(world, "A-1")
+
+    def action() -> None:
+        ask(world, "ship", stored, carrier="dhl")
+
+    return action
+
+
+@scenario
+def tell_of_operations_among_other_commands(world: World) -> Action:
+    """The commands around them are folded, and those of another order are committed in the same group."""
+    with_webhook(world, events=["item.changed", "orders.shipped"])
+    one, other = paid(world, "A-1"), paid(world, "A-2")
+
+    def action() -> None:
+        ask(world, "merge", one, note="1")
+        ask(world, "merge", one, note="2")
+        ask(world, "merge", other, note="1")
+        ask(world, "ship", one, carrier="dhl")
+        ask(world, "ship", one, carrier="ups")  # refused, since it is shipped
+        ask(world, "merge", one, note="3")
+        ask(world, "ship", other, carrier="ups")
+
+    return action
+
+
+@scenario
+def tell_of_an_operation_that_is_retried(world: World) -> Action:
+    """The events are those of the generation that succeeds."""
+    with_webhook(world, events=[*EVENT_TYPES, "orders.shipped"])
+    stored = existing_in(world, "orders", order("A-1"))
+    failed = ask(world, "ship", stored, carrier="dhl")
+    world.settle()
+    ask(world, "pay", stored, invoice=1)
+    world.settle()
+
+    def action() -> None:
+        world.retry(failed)
 
     return action
 
@@ -201,6 +258,14 @@ def with_webhook(world: World, **members: object) -> Webhook:
     webhook = new_webhook(body, "alice", {"items", "orders"}, UrlRules(allow_loopback=True), now())
     assert _webhooks(world).put_new(webhook, 10)
     return webhook
+
+
+def paid(world: World, number: str) -> SentCommand:
+    """Return an order that can be shipped."""
+    stored = existing_in(world, "orders", order(number))
+    ask(world, "pay", stored, invoice=int(number.partition("-")[2]))
+    world.settle()
+    return stored
 
 
 def answer(world: World, *statuses: int) -> None:

@@ -16,11 +16,11 @@ from typing import TypeGuard
 
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.events.cloud_event import Event
+from jobpipe.domain.events.cloud_event import Event, emitted_types
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
 from jobpipe.domain.events.ended_jobs import decode_ended
-from jobpipe.domain.events.webhook import EVENT_TYPES, ITEM_CHANGED, Webhook
+from jobpipe.domain.events.webhook import EVENT_TYPES, JOB_ENDED, Webhook
 from jobpipe.domain.job import Job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.telemetry import logger
@@ -96,7 +96,8 @@ def _deliveries(
     job: Job, sequence: str, webhooks: Sequence[Webhook], services: TellingServices
 ) -> Iterator[Delivery]:
     """Yield the deliveries of a job's events, in their order."""
-    interested = {kind: [each for each in webhooks if _is_told(each, kind, job)] for kind in EVENT_TYPES}
+    kinds = (*EVENT_TYPES, *emitted_types(job))
+    interested = {kind: [each for each in webhooks if _is_told(each, kind, job)] for kind in kinds}
     wanted = {kind for kind, receivers in interested.items() if receivers}
     for event in services.source.events_of(job, sequence, wanted):
         for webhook in interested[event.event_type]:
@@ -105,7 +106,7 @@ def _deliveries(
 
 def _is_told(webhook: Webhook, event_type: str, job: Job) -> bool:
     """Return whether the webhook wants the event, and its owner may know of it."""
-    shared = event_type == ITEM_CHANGED and not job.scope  # everybody may read the document
+    shared = event_type != JOB_ENDED and not job.scope  # it is of a document that everybody may read
     return webhook.wants(event_type, job.collection) and (shared or webhook.owner == job.owner)
 
 
