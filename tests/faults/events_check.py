@@ -28,6 +28,8 @@ def check_events(world: World, jobs: Jobs) -> None:
     left = [row["entry"]["S"] for row in rows if row["partition"]["S"].startswith("line#")]
     _require(not left, f"deliveries wait in their lines, and nothing wakes them: {left}")
     _check_counts(rows)
+    if world.receivers.bus:
+        _check_bus(world, jobs, world.receivers.bus)
     for row in (each for each in rows if "webhook" in each):
         owner, _, webhook_id = row["entry"]["S"].partition("#")
         wanted = json.loads(row["webhook"]["S"])["events"]
@@ -42,6 +44,21 @@ def check_events(world: World, jobs: Jobs) -> None:
             _check_changes(world, jobs, told, known)
         _check_emitted(world, jobs, {*wanted}, told, known)
         _check_order(world, told)
+
+
+def _check_bus(world: World, jobs: Jobs, bus: str) -> None:
+    """Check that every event of each accepted job is on the bus, and nothing that was not committed."""
+    put = world.emulator.events_on_buses()
+    told = [Told("", "", json.loads(each["Detail"])) for each in put]
+    for each, event in zip(put, (one.event for one in told), strict=True):
+        described = (each["EventBusName"], each["Source"], each["DetailType"])
+        _require(described == (bus.rpartition("/")[2], "jobpipe.none", event["type"]), f"it is put as {described}")
+    known = {each.event["id"] for each in told}
+    _check_ends(world, jobs, told, known)
+    _check_changes(world, jobs, told, known)
+    _check_emitted(world, jobs, {"orders.shipped"}, told, known)
+    different = {json.dumps({**each.event, "sequence": ""}) for each in told}
+    _require(len(different) == len(known), "an event differs from what was put on the bus before")
 
 
 def _check_counts(rows: list[Any]) -> None:

@@ -26,6 +26,7 @@ from tests.faults.scenarios.parts import (
 from tests.faults.world import World
 from tests.helpers.shop import order
 
+BUS = "arn:aws:events:us-east-1:000000000000:event-bus/default"
 _EVER = "0001-01-01T00:00:00.000Z"
 
 
@@ -102,6 +103,32 @@ def tell_of_an_operation_that_is_retried(world: World) -> Action:
 
     def action() -> None:
         world.retry(failed)
+
+    return action
+
+
+@scenario
+def put_on_the_bus(world: World) -> Action:
+    """Every event, though there is no webhook."""
+    world.with_receivers(BUS)
+    stored = paid(world, "A-1")
+
+    def action() -> None:
+        ask(world, "ship", stored, carrier="dhl")
+        ask(world, "merge", stored, note="1")
+
+    return action
+
+
+@scenario
+def put_on_the_bus_and_tell_a_webhook(world: World) -> Action:
+    """Two documents, one of which ends twice in one message."""
+    with_webhook(world, BUS, events=["job.ended"])
+
+    def action() -> None:
+        tent = create(world, "tent")
+        ask(world, "read", tent)
+        create(world, "tent")
 
     return action
 
@@ -251,9 +278,9 @@ def replay_what_was_told(world: World) -> Action:
     return action
 
 
-def with_webhook(world: World, **members: object) -> Webhook:
-    """Give the stage events, and the caller a webhook."""
-    world.with_receivers()
+def with_webhook(world: World, bus: str = "", **members: object) -> Webhook:
+    """Give the stage events, and perhaps a bus, and the caller a webhook."""
+    world.with_receivers(bus)
     body = {"url": "http://127.0.0.1/hook", "events": [*EVENT_TYPES], **members}
     webhook = new_webhook(body, "alice", {"items", "orders"}, UrlRules(allow_loopback=True), now())
     assert _webhooks(world).put_new(webhook, 10)

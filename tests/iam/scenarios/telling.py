@@ -70,6 +70,10 @@ def tell_again_soon_after_an_interruption(lab: Lab) -> str:
     return _redelivered(lab, "events", returned)
 
 
+def put_on_the_bus(lab: Lab) -> str:
+    return _acknowledged(lab.run_teller(record(encode_ended([_succeeded(lab, new_item()).ref]))))
+
+
 def deliver_an_event(lab: Lab) -> str:
     with receiver() as hook, _webhook(lab, hook.url) as webhook:
         line = _pending(lab, webhook)

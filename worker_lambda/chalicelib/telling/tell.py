@@ -1,6 +1,6 @@
 """Tell the ends of jobs: store a delivery for each event and each webhook that wants it.
 
-    store the delivery, with its place in its line ── wake the line ── acknowledge the message
+    store the delivery, with its place in its line ── wake the line ── put on the bus ── acknowledge the message
 
 A line that has other events before these is awake already: so it has one message, however many events it has. Only
 a message that was received before wakes all lines of its documents, since its first receipt may have ended between
@@ -26,6 +26,7 @@ from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.telemetry import logger
 
 from ..consume_batch import Delivery as Message
+from .bus import put_on_bus
 from .services import TellingServices
 
 _SEQUENCE_DIGITS = 39  # SQS's numbers have 128 bits
@@ -45,17 +46,20 @@ def tell(message: Message, services: TellingServices) -> None:
     webhooks = services.webhooks.all()
     is_repeated = message.receive_count > 1
     lines: dict[Line, set[str]] = defaultdict(set)  # in order, with their events
-    for place, ref in enumerate(refs if webhooks else ()):
+    ended: list[tuple[Job, str]] = []
+    for place, ref in enumerate(refs if webhooks or services.bus is not None else ()):
         job = services.jobs.get(ref.job_id)
         if job is not None and is_repeated:
             for line in _lines_of(job, webhooks):
                 _ = lines[line]
         if _has_ended(job, ref):
             sequence = f"{message.sequence_number.zfill(_SEQUENCE_DIGITS)}-{place:02}"
+            ended.append((job, sequence))
             for delivery in _deliveries(job, sequence, webhooks, services):
                 services.deliveries.add(delivery)
                 lines[delivery.line].add(delivery.event_id)
     _wake(lines, services, is_repeated=is_repeated)
+    put_on_bus(ended, services)  # last, so that webhooks are told while the bus is out of order
 
 
 def _wake(lines: Mapping[Line, set[str]], services: TellingServices, *, is_repeated: bool) -> None:
