@@ -69,7 +69,7 @@ def _diff(stage: str, settings: Settings, arguments: argparse.Namespace) -> bool
 
 
 def _deployer(target: Target, stage: str, settings: Settings, arguments: argparse.Namespace) -> Deployer:
-    overrides = dict(arguments.parameter)
+    overrides = target.with_arns(dict(arguments.parameter))
     target.check_parameters(overrides)
     progress = _report_target(target, stage, settings)
     may_replace = arguments.command == "diff" or arguments.allow_replacement or stage == LOCAL_STAGE

@@ -67,7 +67,7 @@ class Event:
     """Something that others are told once the change is stored; an operation returns it after the document.
 
     `type` is a word such as "shipped" (lower-case letters, digits, dots, hyphens, underscores; 64 at most), and
-    `data` a dict of what JSON can hold.
+    `data` a dict of what JSON can hold. An operation returns up to ten events, with 32,768 bytes of JSON together.
     """
 
     type: str

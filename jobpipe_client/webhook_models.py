@@ -18,7 +18,7 @@ class Webhook:
 
     id: str
     url: str
-    events: tuple[str, ...]  # "job.ended", "item.changed"
+    events: tuple[str, ...]  # "job.ended", "item.changed", or those of operations, as "orders.shipped"
     collections: tuple[str, ...]  # those whose events it is told; empty for all
     paused: bool  # whether its events wait; it gets tests and replays only
     paused_by_failures: bool  # whether it was paused because all of its deliveries had failed for days
@@ -65,7 +65,7 @@ class WebhookDelivery:
     """One event on its way to one webhook."""
 
     event: str  # its id, which is the same in every attempt and replay
-    type: str  # "job.ended", "item.changed" or "webhook.test"
+    type: str  # "job.ended", "item.changed", "webhook.test", or that of an operation
     subject: str  # "jobs/<id>", "<collection>/<id>" or "webhooks/<id>"
     state: DeliveryState
     created_at: datetime

@@ -33,7 +33,8 @@ class Webhooks:
 
         Raise TooManyWebhooks if you have ten, or the stage 1,000.
 
-        `events` are "job.ended", "item.changed" or both. Without `collections`, they come from all collections.
+        `events` are "job.ended", "item.changed", and those of operations, such as "orders.shipped". Without
+        `collections`, they come from all collections.
 
         >>> made = client.webhooks.create("https://receiver.example/in", events=["job.ended"])
         >>> made.secret.startswith("whsec_"), made.paused

@@ -23,6 +23,7 @@ VARIANTS: dict[str, dict[str, str]] = {
         "AccessLogs": "true",
         "AlarmEmail": "a@b.example",
         "Events": "on",
+        "EventBus": "arn:aws:events:eu-central-1:111122223333:event-bus/shop",
         "JobLists": "on",
         "QuotaLimit": "1",
         "ReserveConcurrency": "true",

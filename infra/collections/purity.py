@@ -21,6 +21,9 @@ from infra.collections.operations import OperationSource
 from infra.errors import OperatorError
 from infra.settings import ROOT
 from jobpipe.domain import json_text
+from jobpipe.domain.emitted import encode_emitted
+from jobpipe.domain.errors import InvalidRequest
+from jobpipe.operation import Event
 
 EXAMPLES = 50  # of each operation
 _SEEDS = (1, 2)
@@ -56,7 +59,8 @@ def _known(verdicts: Path) -> str | None:
 def _digest(found: Found) -> str:
     """Return a hash of the collections, and of all that decides what is found in them."""
     digest = hashlib.sha256(f"{sys.version}:{EXAMPLES}".encode())
-    for path in sorted([*(ROOT / "infra" / "collections").rglob("*.py"), ROOT / "jobpipe" / "operation.py"]):
+    rules = [ROOT / "jobpipe" / "operation.py", ROOT / "jobpipe" / "domain" / "emitted.py"]
+    for path in sorted([*(ROOT / "infra" / "collections").rglob("*.py"), *rules]):
         digest.update(path.read_bytes())
     for source, _ in found:
         digest.update(source.digest().encode())
@@ -136,15 +140,15 @@ def _problem(
     if any(outcome != first for outcome in outcomes):
         changed = next(outcome for outcome in outcomes if outcome != first)
         return f"answers differently each time ({_difference(first, changed)})", None
-    broken = None if "refused" in first else _broken(source, call["document"], first, check)
+    broken = None if "refused" in first else _broken(source, call, first, check)
     return None if broken is None else (broken, None)
 
 
-def _broken(source: CollectionSource, document: Any, outcome: Outcome, check: Any) -> str | None:
-    """Return what is wrong with the document that an operation returns."""
+def _broken(source: CollectionSource, call: Call, outcome: Outcome, check: Any) -> str | None:
+    """Return what is wrong with the document and the events that an operation returns."""
     from infra.collections import documents  # noqa: PLC0415 - as above
 
-    answer, key = outcome["document"], source.settings.key
+    document, answer, key = call["document"], outcome["document"], source.settings.key
     if outcome["keys"] is not None:
         return f"returns a dict with the key {outcome['keys']}, which is no text"
     if "id" in answer and "id" not in document:
@@ -154,6 +158,15 @@ def _broken(source: CollectionSource, document: Any, outcome: Outcome, check: An
         return f"returns a document that breaks the schema: {broken[0]}"
     if key is not None and answer.get(key) != document.get(key):
         return f"changes {key}, which is the key"
+    return _broken_events(source, call["operation"], outcome)
+
+
+def _broken_events(source: CollectionSource, operation: str, outcome: Outcome) -> str | None:
+    """Return what is wrong with the events that an operation returns."""
+    try:
+        encode_emitted([Event(*each) for each in outcome["events"]], source.name, operation)
+    except InvalidRequest as refusal:
+        return f"returns events that the job fails by: {refusal.detail}"
     return None
 
 

@@ -70,6 +70,15 @@ def check_encryption(stage: str, foundation: dict[str, str], overrides: dict[str
         raise OperatorError(f"documents of {stage} are encrypted with its own key: there is no way back")
 
 
+def check_event_bus(planned: Mapping[str, str]) -> None:
+    """Raise OperatorError for an event bus to which nothing would go."""
+    bus = planned.get("EventBus")
+    if bus and planned.get("Events") != "on":
+        raise OperatorError(
+            f"EventBus={bus} needs Events=on: without events nothing is told to a bus; give Events=on, or EventBus="
+        )
+
+
 def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) -> str | None:
     """Return a warning about a worker that needs more than the account's limit, which may be 10 for a new account.
 

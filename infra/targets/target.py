@@ -68,6 +68,14 @@ class Target:
         if wrong and not self.is_emulator:
             raise OperatorError(f"{', '.join(wrong)}: other values than the default are for emulators only")
 
+    def with_arns(self, given: dict[str, str]) -> dict[str, str]:
+        """Return the parameters with the ARN of the event bus in place of its name."""
+        bus = given.get("EventBus", "")
+        if not bus or bus.startswith("arn:"):
+            return given
+        partition = self.session.get_partition_for_region(self.region)
+        return given | {"EventBus": f"arn:{partition}:events:{self.region}:{self.account()}:event-bus/{bus}"}
+
     def check_location(self, earlier: Deployment | None) -> None:
         """Refuse a region or account other than the one that the stage was deployed to from this checkout.
 

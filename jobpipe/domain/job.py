@@ -73,6 +73,7 @@ class Job:
     result_document: DocumentRef | None = None  # succeeded: the reference to the document if it is larger
     result_version: str | None = None  # succeeded: the version of the item in the result
     superseded: str | None = None  # succeeded: the key of the document that was replaced, which is to be deleted
+    emitted: str | None = None  # succeeded: the events that its operation returned (emitted.py)
     error: Problem | None = None  # failed: why it failed; retrying: what interrupted the last attempt
     running_attempt: int | None = None  # the number of the attempt that is running, if its start was recorded
     interruptions: int = 0  # how often faults and outages have interrupted it since it was queued
@@ -115,12 +116,13 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The result of a succeeded job, and the key of the document that the job replaced."""
+    """The result of a succeeded job, the key of the document that it replaced, and the events that it emitted."""
 
     result: str | None = None
     result_document: DocumentRef | None = None
     result_version: str | None = None
     superseded: str | None = None
+    emitted: str | None = None
 
 
 def new_job(

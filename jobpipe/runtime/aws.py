@@ -51,8 +51,9 @@ _OUTAGES = {
         OptInRequired QueueDoesNotExist RequestExpired RequestTimeTooSkewed ResourceNotFoundException
         SignatureDoesNotMatch TokenRefreshRequired UnrecognizedClientException""",
     "is out of order": """
-        InternalError InternalServerError KMSInternalException OperationAborted RequestAbortedException
-        RequestTimeout RequestTimeoutException ServiceUnavailable TransactionInProgressException""",
+        InternalError InternalException InternalServerError KMSInternalException OperationAborted
+        RequestAbortedException RequestTimeout RequestTimeoutException ServiceUnavailable
+        TransactionInProgressException""",
 }
 """AWS's error codes by what they mean for an operator: to raise a limit, to check permissions, or to wait."""
 _STATE_BY_CODE = {code: state for state, codes in _OUTAGES.items() for code in codes.split()}
@@ -96,6 +97,10 @@ class AwsClients:
     @cached_property
     def cloudwatch(self) -> CloudWatchClient:
         return cast("CloudWatchClient", self.make("cloudwatch", config=self._config))
+
+    @cached_property
+    def eventbridge(self) -> Any:
+        return self.make("events", config=self._config)
 
     @cached_property
     def _config(self) -> Config:

@@ -77,6 +77,8 @@ DEAD_LETTERS = Metric("DeadLetters", MetricUnit.COUNT, (_DEAD_LETTERS,))
 # attempts to deliver an event to a webhook that succeeded, and those that failed
 DELIVERED = Metric("Delivered", MetricUnit.COUNT, (_DELIVERIES,))
 DELIVERY_FAILED = Metric("DeliveryFailed", MetricUnit.COUNT, (_DELIVERIES,))
+# messages about ended jobs whose events the event bus did not take
+BUS_FAILED = Metric("BusFailed", MetricUnit.COUNT, (_EVENTS,))
 # deliveries whose last attempt failed; DELIVERY_FAILED counts it too
 GIVEN_UP = Metric("GivenUp", MetricUnit.COUNT, (_DELIVERIES,))
 # webhooks that were paused because their deliveries had failed for days, or because the receiver is gone

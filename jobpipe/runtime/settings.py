@@ -33,6 +33,7 @@ class Settings:
     events_queue_url: str = ""
     deliveries_queue_url: str = ""
     deliveries_later_queue_url: str = ""
+    event_bus: str = ""  # the ARN of the bus of EventBridge where all events go too; empty for none
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -58,4 +59,5 @@ class Settings:
             events_queue_url=environ.get("EVENTS_QUEUE_URL", ""),
             deliveries_queue_url=environ.get("DELIVERIES_QUEUE_URL", ""),
             deliveries_later_queue_url=environ.get("DELIVERIES_LATER_QUEUE_URL", ""),
+            event_bus=environ.get("EVENT_BUS", ""),
         )

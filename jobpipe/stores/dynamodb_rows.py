@@ -94,6 +94,7 @@ def success_values(success: Success) -> Values:
         **_document_values(success.result_document, "result_"),
         "result_version": success.result_version,
         "superseded": success.superseded,
+        "emitted": success.emitted,
     }
 
 
@@ -120,6 +121,7 @@ def job_from_row(row: Any) -> Job:
         result_document=_document_from_row(row, "result_") if "result_document_key" in row else None,
         result_version=_text(row, "result_version"),
         superseded=_text(row, "superseded"),
+        emitted=_text(row, "emitted"),
         error=json_text.decode(row["error"]["S"]) if "error" in row else None,
         running_attempt=int(row["began"]["N"]) if "began" in row else None,
         interruptions=int(row["held"]["N"]) if "held" in row else 0,

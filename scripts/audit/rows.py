@@ -7,6 +7,7 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
 from jobpipe.domain.documents.item_rules import name_key
+from jobpipe.domain.emitted import decode_emitted
 from jobpipe.domain.job import Job, is_job_id
 from jobpipe.stores.dynamodb_rows import Row, batch_from_row, item_from_row, job_from_row
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
@@ -39,7 +40,7 @@ _JOB = {
 _JOB_OPTIONAL = {
     **dict.fromkeys(("result", "result_document_key", "result_document_version", "result_version"), "S"),
     **dict.fromkeys(("superseded", "error", "command", "claim", "trouble", "owner_shard", "listed"), "S"),
-    "scope": "S",
+    **dict.fromkeys(("scope", "emitted"), "S"),
     **dict.fromkeys(("began", "held", "retries"), "N"),
 }
 _BATCH = {
@@ -59,6 +60,10 @@ def check_job(row: Row) -> Job:
     _check_place(job)
     check_times(job.created_at, job.updated_at)
     check_json("result", job.result)
+    if not all(
+        each.data.startswith("{") for each in parsed(lambda _: decode_emitted(job.emitted, job.collection), row)
+    ):
+        raise MalformedRowError("emitted is not a list of events")
     check_json("command", None if job.kept is None else job.kept.command)
     if job.error is not None and not isinstance(job.error, dict):
         raise MalformedRowError("error is not a JSON object")

@@ -346,7 +346,7 @@ def test_a_command_that_waited_for_aws_is_not_charged(stage: Pipeline, monkeypat
     accepted = stage.request("POST", f"/orders/{item_id}/pay", {"invoice": 5})
     stage.queue.receive()
 
-    def waits(*_: Any) -> Any:
+    def waits(*_: Any, **__: Any) -> Any:
         with outages("The table"):
             time.sleep(0.3)  # a busy machine may add some time to the attempt
         raise DeadlineNear("Too little time is left to go on.")

@@ -15,7 +15,7 @@ from jobpipe.domain.batch import RequestedBatch, new_batch
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import DeleteItem, SetFields
 from jobpipe.domain.documents.item import new_version
-from jobpipe.domain.job import KeptCommand, Status
+from jobpipe.domain.job import KeptCommand, Status, Success
 from jobpipe.stores.dynamodb_rows import batch_to_row
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.findings import MalformedRow, OrphanDocument
@@ -65,6 +65,8 @@ def rows_of(store: Audited) -> list[Row]:
     waiting = store.accept(new_create())
     store.stores.jobs.begin_attempt(waiting.ref, 0, now())
     refused = {0: {"type": "urn:jobpipe:problem:invalid-request", "status": 400}}
+    emitting = store.accept(new_create())
+    store.stores.jobs.succeed(emitting.ref, Success(emitted='[["x",{}]]'), now())
     batch = new_batch(
         RequestedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.resources.job_retention
     )
@@ -183,6 +185,15 @@ def test_the_objects_of_a_malformed_job_are_not_deleted(store: Audited) -> None:
     assert store.kinds() == ["malformed row"]
     store.repair()
     assert all(map(store.exists, keys))
+
+
+@pytest.mark.parametrize("text", ["{", "7", '["shipped"]', '[["shipped"]]', '[["shipped",7]]', '{"shipped":{}}'])
+def test_events_that_cannot_be_read_are_a_malformed_row(store: Audited, text: str) -> None:
+    job = store.accept(new_create())
+    store.stores.jobs.succeed(job.ref, Success(emitted='[["shipped",{}]]'), now())
+    assert store.kinds() == []
+    store.set_job(job, emitted={"S": text})
+    assert store.kinds() == ["malformed row"]
 
 
 def test_a_row_that_is_damaged_between_audit_and_repair_is_not_changed(store: Audited) -> None:

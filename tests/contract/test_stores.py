@@ -77,7 +77,9 @@ def test_an_expired_job_is_replaced(stores: Stores) -> None:
     [
         Success(),
         Success(result='{"name":"n"}', result_version="v"),
-        Success(result_document=DocumentRef("k", "v7"), result_version="v", superseded="items/old"),
+        Success(
+            result_document=DocumentRef("k", "v7"), result_version="v", superseded="items/old", emitted='[["x",{}]]'
+        ),
     ],
 )
 def test_a_job_succeeds_once(stores: Stores, success: Success) -> None:
@@ -93,6 +95,7 @@ def test_a_job_succeeds_once(stores: Stores, success: Success) -> None:
         result_document=success.result_document,
         result_version=success.result_version,
         superseded=success.superseded,
+        emitted=success.emitted,
     )
     assert stores.jobs.get(new.job_id) == expected
     with pytest.raises(JobEnded):

@@ -164,6 +164,19 @@ def test_only_the_events_and_collections_that_a_webhook_names_are_told(stage: St
         assert [each.event["subject"] for each in orders_hook.received] == [f"orders/{ordered.item_id}"]
 
 
+def test_the_event_of_an_operation_is_told(stage: Stage, telling: Telling) -> None:
+    number = secrets.randbelow(10**8)
+    orders = stage.client.collection("orders")
+    with receiver() as hook, telling.webhook(hook.url, events=["orders.shipped"]) as webhook:
+        order_id = stage.client.wait(orders.create(order(f"A-{number}"))).item_id
+        orders.run("pay", order_id, invoice=number)
+        orders.run("ship", order_id, carrier="dhl")
+        (request,) = hook.wait_for(1, of=order_id)
+        Verifier(webhook.secret).verify(request.body, request.headers)
+    assert (request.event["type"], request.event["subject"]) == ("orders.shipped", f"orders/{order_id}")
+    assert request.event["data"] == {"number": f"A-{number}", "carrier": "dhl"}
+
+
 def test_other_owners_are_told_of_shared_documents_and_of_no_jobs(stage: Stage, telling: Telling) -> None:
     with receiver() as hook, telling.webhook(hook.url, owner="othercaller"):
         first = create(stage)

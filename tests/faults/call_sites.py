@@ -8,11 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("jobpipe", "api_lambda", "worker_lambda")
-_SERVICES = {"cloudwatch", "dynamodb", "s3", "sqs"}
+_SERVICES = {"cloudwatch", "dynamodb", "eventbridge", "s3", "sqs"}
+NAMES_IN_AWS = {"eventbridge": "events"}
+"""The services that AWS's models name otherwise than the product, in which `events` are those of jobs."""
 _NAMELESS = {"<locals>", "<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
+
+
+def service_of(client: Any) -> str:
+    """Return the name by which the product, and the emulator, know the service of a client."""
+    name: str = client.meta.service_model.service_name
+    return next((own for own, aws in NAMES_IN_AWS.items() if aws == name), name)
 
 
 @dataclass(frozen=True, order=True)

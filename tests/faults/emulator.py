@@ -30,7 +30,7 @@ from infra.templates.sources import foundation_for, to_json
 from tests.faults.virtual_time import Clock, EmulatorTime
 
 ENDPOINT = "http://localhost:4566"  # nothing listens there: requests are intercepted before they are sent
-_SERVICES = ("cloudwatch", "dynamodb", "s3", "sqs")
+_SERVICES = ("cloudwatch", "dynamodb", "eventbridge", "s3", "sqs")
 
 Snapshot = bytes  # pickled, since pickling is several times as fast as copying
 _OK = 200
@@ -94,6 +94,10 @@ class Emulator:
         if status != _OK:
             raise CallFailed(_bytes(body).decode())
         return json.loads(body)
+
+    def events_on_buses(self) -> list[Any]:
+        """Return what was put on the buses of EventBridge, as it was put."""
+        return list(self._services["eventbridge"]._events_log_list())
 
     def snapshot(self) -> Snapshot:
         return pickle.dumps(self._states, pickle.HIGHEST_PROTOCOL)

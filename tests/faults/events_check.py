@@ -9,6 +9,7 @@ from typing import Any
 
 from jobpipe.domain.events.schedule import PAUSES
 from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
+from jobpipe.stores.dynamodb_rows import collection_in
 from tests.faults.receivers import Told
 from tests.faults.world import World
 
@@ -30,6 +31,8 @@ def check_events(world: World, jobs: Jobs) -> None:
     _require(not left, f"deliveries wait in their lines, and nothing wakes them: {left}")
     _check_counts(rows)
     _check_creations(rows)
+    if world.receivers.bus:
+        _check_bus(world, jobs, world.receivers.bus)
     for row in (each for each in rows if "webhook" in each):
         owner, _, webhook_id = row["entry"]["S"].partition("#")
         webhook = json.loads(row["webhook"]["S"])
@@ -46,7 +49,23 @@ def check_events(world: World, jobs: Jobs) -> None:
             _check_ends(world, jobs, since, told, known)
         if ITEM_CHANGED in wanted:
             _check_changes(world, jobs, since, told, known)
+        _check_emitted(world, jobs, since, {*wanted}, told, known)
         _check_order(world, told)
+
+
+def _check_bus(world: World, jobs: Jobs, bus: str) -> None:
+    """Check that every event of each accepted job is on the bus, and nothing that was not committed."""
+    put = world.emulator.events_on_buses()
+    told = [Told("", "", json.loads(each["Detail"])) for each in put]
+    for each, event in zip(put, (one.event for one in told), strict=True):
+        described = (each["EventBusName"], each["Source"], each["DetailType"])
+        _require(described == (bus.rpartition("/")[2], "jobpipe.none", event["type"]), f"it is put as {described}")
+    known = {each.event["id"] for each in told}
+    _check_ends(world, jobs, "", told, known)
+    _check_changes(world, jobs, "", told, known)
+    _check_emitted(world, jobs, "", {"orders.shipped"}, told, known)
+    different = {json.dumps({**each.event, "sequence": ""}) for each in told}
+    _require(len(different) == len(known), "an event differs from what was put on the bus before")
 
 
 def _check_counts(rows: list[Any]) -> None:
@@ -109,6 +128,26 @@ def _ended(world: World, jobs: Jobs, since: str) -> Jobs:
     """Return the accepted jobs that ended at this time or later: before, a webhook did not exist."""
     accepted = {command.job_id for command in world.history.commands if command.accepted}
     return {job_id: jobs[job_id] for job_id in accepted if jobs[job_id]["updated_at"] >= since}
+
+
+def _check_emitted(
+    world: World, jobs: Jobs, since: str, wanted: set[str], told: list[Told], known: set[str]
+) -> None:
+    """Check that each event of an operation was told if the operation's job succeeded, and no other was."""
+    committed: dict[str, Any] = {}
+    for job_id in {command.job_id for command in world.history.commands if command.accepted}:
+        job = jobs[job_id]
+        has_shipped = job["status"] == "succeeded" and job["operation"] == "ship"
+        emitted = json.loads(job.get("emitted", "[]"))
+        _require([name for name, _ in emitted] == ["shipped"] * has_shipped, f"a job has the events {emitted}")
+        for n, (name, data) in enumerate(emitted):
+            event_type = f"{collection_in(job['fingerprint'])}.{name}"
+            if event_type in wanted and job["updated_at"] >= since:
+                committed[f"{_stem(job_id, job)}-emitted-{n}"] = (event_type, data)
+    _require(committed.keys() <= known, f"events were never told: {committed.keys() - known}")
+    for event in (each.event for each in told if each.event["type"] not in {JOB_ENDED, ITEM_CHANGED}):
+        same = committed.get(event["id"]) == (event["type"], event["data"])
+        _require(same, f"{event['id']} tells of what was not committed")
 
 
 def _check_order(world: World, told: list[Told]) -> None:

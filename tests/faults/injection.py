@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
 from tests.faults import kinds
-from tests.faults.call_sites import Site, calling_site
+from tests.faults.call_sites import Site, calling_site, service_of
 from tests.faults.emulator import Emulator
 from tests.faults.kinds import OUTAGE_SECONDS, SETTLING_SECONDS, Fault, Kind, Point
 from tests.faults.strict_dynamodb import RefusedRequest, check_request
@@ -104,7 +104,7 @@ class Injector:
 
     def attach(self, client: Any) -> None:
         """Intercept the calls of this client of the product."""
-        service = client.meta.service_model.service_name
+        service = service_of(client)
         planned: list[Kind | None] = [None]  # of the present call; a client makes one call at a time
 
         def start(model: Any, params: Any, **_: Any) -> None:
@@ -158,8 +158,9 @@ class Injector:
             return kinds.conflict(url, _bytes(request.body), at=-1 if kind is Kind.CONFLICT else 0)
         if kind is Kind.UNREASONED:
             return kinds.unreasoned(url)
-        if kind is Kind.NOT_TAKEN:
-            return kinds.not_taken(request, lambda less: self._emulator.answer(service, less))
+        if kind is Kind.NOT_TAKEN and (first or service == "sqs"):
+            not_taken = kinds.not_put if service == "eventbridge" else kinds.not_taken
+            return not_taken(request, lambda less: self._emulator.answer(service, less))
         response = self._emulator.answer(service, request)
         self._note_commit(request, response)
         self._note_times(service, request)

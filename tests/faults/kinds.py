@@ -36,7 +36,7 @@ class Kind(StrEnum):
     UNREASONED = "transaction cancelled without a reason"
     CUT = "body cut short"
     UNSETTLED = "bucket not settled"  # from this call on, for SETTLING_SECONDS: versioning was just enabled
-    NOT_TAKEN = "one message not taken"  # of several in one call
+    NOT_TAKEN = "one message or event not taken"  # of several in one call
     NOT_DELETED = "messages not deleted"  # at the poller's call: processed messages are redelivered
     LATE_REPLAY = "process gone after, replayed when deduplication has lapsed"
     LATER_REPLAY = "process gone after, replayed when the job has ended and deduplication has lapsed"
@@ -97,7 +97,7 @@ class Point:
             kinds.append(Kind.CUT)
         if operation in {"get_object", "put_object"}:
             kinds.append(Kind.UNSETTLED)
-        if operation == "send_message_batch":
+        if operation in {"send_message_batch", "put_events"}:
             kinds.append(Kind.NOT_TAKEN)
         return kinds
 
@@ -154,6 +154,20 @@ def not_taken(request: AWSPreparedRequest, answer: Callable[[AWSPreparedRequest]
     failed = {"Id": first["Id"], "SenderFault": False, "Code": "InternalError", "Message": "injected"}
     body = json.dumps({**result, "Failed": [failed]}).encode()
     return http_response(request.url, 200, {"Content-Type": "application/x-amz-json-1.0"}, body)
+
+
+def not_put(request: AWSPreparedRequest, answer: Callable[[AWSPreparedRequest], AWSResponse]) -> AWSResponse:
+    """Put the events of a call except the first, and return EventBridge's answer that names this one."""
+    request_body: dict[str, Any] = json.loads(cast("bytes", request.body))
+    _, *others = request_body["Entries"]
+    results: list[Any] = []
+    if others:
+        body = json.dumps({**request_body, "Entries": others}).encode()
+        less = AWSPreparedRequest(request.method, request.url, request.headers, body, request.stream_output)
+        results = json.loads(answer(less).content)["Entries"]
+    refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "injected"}
+    body = json.dumps({"FailedEntryCount": 1, "Entries": [refused, *results]}).encode()
+    return http_response(request.url, 200, {"Content-Type": "application/x-amz-json-1.1"}, body)
 
 
 def unsettled(url: str, method: str, response: AWSResponse) -> AWSResponse:

@@ -58,7 +58,7 @@ class Lambdas:
         with patch.dict(os.environ, self._environment):
             self._clients = AwsClients()
             clients = self._clients
-            for client in (clients.cloudwatch, clients.dynamodb, clients.s3, clients.sqs):
+            for client in (clients.cloudwatch, clients.dynamodb, clients.eventbridge, clients.s3, clients.sqs):
                 injector.attach(client)
         self.unexpected: list[str] = []
         self.post: Post = _no_receiver
@@ -106,8 +106,9 @@ class Lambdas:
         _forget(folder)
         setattr(self, "api" if folder == "api_lambda" else "worker", _load_app(folder))
 
-    def set_events(self, *, on: bool) -> None:
-        """Let the stage have events or not; both Lambdas start anew if that changes."""
+    def set_events(self, *, on: bool, bus: str = "") -> None:
+        """Let the stage have events or not, and this event bus; both Lambdas start anew if the first changes."""
+        os.environ["EVENT_BUS"] = bus  # which is read when the services are opened, as at the start of each run
         value = "on" if on else "off"
         # Outside of `running` the environment has no settings: they are those with which the Lambdas would start.
         if os.environ.get("EVENTS", self._environment["EVENTS"]) != value:
@@ -188,6 +189,7 @@ def _settings(outputs: Any) -> dict[str, str]:
         "WORKER_TIMEOUT": str(WORKER_TIMEOUT),
         "JOB_RETENTION_DAYS": "7",
         "EVENTS": "off",
+        "EVENT_BUS": "",
         "LOOPBACK_WEBHOOKS": "on",
         "WEBHOOKS_TABLE": outputs["WebhooksTable"],
         "EVENTS_QUEUE_URL": outputs["EventsQueueUrl"],

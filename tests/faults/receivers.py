@@ -26,6 +26,7 @@ class Receivers:
 
     answers: list[int] = field(default_factory=list)  # the statuses of the next requests; then 204
     told: list[Told] = field(default_factory=list)
+    bus: str = ""  # the ARN of an event bus to which all events go too
 
     def post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
         """Answer a request, as the product's Poster would return it."""

@@ -51,7 +51,8 @@ def recorded(runner: Runner, called: set[tuple[str, str, str]]) -> Iterator[None
         called.update((role, *permission) for permission in needed)
 
     clients = world.lambdas._clients
-    events = [client.meta.events for client in (clients.cloudwatch, clients.dynamodb, clients.s3, clients.sqs)]
+    every = (clients.cloudwatch, clients.dynamodb, clients.eventbridge, clients.s3, clients.sqs)
+    events = [client.meta.events for client in every]
     for each in events:
         each.register("provide-client-params.*.*", record)
     yield

@@ -97,14 +97,16 @@ class World:
 
     def _open_receivers(self) -> None:
         """Let the Lambdas have events if there are receivers, and deliver to these."""
-        self.lambdas.set_events(on=self.receivers is not None)
+        bus = "" if self.receivers is None else self.receivers.bus
+        self.lambdas.set_events(on=self.receivers is not None, bus=bus)
         if self.receivers is not None:
             self.lambdas.post = self.receivers.post
 
-    def with_receivers(self) -> Receivers:
-        """Give the stage events, and return the receivers of its webhooks, of which it has none yet."""
-        self.receivers = Receivers()
+    def with_receivers(self, bus: str = "") -> Receivers:
+        """Give the stage events, and perhaps a bus; return the receivers of its webhooks, which it has not yet."""
+        self.receivers = Receivers(bus=bus)
         self._open_receivers()
+        self.lambdas.forget_services()
         return self.receivers
 
     def snapshot(self) -> Snapshot:

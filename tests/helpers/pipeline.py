@@ -22,6 +22,7 @@ from jobpipe.stores.aws_stores import Stores
 from tests.helpers.documented import documented
 from tests.helpers.memory import RETENTION
 from tests.helpers.memory.documents import MemoryCollections, MemoryDocuments, MemoryIndexStates, MemoryItems
+from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.memory.groups import MemoryGroups
 from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs, MemoryRecentJobs
 from tests.helpers.memory.queues import MemoryBacklog, MemoryParked, MemoryQueue
@@ -74,6 +75,7 @@ class Pipeline:
     job_lists: bool = True
     events: bool = True
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
+    event_queue: MemoryEvents | None = None  # of the worker, if it tells of ended jobs
     deliveries: MemoryDeliveries = field(default_factory=MemoryDeliveries)
     delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
 
@@ -185,6 +187,7 @@ class Pipeline:
             reserve_seconds=self.reserve_seconds,
             registry=self.registry,
             open_collection=self.collections.open,
+            events=self.event_queue,
         )
 
     def _items_of(self, ref: ItemRef) -> MemoryItems:

@@ -15,12 +15,14 @@ from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.eventbridge_bus import EventBridgeBus
 from jobpipe.stores.s3_documents import S3Documents
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 from jobpipe.stores.sqs_deliveries import SqsDeliveries
 from jobpipe.stores.sqs_events import SqsEvents
 from jobpipe.stores.sqs_parked import SqsParked
+from tests.faults.call_sites import NAMES_IN_AWS
 
 
 @cache
@@ -36,8 +38,8 @@ class Stubbed:
     def __init__(self) -> None:
         self.clients = AwsClients()
         self.stubs = {}
-        for service in ("cloudwatch", "dynamodb", "s3", "sqs"):
-            client = a_client(service)
+        for service in ("cloudwatch", "dynamodb", "eventbridge", "s3", "sqs"):
+            client = a_client(NAMES_IN_AWS.get(service, service))
             self.clients.__dict__[service] = client
             self.stubs[service] = Stubber(client)
             self.stubs[service].activate()
@@ -53,6 +55,7 @@ class Stubbed:
         self.webhooks = DynamoDbWebhooks(self.clients, "webhooks")
         self.deliveries = DynamoDbDeliveries(self.clients, "webhooks")
         self.events = SqsEvents(self.clients, "https://sqs/events.fifo")
+        self.bus = EventBridgeBus(self.clients, "arn:aws:events:us-east-1:000000000000:event-bus/shop", "prod")
         self.lines = SqsDeliveries(self.clients, "https://sqs/deliveries.fifo", "https://sqs/deliveries-later")
 
     def cancelled(self, *codes: str) -> None:

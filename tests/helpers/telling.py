@@ -16,6 +16,7 @@ from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.domain.job import Job, Status, new_job
+from tests.helpers.memory.bus import MemoryBus
 from tests.helpers.memory.documents import MemoryDocuments
 from tests.helpers.memory.jobs import MemoryJobs
 from tests.helpers.memory.queues import MemoryQueue
@@ -43,6 +44,7 @@ class World:
     deliveries: MemoryDeliveries = field(default_factory=MemoryDeliveries)
     queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
     received: MemoryQueue = field(default_factory=MemoryQueue)
+    bus: MemoryBus | None = None
     answers: list[int | None] = field(default_factory=list)  # of the next requests; then 204
     posted: list[str] = field(default_factory=list)  # ids of events
     seconds_left: float = 20.0
@@ -60,6 +62,7 @@ class World:
             deliveries_received=self.received,
             later_received=self.received,
             post=self._post,
+            bus=self.bus,
             reserve_seconds=1.0,
         )
 
@@ -70,7 +73,7 @@ class World:
 
     def webhook(self, owner: str = "alice", **members: Any) -> Webhook:
         body = {"url": "https://example.com/hook", "events": [JOB_ENDED], **members}
-        webhook = new_webhook(body, owner, {"items", "orders"}, UrlRules(), now())
+        webhook = new_webhook(body, owner, {"items", "orders", "subscriptions"}, UrlRules(), now())
         self.webhooks.rows[owner, webhook.webhook_id] = webhook
         return webhook
 
@@ -86,6 +89,12 @@ class World:
         sequence = f"{self.sequence:020}"
         message = replace(message, sequence_number=sequence, receive_count=receive_count)
         tell(message, self.services, lambda: self.seconds_left)
+
+    def record(self, *jobs: Job) -> dict[str, Any]:
+        """Return the message about the ends of these jobs as Lambda passes it."""
+        attributes = {"ApproximateReceiveCount": "1", "MessageGroupId": "g", "SequenceNumber": "1"}
+        body = encode_ended([EndedJob(job.ref, job.item) for job in jobs])
+        return {"messageId": "m", "receiptHandle": "r", "body": body, "attributes": attributes}
 
     def message(self, body: str) -> Message:
         return Message("m", body, 1, "r", "g", datetime.fromtimestamp(0, UTC), "", "arn", "1")
@@ -110,6 +119,12 @@ class World:
         """Return the webhook's deliveries, in the order of their events."""
         found = self.deliveries.since(webhook.owner, webhook.webhook_id, EVER, 100, None).deliveries
         return sorted(found, key=lambda each: each.sequence)
+
+    def body_of(self, delivery: Delivery) -> str:
+        """Return the CloudEvent of a delivery."""
+        found = self.deliveries.with_body(delivery)
+        assert found is not None
+        return found.body
 
     def stored(self, webhook: Webhook) -> Webhook:
         found = self.webhooks.get(webhook.owner, webhook.webhook_id)

@@ -27,6 +27,8 @@ def permissions(
     names = {value: name for name, value in stage.items()}
     if service == "sqs":
         yield f"sqs:{operation}", f"${{{names[parameters['QueueUrl']].removesuffix('Url')}Arn}}"
+    elif service == "events":
+        yield f"events:{operation}", "${EventBus}"
     elif service == "cloudwatch":
         yield f"cloudwatch:{operation}", "*"
     elif service == "s3":

@@ -436,6 +436,12 @@ NEEDS: dict[Key, Need] = {
     ),
     ("TellRole", "StoreDeliveries", "dynamodb:Query"): _is_untold(telling.tell_of_an_item, "no event is told"),
     ("TellRole", "StoreDeliveries", "dynamodb:PutItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "PutOnBus", "events:PutEvents"): Need(
+        telling.put_on_the_bus,
+        "acknowledged",
+        "returned",
+        "with `EventBus`, no event is put on the bus; webhooks are told of the first event of each document only",
+    ),
     ("TellRole", "WakeLinesTogether", "sqs:SendMessageBatch"): Need(
         telling.tell_of_an_item,
         "acknowledged, 1 stored, 1 on the queue",

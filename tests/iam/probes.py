@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from tests.iam.lab import Lab, Role
+from tests.iam.lab import BUS, Lab, Role
 
 _DENIED = {"AccessDenied", "AccessDeniedException"}
 _NO_KEY = {"none": {"S": "none"}}
@@ -29,7 +29,7 @@ class Probe:
         return self.action.partition(":")[0]
 
 
-PROBED = {"dynamodb", "s3", "sqs"}
+PROBED = {"dynamodb", "events", "s3", "sqs"}
 """The services that are probed. For logs, the emulator compares an ARN without the stream, unlike AWS."""
 
 
@@ -82,6 +82,8 @@ def probes(lab: Lab) -> Iterator[Probe]:
         "another stage's queue": resources["parked_queue_url"].replace("-local-", "-another-"),
     }.items():
         yield from _queue_probes(resource, url)
+    for resource, bus in {"${EventBus}": BUS, "another bus": f"{BUS}-2"}.items():
+        yield _bus_probe(resource, bus)
     bucket = resources["documents_bucket"]
     for resource, location in {
         "${DocumentsBucket}/items/*": {"Bucket": bucket, "Key": "items/none"},
@@ -140,6 +142,11 @@ def _queue_probes(resource: str, url: str) -> Iterator[Probe]:
         "ChangeMessageVisibility", call("change_message_visibility", ReceiptHandle="none", VisibilityTimeout=0)
     )
     yield probe("GetQueueAttributes", call("get_queue_attributes", AttributeNames=["QueueArn"]))
+
+
+def _bus_probe(resource: str, bus: str) -> Probe:
+    entry = {"EventBusName": bus, "Source": "probe", "DetailType": "probe", "Detail": "{}"}  # no rule is for it
+    return Probe("events:PutEvents", resource, lambda client: client.put_events(Entries=[entry]))
 
 
 def _object_probes(resource: str, location: dict[str, str]) -> Iterator[Probe]:

@@ -23,7 +23,7 @@ NARROW = re.compile(
     r"|table/\$\{(Jobs|Items|Names|Collections|Lookups|Webhooks)Table\}(/index/[a-z]+)?"
     r"|\$\{DocumentsBucket\}(/(items|collections|claims)/\*)?"
     r"|\$\{\w+LogGroup\.Arn\}"
-    r"|\$\{EncryptionKey\}"
+    r"|\$\{(EncryptionKey|EventBus)\}"
 )
 WITHOUT_RESOURCE = {"cloudwatch:GetMetricStatistics", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""

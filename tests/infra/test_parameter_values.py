@@ -28,6 +28,12 @@ ALL = [
         ("RateLimit", "0", "RateLimit must be from 1 to inf, not 0"),
         ("WorkerConcurrency", "1", "WorkerConcurrency must be from 2 to 1000, not 1"),
         ("AlarmEmail", "notanemail", "AlarmEmail cannot be 'notanemail'"),
+        ("EventBus", "shop", "EventBus cannot be 'shop'"),
+        (
+            "EventBus",
+            "arn:aws:events:eu-west-1:1:event-bus/shop",
+            "EventBus cannot be 'arn:aws:events:eu-west-1:1:",
+        ),
         ("LogLevel", "debug", "LogLevel must be one of DEBUG, INFO, WARNING, ERROR, not 'debug'"),
     ],
 )
@@ -39,4 +45,6 @@ def test_a_value_that_a_template_would_refuse_is_one_line(name: str, value: str,
 def test_good_values_pass() -> None:
     good = {"WorkerTimeout": "10", "ApiErrorRate": "0.5", "AlarmEmail": "ops@example.com", "RateLimit": "2.5"}
     check_values({**good, "JobRetentionDays": "3", "MemorySize": "1769"}, ALL)
-    check_values({"AlarmEmail": ""}, ALL)
+    check_values({"AlarmEmail": "", "EventBus": ""}, ALL)
+    for bus in ("default", "shop.eu_1/a-b"):
+        check_values({"EventBus": f"arn:aws-cn:events:cn-north-1:123456789012:event-bus/{bus}"}, ALL)

@@ -121,3 +121,21 @@ def test_values_for_emulators_are_refused_on_aws(wrong: dict[str, str]) -> None:
         aws.check_parameters(wrong)
     aws.check_parameters({"WorkerTimeout": "10", "RequireTls": "true", "RestApiId": ""})
     emulator.check_parameters(wrong)
+
+
+@pytest.mark.parametrize(
+    ("region", "given", "arn"),
+    [
+        ("eu-west-1", "shop", "arn:aws:events:eu-west-1:123456789012:event-bus/shop"),
+        ("cn-north-1", "default", "arn:aws-cn:events:cn-north-1:123456789012:event-bus/default"),
+        ("eu-west-1", "arn:aws:events:us-east-1:1:event-bus/x", "arn:aws:events:us-east-1:1:event-bus/x"),
+        ("eu-west-1", "", ""),
+    ],
+)
+def test_the_name_of_an_event_bus_becomes_its_arn(
+    monkeypatch: pytest.MonkeyPatch, region: str, given: str, arn: str
+) -> None:
+    monkeypatch.setattr(Target, "account", lambda _: "123456789012")
+    target = Target(AWS, region, None, "", boto3.Session(region_name=region))
+    assert target.with_arns({"Events": "on", "EventBus": given}) == {"Events": "on", "EventBus": arn}
+    assert target.with_arns({"Events": "on"}) == {"Events": "on"}

@@ -13,6 +13,7 @@ from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import Unavailable, UndecodableMessage
 from jobpipe.domain.events.ended_jobs import EndedJob, decode_ended, deduplication_id, encode_ended
 from jobpipe.domain.job_ref import JobRef
+from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import shop, subscription
 from worker_lambda.chalicelib.announce import announce, announcer
@@ -23,28 +24,11 @@ from worker_lambda.chalicelib.received import Delivery
 
 
 @dataclass
-class Events:
-    """An EventQueue that confirms what it is told to."""
-
-    refused: set[str] = field(default_factory=set)  # groups
-    is_down: bool = False
-    told: list[tuple[str, list[EndedJob]]] = field(default_factory=list)
-    calls: int = 0
-
-    def tell(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
-        self.calls += 1
-        if self.is_down:
-            raise Unavailable("The queue of events did not answer.")
-        self.told += [(group, list(jobs)) for group, jobs in ended if group not in self.refused]
-        return [group not in self.refused for group, _ in ended]
-
-
-@dataclass
 class Telling:
     """A pipeline whose worker tells the ends of jobs."""
 
     pipeline: Pipeline = field(default_factory=Pipeline)
-    events: Events = field(default_factory=Events)
+    events: MemoryEvents = field(default_factory=MemoryEvents)
 
     def accept(self, method: str, target: str, body: Any = None) -> Any:
         return self.pipeline.request(method, target, body).json
@@ -169,7 +153,7 @@ def test_a_parked_message_of_no_job_is_acknowledged_and_one_of_a_job_is_told(tel
     ["", ',"item_id":7', ',"item_id":"i","collection":"orders","scope":7', ',"item_id":"i","collection":[]'],
 )
 def test_the_end_of_an_unreadable_command_that_names_no_document_is_told(item_id: str) -> None:
-    events = Events()
+    events = MemoryEvents()
     body = f'{{"v":1,"job_id":"8f14","generation":"00"{item_id}}}'
     message = Delivery("m", body, 1, "r", "g", now(), "", "arn")
     assert announce([[message]], events) == [True]
@@ -178,7 +162,7 @@ def test_the_end_of_an_unreadable_command_that_names_no_document_is_told(item_id
 
 @pytest.mark.parametrize("scope", ["", "alice"])
 def test_the_end_of_an_unreadable_command_is_told_with_the_document_that_it_names(scope: str) -> None:
-    events = Events()
+    events = MemoryEvents()
     body = f'{{"v":9,"job_id":"8f14","generation":"00","item_id":"i","collection":"orders","scope":"{scope}"}}'
     message = Delivery("m", body, 1, "r", "g", now(), "", "arn")
     assert announce([[message]], events) == [True]

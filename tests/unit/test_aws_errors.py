@@ -19,6 +19,7 @@ from jobpipe.domain.batch import Batch
 from jobpipe.domain.commands import DeleteItem
 from jobpipe.domain.documents.item import Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, ValueLocked
+from jobpipe.domain.events.cloud_event import Event
 from jobpipe.domain.events.delivery import Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob
@@ -98,6 +99,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("sqs", "send_message_batch", lambda s: s.events.tell([("g", [EndedJob(REF)])])),
     ("sqs", "send_message_batch", lambda s: s.lines.now([WakeLine(Line("alice", "w", "d"))])),
     ("sqs", "send_message", lambda s: s.lines.sweep(Sweep("alice", "w"))),
+    ("eventbridge", "put_events", lambda s: s.bus.put([Event("e", "job.ended", "items", "jobs/1", "1", "{}")])),
 ]
 OUTAGES = [
     ("KMS.ThrottlingException", 400),

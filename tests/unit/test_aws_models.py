@@ -22,7 +22,7 @@ from jobpipe.domain.errors import CommitRefused, JobEnded, Unavailable
 from jobpipe.domain.job import Job, Success
 from jobpipe.runtime.aws import is_outage, outages
 from jobpipe.stores.dynamodb_rows import job_to_row
-from tests.faults.call_sites import call_sites
+from tests.faults.call_sites import NAMES_IN_AWS, call_sites
 from tests.helpers.stubbed import Stubbed, a_client
 from tests.unit.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
 
@@ -84,6 +84,8 @@ CLASSES = {
     "InvalidParameterCombination": FAULT,
     "InvalidParameterValue": FAULT,
     "MissingParameter": FAULT,
+    # EventBridge
+    "InternalException": OUTAGE,
 }
 COMMON = {
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html, as for SQS and S3
@@ -106,7 +108,7 @@ def _errors() -> list[tuple[str, str, str, int]]:
     called = {tuple(site.call.split(".")) for site in call_sites()}
     found = []
     for service in sorted({service for service, _ in called}):
-        model: Any = get_session().get_service_model(service)
+        model: Any = get_session().get_service_model(NAMES_IN_AWS.get(service, service))
         for name in model.operation_names:
             if (service, xform_name(name)) in called:
                 for error in model.operation_model(name).error_shapes:

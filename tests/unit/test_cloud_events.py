@@ -16,12 +16,22 @@ from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import CreateItem
 from jobpipe.domain.documents.item import DocumentRef
+from jobpipe.domain.emitted import encode_emitted
 from jobpipe.domain.errors import NotFound, Unavailable
-from jobpipe.domain.events.cloud_event import EVENT_ID, MAX_DATA_BYTES, MEDIA_TYPE, Event, Source
+from jobpipe.domain.events.cloud_event import (
+    EVENT_ID,
+    MAX_DATA_BYTES,
+    MEDIA_TYPE,
+    Event,
+    Source,
+    emitted_types,
+)
 from jobpipe.domain.events.webhook import EVENT_TYPES, ITEM_CHANGED, JOB_ENDED
 from jobpipe.domain.job import Job, Status, new_job
 from jobpipe.domain.job_json import job_json
+from jobpipe.operation import Event as OperationEvent
 from tests.helpers.memory.documents import MemoryDocuments
+from tests.unit.test_emitted import EVENTS
 
 DOCUMENTS = MemoryDocuments()
 SOURCE = Source("prod", DOCUMENTS)
@@ -131,6 +141,67 @@ def test_the_same_end_has_the_same_id_and_each_generation_its_own() -> None:
     assert again.event_id == events_of(job)[JOB_ENDED].event_id
     retried = replace(job, generation="ffff")
     assert events_of(retried)[JOB_ENDED].event_id != again.event_id
+
+
+EMITTED = '[["shipped",{"carrier":"dhl"}],["left",{"n":1.10}],["shipped",{"carrier":"ups"}]]'
+
+
+def of_an_operation(**members: Any) -> Job:
+    given = {"collection": "orders", "operation": "ship", "emitted": EMITTED, **members}
+    return a_job(**given)
+
+
+def test_the_events_of_an_operation_are_between_the_change_and_the_end() -> None:
+    job = of_an_operation()
+    wanted = {*EVENT_TYPES, "orders.shipped", "orders.left"}
+    events = list(SOURCE.events_of(job, "1-00", wanted))
+    assert [each.event_type for each in events] == [
+        *(ITEM_CHANGED, "orders.shipped", "orders.left", "orders.shipped", JOB_ENDED)
+    ]
+    assert len({each.event_id for each in events}) == 5
+    sequences = [each.sequence for each in events]
+    assert sequences == sorted(sequences)
+    own = parsed(events[1])
+    assert (own.get_type(), own.get_subject(), own.get_data()) == (
+        "orders.shipped",
+        "orders/8f14",
+        {"carrier": "dhl"},
+    )
+    assert all(EVENT_ID.fullmatch(each.event_id) for each in events)
+    assert "emitted" not in json.loads(events[-1].body)["data"]
+
+
+def test_events_of_an_operation_that_nobody_wants_are_not_made() -> None:
+    assert [*SOURCE.events_of(of_an_operation(), "1-00", {"orders.lost", "tents.shipped"})] == []
+    (left,) = SOURCE.events_of(of_an_operation(), "1-00", {"orders.left"})
+    (first, _, _) = SOURCE.events_of(of_an_operation(), "1-00", {"orders.left", "orders.shipped"})
+    assert left.event_id.endswith("-emitted-1"), "the id does not depend on what else is wanted"
+    assert first.event_id.endswith("-emitted-0")
+
+
+def test_the_types_of_a_job_are_those_that_its_operation_returned() -> None:
+    assert emitted_types(of_an_operation()) == ["orders.shipped", "orders.left"]
+    assert emitted_types(a_job()) == []
+
+
+@given(EVENTS, st.integers(0, 10**20), st.integers(0, 10**20))
+def test_whoever_tells_again_tells_the_same(emitted: list[OperationEvent], first: int, second: int) -> None:
+    """A redelivery may have another sequence number; all else that a receiver gets is the same."""
+    job = of_an_operation(emitted=encode_emitted(emitted, "orders", "ship"))
+    wanted = {*EVENT_TYPES, *emitted_types(job)}
+    told, again = (
+        [
+            {**json.loads(each.body), "sequence": "", "of the row": replace(each, sequence="", body="")}
+            for each in SOURCE.events_of(job, f"{number:039}-00", wanted)
+        ]
+        for number in (first, second)
+    )
+    assert told == again
+    assert [(each["type"], each["data"]) for each in told[1:-1]] == [
+        (f"orders.{each.type}", each.data) for each in emitted
+    ]
+    retried = {each.event_id for each in SOURCE.events_of(replace(job, generation="ffff"), "1-00", wanted)}
+    assert not retried & {each["id"] for each in told}, "a retry that calculates anew has events of its own"
 
 
 def test_a_test_event_is_a_cloud_event() -> None:

@@ -142,6 +142,31 @@ def test_documents_that_only_their_owner_sees_are_told_to_nobody_else(world: Wor
     assert world.told(other) == []
 
 
+SHIPPED = {"collection": "orders", "operation": "ship", "emitted": '[["shipped",{}],["left",{}]]'}
+
+
+def test_a_webhook_is_told_the_events_of_operations_that_it_names(world: World) -> None:
+    every = world.webhook(events=[*EVENT_TYPES, "orders.left", "orders.shipped"])
+    one = world.webhook(events=["orders.left"])
+    none = world.webhook(events=["subscriptions.left"])
+    elsewhere = world.webhook(events=["orders.left"], collections=["items"])
+    job = world.ended(**SHIPPED)
+    world.tell(job)
+    kinds = ["item.changed", "orders.shipped", "orders.left", "job.ended"]
+    assert [each.event_type for each in world.told(every)] == kinds
+    assert [each.event_type for each in world.told(one)] == ["orders.left"]
+    assert world.told(none) == world.told(elsewhere) == []
+    assert world.queue.lines == [WakeLine(line_of(every, job)), WakeLine(line_of(one, job))]
+
+
+def test_events_of_operations_are_told_to_whoever_may_read_the_document(world: World) -> None:
+    other = world.webhook("bob", events=[*EVENT_TYPES, "orders.shipped", "subscriptions.shipped"])
+    world.tell(world.ended(**SHIPPED))
+    assert [each.event_type for each in world.told(other)] == ["item.changed", "orders.shipped"]
+    world.tell(world.ended(**{**SHIPPED, "collection": "subscriptions", "scope": "alice"}))
+    assert len(world.told(other)) == 2
+
+
 def test_a_webhook_is_told_of_its_collections_only(world: World) -> None:
     webhook = world.webhook(collections=["orders"])
     world.tell(world.ended())

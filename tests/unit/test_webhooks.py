@@ -190,6 +190,26 @@ def test_a_change_sets_the_given_members_only(pipeline: Pipeline) -> None:
     assert not pipeline.delivery_queue.sweeps
 
 
+def test_a_webhook_can_ask_for_the_events_of_operations() -> None:
+    pipeline = Pipeline(registry=shop())
+    events = ["orders.shipped", "job.ended", "subscriptions.line.ended"]
+    made = created(pipeline, GOOD | {"events": events})
+    assert made["events"] == events
+    changed = pipeline.request("PATCH", f"/webhooks/{made['id']}", {"events": ["orders.paid"]})
+    assert changed.json["events"] == ["orders.paid"]
+    before = pipeline.state()
+    for wrong in ("tents.pitched", "items.changed", "orders", "orders.", "orders.Paid", "*", "orders.*"):
+        answer = pipeline.request("POST", "/webhooks", GOOD | {"events": ["job.ended", wrong]})
+        assert is_refused(answer, 400, "invalid-request")
+        (error,) = answer.json["errors"]
+        assert error["pointer"] == "#/events/1"
+        assert error["detail"].startswith(f"{wrong!r} is no event; there are job.ended, item.changed, and <coll")
+    many = [f"orders.n{n}" for n in range(51)]
+    assert pipeline.request("POST", "/webhooks", GOOD | {"events": many}).status == 400
+    assert pipeline.state() == before
+    created(pipeline, GOOD | {"events": many[:50]})
+
+
 def test_resuming_wakes_what_has_waited_however_often_it_is_asked_for(pipeline: Pipeline) -> None:
     made = created(pipeline)
     target = f"/webhooks/{made['id']}"

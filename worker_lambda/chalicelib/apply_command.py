@@ -19,9 +19,13 @@ from .command_handlers import Context, Remove, Write, decide, open_context
 from .versions import next_version, success_with, taken
 
 
-def apply_command(command: Command, message: QueueMessage, stores: Stores) -> None:
-    """Apply the command and end the job as succeeded; raise a Refusal if a rule fails."""
+def apply_command(command: Command, message: QueueMessage, stores: Stores, *, emits: bool = False) -> None:
+    """Apply the command and end the job as succeeded; raise a Refusal if a rule fails.
+
+    `emits`: whether the events of an operation are stored with its job, to be told.
+    """
     context = open_context(message, stores)
+    context.emits = emits
     try:
         _apply(command, context, stores)
     except ItemChanged:
@@ -40,7 +44,8 @@ def _apply(command: Command, context: Context, stores: Stores) -> None:
         if old is None:
             _commit(Created(new), success_with(new), context, stores)
         else:
-            _commit(Replaced(old, new), success_with(new, superseded=old.document.key), context, stores)
+            success = success_with(new, emitted=decision.emitted, superseded=old.document.key)
+            _commit(Replaced(old, new), success, context, stores)
             stores.documents.delete([old.document.key])
     elif isinstance(decision, Remove):
         old = decision.old

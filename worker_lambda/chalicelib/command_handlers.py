@@ -26,6 +26,7 @@ from jobpipe.domain.documents.collection import Collection
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import Document, merge_patch, set_fields
+from jobpipe.domain.emitted import encode_emitted
 from jobpipe.domain.errors import InvalidRequest, NotFound, NotUnique, VersionMismatch
 from jobpipe.domain.item_reader import read_document, read_item
 from jobpipe.domain.job_ref import JobRef
@@ -42,6 +43,7 @@ class Write:
 
     document: Document
     old: StoredItem | None = None
+    emitted: str | None = None  # the events that are told of it (emitted.py)
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class Context:
     collection: Collection
     items: ItemRows  # of the collection
     documents: DocumentStore
+    emits: bool = False  # whether the stage tells events
 
     def read(self) -> tuple[StoredItem, str]:
         """Return the item's row and its document's text, or raise NotFound."""
@@ -142,18 +145,20 @@ def upsert(command: UpsertItem, context: Context) -> Decision:
 
 
 def run_operation(command: RunOperation, context: Context) -> Decision:
-    """Call the user's function for the document, and store the document that it returns."""
+    """Call the user's function for the document; store the document and tell the events that it returns."""
     context.collection.check_members(command.operation, command.arguments)
     old, text = context.read()
     _check_version(command.if_match, old)
     # The function gets values of its own, all fractions as Decimals, so that it can calculate with them exactly.
     members = json_text.decode_with_decimals(json_text.encode(command.arguments))
     answer = context.collection.run(command.operation, json_text.decode_with_decimals(text), members, context.at)
-    changed = answer[0] if isinstance(answer, tuple) and answer else answer
+    changed, *events = answer if isinstance(answer, tuple) and answer else (answer,)
     if not isinstance(changed, dict):
         raise TypeError(f"the operation {command.operation} returned no document")
     new = context.collection.check_changed(json_text.decode(text), json_text.decode(json_text.encode(changed)))
-    return Write(new, old)
+    # They are checked in a stage without events, too, so that turning those on changes no outcome.
+    emitted = encode_emitted(events, context.collection.name, command.operation)
+    return Write(new, old, emitted if context.emits else None)
 
 
 def delete(command: DeleteItem, context: Context) -> Decision:

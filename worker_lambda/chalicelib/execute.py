@@ -147,7 +147,7 @@ class Execution:
         try:
             command = self._load_command()
             self.log_fields["operation"] = command.operation
-            apply_command(command, self._message, self._services)
+            apply_command(command, self._message, self._services, emits=self._services.events is not None)
         except Refusal as refusal:
             problem = within_a_row(refusal).to_problem()
             kept = keep_command(self._message, self._services)

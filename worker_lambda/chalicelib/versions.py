@@ -44,13 +44,17 @@ def next_version(write: Write, context: Context, put: Callable[[str, str], Docum
     return row, text
 
 
-def success_with(item: StoredItem, superseded: str | None = None) -> Success:
-    """Return a success whose result is this version; `superseded` is the key of the document that it replaced."""
+def success_with(item: StoredItem, superseded: str | None = None, emitted: str | None = None) -> Success:
+    """Return a success whose result is this version.
+
+    `superseded` is the key of the document that it replaced, `emitted` are the events that are told of it.
+    """
     return Success(
         result=item.inline,
         result_document=None if item.inline is not None else item.document,
         result_version=item.version,
         superseded=superseded,
+        emitted=emitted,
     )
 
 

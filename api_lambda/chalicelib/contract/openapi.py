@@ -43,9 +43,10 @@ from jobpipe.domain.events.delivery import DeliveryState
 from jobpipe.domain.events.receiver_url import MAX_URL_LENGTH
 from jobpipe.domain.events.schedule import KEPT_FOR
 from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_STAGE_WEBHOOKS, MAX_WEBHOOKS, WEBHOOK_ID
-from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS
+from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS, MAX_EVENT_TYPES
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
+from jobpipe.operation import EVENT_TYPE
 
 from ..http import request_fields
 from ..http.callers import OWNER, UNNAMED_OWNER
@@ -152,8 +153,8 @@ def _values(registry: Registry) -> Node:
         "COLLECTION_NAMES": registry.names,
         "WEBHOOK_ID": WEBHOOK_ID.pattern,
         "EVENT_ID": EVENT_ID.pattern,
-        "EVENT_TYPES": list(EVENT_TYPES),
-        "EVENT_TYPE_COUNT": len(EVENT_TYPES),
+        "EVENT_TYPE": _event_type(registry),
+        "MAX_EVENT_TYPES": MAX_EVENT_TYPES,
         "EVENT_DAYS": KEPT_FOR.days,
         "DELIVERY_STATES": [state.value for state in DeliveryState],
         "MAX_URL_LENGTH": MAX_URL_LENGTH,
@@ -321,6 +322,15 @@ def _schema(command: type[Command]) -> Node:
         "required": ["operation", *command.needs],
         "additionalProperties": False,
     }
+
+
+def _event_type(registry: Registry) -> Node:
+    """Return the schema of an event that a webhook can ask for: one of the service, or one of operations."""
+    names = [each.name for each in declared(registry)]
+    if not names:
+        return {"type": "string", "enum": list(EVENT_TYPES)}
+    emitted = rf"^(?:{'|'.join(names)})\.{EVENT_TYPE.pattern}$"
+    return {"type": "string", "anyOf": [{"enum": list(EVENT_TYPES)}, {"pattern": emitted}]}
 
 
 def _type_schema(types: list[str], registry: Registry) -> Node:

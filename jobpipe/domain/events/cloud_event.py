@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.emitted import decode_emitted
 from jobpipe.domain.errors import InternalError
 from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
 from jobpipe.domain.job import Job, Status
@@ -40,6 +41,11 @@ class Event:
     body: str = ""  # the CloudEvent as JSON text
 
 
+def emitted_types(job: Job) -> list[str]:
+    """Return the types of the events that the job's operation has returned, each once."""
+    return [*dict.fromkeys(each.event_type for each in decode_emitted(job.emitted, job.collection))]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Makes the events of one stage."""
@@ -54,10 +60,16 @@ class Source:
         """
         stem = f"{_digits(job.updated_at)}-{job.job_id}-{job.generation}"
         changes_item = job.status is Status.SUCCEEDED and job.operation != "read"
+        subject = f"{job.collection}/{quote(job.item_id, safe='')}"
         if ITEM_CHANGED in wanted and changes_item:
-            subject = f"{job.collection}/{quote(job.item_id, safe='')}"
             changed = Event(f"{stem}-changed", ITEM_CHANGED, job.collection, subject, f"{sequence}a")
             yield self._with_body(changed, job.updated_at, json_text.encode(_change(job)))
+        for n, emitted in enumerate(decode_emitted(job.emitted, job.collection)):
+            if emitted.event_type in wanted:
+                own = Event(
+                    f"{stem}-emitted-{n}", emitted.event_type, job.collection, subject, f"{sequence}a{n:02}"
+                )
+                yield self._with_body(own, job.updated_at, emitted.data)
         if JOB_ENDED in wanted:
             text = self._job(job)
             ended = Event(f"{stem}-ended", JOB_ENDED, job.collection, f"jobs/{job.job_id}", f"{sequence}b")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from jobpipe.domain.events.cloud_event import Event
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob
@@ -27,6 +28,13 @@ class LinePage:
 
     lines: list[Line]
     next_after: str | None
+
+
+class EventBus(Protocol):
+    """A bus that is told every event of the stage, in no order."""
+
+    def put(self, events: Sequence[Event]) -> None:
+        """Put the events; raise Unavailable unless the bus has taken all of them."""
 
 
 class WebhookStore(Protocol):

@@ -22,7 +22,7 @@ TEST = "webhook.test"
 """The event of POST /webhooks/{id}/test, which every webhook is told."""
 
 EVENT_TYPES = (JOB_ENDED, ITEM_CHANGED)
-"""The events that a webhook can ask for."""
+"""The events of the service that a webhook can ask for, besides those of operations."""
 
 MAX_WEBHOOKS = 10
 """Webhooks of one owner."""

@@ -10,12 +10,16 @@ from typing import Any
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
+from jobpipe.domain.emitted import can_be_emitted
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_secret
 from jobpipe.domain.violations import Violations
 
 MAX_COLLECTIONS = 100
 """Collections that one webhook names."""
+
+MAX_EVENT_TYPES = 50
+"""Types of events that one webhook names."""
 
 
 def new_webhook(body: Any, owner: str, known: Collection[str], urls: UrlRules, at: datetime) -> Webhook:
@@ -70,11 +74,9 @@ def _valid(members: Mapping[str, Any], known: Collection[str], urls: UrlRules, f
     if "url" in members:
         valid["url"] = found.collect(urls.check, members["url"])
     if "events" in members:
-        valid["events"] = _names(members["events"], "events", EVENT_TYPES, len(EVENT_TYPES), found)
-        if members["events"] == []:
-            found.add("A webhook needs at least one event.", "#/events")
+        valid["events"] = _event_types(members["events"], known, found)
     if "collections" in members:
-        names = _names(members["collections"], "collections", None, MAX_COLLECTIONS, found)
+        names = _names(members["collections"], "collections", MAX_COLLECTIONS, found)
         for n, name in enumerate(names):
             if not COLLECTION_NAME.fullmatch(name) or name not in known:
                 found.add(f"There is no collection {name[:80]!r}.", f"#/collections/{n}")
@@ -86,16 +88,23 @@ def _valid(members: Mapping[str, Any], known: Collection[str], urls: UrlRules, f
     return valid
 
 
-def _names(
-    value: Any, member: str, allowed: Collection[str] | None, most: int, found: Violations
-) -> tuple[str, ...]:
+def _event_types(value: Any, known: Collection[str], found: Violations) -> tuple[str, ...]:
+    """Return the types of events that a webhook is told."""
+    types = _names(value, "events", MAX_EVENT_TYPES, found)
+    there_are = f"there are {', '.join(EVENT_TYPES)}, and <collection>.<event> of operations"
+    for n, each in enumerate(types):
+        if each not in EVENT_TYPES and not can_be_emitted(each, known):
+            found.add(f"{each[:80]!r} is no event; {there_are}.", f"#/events/{n}")
+    if value == []:
+        found.add("A webhook needs at least one event.", "#/events")
+    return types
+
+
+def _names(value: Any, member: str, most: int, found: Violations) -> tuple[str, ...]:
     """Return an array of different texts."""
     if not isinstance(value, list) or len(value) > most or any(not isinstance(each, str) for each in value):
         found.add(f"{member} must be an array of at most {most} texts.", f"#/{member}")
         return ()
     if len({*value}) < len(value):
         found.add(f"{member} must not have a text twice.", f"#/{member}")
-    for n, each in enumerate(value):
-        if allowed is not None and each not in allowed:
-            found.add(f"{each[:80]!r} is no event; there are {', '.join(allowed)}.", f"#/{member}/{n}")
     return tuple(value)

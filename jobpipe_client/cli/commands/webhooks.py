@@ -12,10 +12,8 @@ import click
 from jobpipe_client.cli.command import Command, State, global_options, page_size, pass_state
 from jobpipe_client.webhook_models import Webhook, WebhookDelivery
 
-EVENTS = ("job.ended", "item.changed")
-
 _webhook_id = click.argument("webhook_id", metavar="WEBHOOK")
-_events_help = "An event that the receiver is told; may be repeated."
+_events_help = "job.ended, item.changed, or an operation's, such as orders.shipped; may be repeated."
 _collections_help = "Only events of this collection; may be repeated."
 
 
@@ -32,7 +30,7 @@ def webhooks() -> None:
     """,
 )
 @click.argument("url")
-@click.option("--event", "events", type=click.Choice(EVENTS), multiple=True, required=True, help=_events_help)
+@click.option("--event", "events", metavar="EVENT", multiple=True, required=True, help=_events_help)
 @click.option("--collection", "collections", metavar="NAME", multiple=True, help=_collections_help)
 @click.option("--idempotency-key", metavar="KEY", help="The same key is the same webhook, with the same secret.")
 @pass_state
@@ -80,7 +78,7 @@ def show(state: State, *, webhook_id: str) -> None:
 )
 @_webhook_id
 @click.option("--url", help="Another URL.")
-@click.option("--event", "events", type=click.Choice(EVENTS), multiple=True, help=_events_help)
+@click.option("--event", "events", metavar="EVENT", multiple=True, help=_events_help)
 @click.option("--collection", "collections", metavar="NAME", multiple=True, help=_collections_help)
 @click.option("--all-collections", is_flag=True, help="Events of all collections.")
 @pass_state

@@ -12,11 +12,23 @@ from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, PAUSES
 from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from tests.faults.scenarios.parts import LARGE, Action, ask, create, die_once_at, existing, put_in, scenario
+from tests.faults.history import SentCommand
+from tests.faults.scenarios.parts import (
+    LARGE,
+    Action,
+    ask,
+    create,
+    die_once_at,
+    existing,
+    existing_in,
+    put_in,
+    scenario,
+)
 from tests.faults.world import World
 from tests.helpers.shop import order
 
 _SLOW = 6.0  # seconds that a call takes; an invocation has 29
+BUS = "arn:aws:events:us-east-1:000000000000:event-bus/default"
 _EVER = "0001-01-01T00:00:00.000Z"
 
 
@@ -47,6 +59,77 @@ def tell_of_a_large_item(world: World) -> Action:
 
     def action() -> None:
         create(world, "tent", text=LARGE)
+
+    return action
+
+
+@scenario
+def tell_of_an_operation(world: World) -> Action:
+    """Its event is committed with the document, however often it is attempted."""
+    with_webhook(world, events=[*EVENT_TYPES, "orders.shipped"])
+    stored = paid(world, "A-1")
+
+    def action() -> None:
+        ask(world, "ship", stored, carrier="dhl")
+
+    return action
+
+
+@scenario
+def tell_of_operations_among_other_commands(world: World) -> Action:
+    """The commands around them are folded, and another order is shipped in the same batch."""
+    with_webhook(world, events=["orders.shipped"])
+    one, other = paid(world, "A-1"), paid(world, "A-2")
+
+    def action() -> None:
+        ask(world, "merge", one, note="1")
+        ask(world, "merge", one, note="2")
+        ask(world, "ship", one, carrier="dhl")
+        ask(world, "ship", one, carrier="ups")  # refused, since it is shipped
+        ask(world, "merge", one, note="3")
+        ask(world, "ship", other, carrier="ups")
+
+    return action
+
+
+@scenario
+def tell_of_an_operation_that_is_retried(world: World) -> Action:
+    """The events are those of the generation that succeeds."""
+    with_webhook(world, events=[*EVENT_TYPES, "orders.shipped"])
+    stored = existing_in(world, "orders", order("A-1"))
+    failed = ask(world, "ship", stored, carrier="dhl")
+    world.settle()
+    ask(world, "pay", stored, invoice=1)
+    world.settle()
+
+    def action() -> None:
+        world.retry(failed)
+
+    return action
+
+
+@scenario
+def put_on_the_bus(world: World) -> Action:
+    """Every event, though there is no webhook."""
+    world.with_receivers(BUS)
+    stored = paid(world, "A-1")
+
+    def action() -> None:
+        ask(world, "ship", stored, carrier="dhl")
+        ask(world, "merge", stored, note="1")
+
+    return action
+
+
+@scenario
+def put_on_the_bus_and_tell_a_webhook(world: World) -> Action:
+    """Two documents, one of which ends twice in one message."""
+    with_webhook(world, bus=BUS, events=["job.ended"])
+
+    def action() -> None:
+        tent = create(world, "tent")
+        ask(world, "read", tent)
+        create(world, "tent")
 
     return action
 
@@ -210,14 +293,22 @@ def replay_what_was_told(world: World) -> Action:
     return action
 
 
-def with_webhook(world: World, owner: str = "alice", **members: object) -> Webhook:
-    """Give the stage events, and the caller a webhook, or another owner."""
+def with_webhook(world: World, owner: str = "alice", bus: str = "", **members: object) -> Webhook:
+    """Give the stage events, and perhaps a bus, and the caller a webhook, or another owner."""
     if world.receivers is None:
-        world.with_receivers()
+        world.with_receivers(bus)
     body = {"url": "http://127.0.0.1/hook", "events": [*EVENT_TYPES], **members}
     webhook = new_webhook(body, owner, {"items", "orders"}, UrlRules(allow_loopback=True), now())
     assert _webhooks(world).put_new(webhook, 10)
     return webhook
+
+
+def paid(world: World, number: str) -> SentCommand:
+    """Return an order that can be shipped."""
+    stored = existing_in(world, "orders", order(number))
+    ask(world, "pay", stored, invoice=int(number.partition("-")[2]))
+    world.settle()
+    return stored
 
 
 def answer(world: World, *statuses: int) -> None:

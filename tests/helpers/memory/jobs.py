@@ -17,7 +17,9 @@ from jobpipe.domain.job_ref import JobRef
 from tests.helpers.memory import RETENTION
 
 # What the lists and batches do not read from the rows of their jobs.
-NOT_READ: dict[str, Any] = dict.fromkeys(("result", "result_document", "result_version", "superseded", "kept"))
+NOT_READ: dict[str, Any] = dict.fromkeys(
+    ("result", "result_document", "result_version", "superseded", "emitted", "kept")
+)
 
 
 class MemoryJobs:
@@ -131,6 +133,7 @@ class MemoryJobs:
             result_document=success.result_document,
             result_version=success.result_version,
             superseded=success.superseded,
+            emitted=success.emitted,
         )
 
     def failed(self, ref: JobRef, at: datetime, *, attempt: bool = True) -> Job:

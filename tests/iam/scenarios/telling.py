@@ -75,6 +75,11 @@ def tell_again_soon_after_an_interruption(lab: Lab) -> str:
     return _redelivered(lab, "events", returned)
 
 
+def put_on_the_bus(lab: Lab) -> str:
+    job = _succeeded(lab, new_item())
+    return _acknowledged(lab.run_teller(record(encode_ended([EndedJob(job.ref, job.item)]))))
+
+
 def deliver_an_event(lab: Lab) -> str:
     with receiver() as hook, _webhook(lab, hook.url) as webhook:
         line = _pending(lab, webhook)

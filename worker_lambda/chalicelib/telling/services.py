@@ -9,7 +9,7 @@ from functools import cache
 
 from jobpipe.domain.events.cloud_event import Source
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt
-from jobpipe.domain.events.ports import DeliveryQueue, DeliveryStore, WebhookStore
+from jobpipe.domain.events.ports import DeliveryQueue, DeliveryStore, EventBus, WebhookStore
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import Webhook
 from jobpipe.domain.limits import call_timeout, reserve
@@ -40,6 +40,7 @@ class TellingServices:
     deliveries_received: ReceivedMessages
     later_received: ReceivedMessages
     post: Post  # attempts a delivery; it raises Unavailable if this process cannot begin with it
+    bus: EventBus | None  # to which every event goes, if the stage has one
     reserve_seconds: float  # that must be left to begin with another message of the queue of events
 
 
@@ -60,5 +61,14 @@ def open_telling() -> TellingServices:
         deliveries_received=SqsReceived(clients, settings.deliveries_queue_url, "The queue of deliveries"),
         later_received=SqsReceived(clients, settings.deliveries_later_queue_url, "The queue of later deliveries"),
         post=Poster(UrlRules(allow_loopback=settings.loopback_webhooks)),
+        bus=_bus(settings, clients),
         reserve_seconds=reserve(settings.worker_timeout),
     )
+
+
+def _bus(settings: Settings, clients: AwsClients) -> EventBus | None:
+    if not settings.event_bus:
+        return None
+    from jobpipe.stores.eventbridge_bus import EventBridgeBus  # noqa: PLC0415  # most stages do not need it
+
+    return EventBridgeBus(clients, settings.event_bus, settings.stage)

@@ -1,6 +1,6 @@
 """Tell the ends of jobs: store a delivery for each event and each webhook that wants it.
 
-    store the delivery, with its place in its line ── wake the line ── acknowledge the message
+    store the delivery, with its place in its line ── wake the line ── put on the bus ── acknowledge the message
 
 A line that has other events before these is awake already: so it has one message, however many events it has. Only
 a message that was received before wakes all lines of its documents, since its first receipt may have ended between
@@ -20,17 +20,18 @@ from typing import TypeGuard
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.events.cloud_event import Event
+from jobpipe.domain.events.cloud_event import Event, emitted_types
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob, decode_ended
-from jobpipe.domain.events.webhook import EVENT_TYPES, ITEM_CHANGED, Webhook
+from jobpipe.domain.events.webhook import EVENT_TYPES, JOB_ENDED, Webhook
 from jobpipe.domain.job import Job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.telemetry import logger
 
 from ..consumer import NoTimeLeft
 from ..received import Delivery as Message
+from .bus import put_on_bus
 from .services import TellingServices
 from .together import together
 
@@ -60,12 +61,13 @@ def tell(message: Message, services: TellingServices, seconds_left: Callable[[],
     webhooks = services.webhooks.all()
     telling = _Telling(message, webhooks, services, seconds_left)
     try:
-        for place, each in enumerate(ended if webhooks else ()):
+        for place, each in enumerate(ended if webhooks or services.bus is not None else ()):
             telling.tell(each, place)
     except NoTimeLeft:
         telling.wake()
         raise
     telling.wake()
+    telling.put_on_bus()  # last, so that webhooks are told while the bus is out of order
 
 
 class _Telling:
@@ -85,6 +87,7 @@ class _Telling:
         self._is_repeated = message.receive_count > 1
         self._has_stored = False
         self._lines: _Lines = defaultdict(set)
+        self._ended: list[tuple[Job, str]] = []  # with the sequence of each
 
     def tell(self, ended: EndedJob, place: int) -> None:
         """Store the deliveries of the job at this place in the message."""
@@ -97,6 +100,7 @@ class _Telling:
                 _ = self._lines[line]
         if _has_ended(job, ended.job):
             sequence = f"{self._message.sequence_number.zfill(_SEQUENCE_DIGITS)}-{place:02}"
+            self._ended.append((job, sequence))
             for deliveries in _deliveries(job, sequence, self._webhooks, self._services):
                 for start in range(0, len(deliveries), STORED_TOGETHER):
                     self._store(deliveries[start : start + STORED_TOGETHER])
@@ -122,6 +126,12 @@ class _Telling:
         lines = [*self._lines]
         parts = [lines[start : start + WOKEN_TOGETHER] for start in range(0, len(lines), WOKEN_TOGETHER)]
         together(wake, parts, lambda: True)  # the time for it is reserved
+
+    def put_on_bus(self) -> None:
+        """Put the events of all jobs of the message on the bus."""
+        if not self._may_go_on():
+            raise NoTimeLeft
+        put_on_bus(self._ended, self._services)
 
     def _store(self, deliveries: Sequence[Delivery]) -> None:
         """Store deliveries of one event. They are in different lines, so their order does not matter."""
@@ -164,7 +174,8 @@ def _deliveries(
     job: Job, sequence: str, webhooks: Sequence[Webhook], services: TellingServices
 ) -> Iterator[list[Delivery]]:
     """Yield the deliveries of each of a job's events, in their order."""
-    interested = {kind: [each for each in webhooks if _is_told(each, kind, job)] for kind in EVENT_TYPES}
+    kinds = (*EVENT_TYPES, *emitted_types(job))
+    interested = {kind: [each for each in webhooks if _is_told(each, kind, job)] for kind in kinds}
     wanted = {kind for kind, receivers in interested.items() if receivers}
     for event in services.source.events_of(job, sequence, wanted):
         told = interested[event.event_type]
@@ -173,7 +184,7 @@ def _deliveries(
 
 def _is_told(webhook: Webhook, event_type: str, job: Job) -> bool:
     """Return whether the webhook wants the event, and its owner may know of it."""
-    shared = event_type == ITEM_CHANGED and not job.scope  # everybody may read the document
+    shared = event_type != JOB_ENDED and not job.scope  # it is of a document that everybody may read
     return webhook.wants(event_type, job.collection) and (shared or webhook.owner == job.owner)
 
 
