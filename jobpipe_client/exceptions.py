@@ -266,7 +266,7 @@ class IdempotencyKeyReused(ProblemError):
 
 
 class TooManyRequests(ProblemError):
-    """The request was throttled, or the quota of the key is spent."""
+    """The request was throttled, the quota of the key is spent, or its owner sends too many commands."""
 
     slug = "too-many-requests"
 

@@ -10,7 +10,14 @@ from typing import Any
 from chalice.app import Chalice, Request, Response
 
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
-from jobpipe.domain.errors import InternalError, InvalidRequest, ProblemError, Refusal, Unavailable
+from jobpipe.domain.errors import (
+    InternalError,
+    InvalidRequest,
+    ProblemError,
+    Refusal,
+    TooManyRequests,
+    Unavailable,
+)
 from jobpipe.runtime.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import begin_invocation, logger
 
@@ -84,6 +91,10 @@ def _respond(
         logger.warning("unavailable; the request is refused", exc_info=True, extra={"request_id": request_id})
         response = problem_response(outage.to_problem(), request_id)
         response.headers["Retry-After"] = "1"
+        return response
+    except TooManyRequests as refusal:
+        response = problem_response(refusal.to_problem(), request_id)
+        response.headers["Retry-After"] = str(refusal.retry_after)
         return response
     except Refusal as refusal:
         return problem_response(refusal.to_problem(), request_id)

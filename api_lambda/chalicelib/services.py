@@ -10,7 +10,15 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, DocumentStore, IndexStates, RecentJobs
+from jobpipe.domain.ports import (
+    BacklogGauge,
+    BatchQueue,
+    BatchStore,
+    CommandLimit,
+    DocumentStore,
+    IndexStates,
+    RecentJobs,
+)
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
@@ -40,6 +48,7 @@ class Services(Stores):
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
     webhooks: Callable[[], WebhookServices] | None = None  # None in a stage without Events=on
+    limit: CommandLimit | None = None  # None in a stage without OwnerRate
     paused_at: Callable[[], datetime | None] = lambda: None  # when the stage was paused; None if it is not
 
 
@@ -64,6 +73,7 @@ def open_services() -> Services:
         open_collection=stores.open_collection,
         recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
         webhooks=_webhooks(settings, clients, stores.documents) if settings.events else None,
+        limit=_limit(settings, clients) if settings.owner_rate else None,
         paused_at=DynamoDbPause(clients, settings.collections_table).paused_at,
     )
 
@@ -76,6 +86,14 @@ def _webhooks(settings: Settings, clients: AwsClients, documents: DocumentStore)
         return open_webhooks(settings, clients, documents)
 
     return opened
+
+
+def _limit(settings: Settings, clients: AwsClients) -> CommandLimit:
+    from jobpipe.stores.dynamodb_allowances import DynamoDbAllowances  # noqa: PLC0415  # only where there is a limit
+
+    from .submitting.owner_limit import OwnerLimit  # noqa: PLC0415
+
+    return OwnerLimit(settings.owner_rate, settings.owner_burst, DynamoDbAllowances(clients, settings.jobs_table))
 
 
 def _recent_jobs(settings: Settings, clients: AwsClients) -> RecentJobs:

@@ -14,7 +14,12 @@ from infra.templates.sources import AWS_OWNED, Template
 
 UNRESERVED = 100  # executions that Lambda does not allow to be reserved
 LEAST = 2  # the lowest maximum concurrency of an event source mapping
-_FRACTIONS = {"ApiErrorRate", "RateLimit", "StageRateLimit"}  # AWS accepts only whole numbers for the others
+_FRACTIONS = {
+    "ApiErrorRate",
+    "OwnerRate",
+    "RateLimit",
+    "StageRateLimit",
+}  # AWS accepts only whole numbers for the others
 _MORE = "ask AWS for more (Service Quotas, Lambda, Concurrent executions)"
 
 

@@ -190,6 +190,18 @@ class IdempotencyKeyReused(Refusal):
     status, slug, title = 422, "idempotency-key-reused", "The Idempotency-Key belongs to another request"
 
 
+class TooManyRequests(ProblemError):
+    """The owner has sent more commands than it may."""
+
+    status, slug, title = 429, "too-many-requests", "Too many requests"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        """`retry_after`: the seconds after which the same request may be accepted."""
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.args = (detail, retry_after)  # pickle and copy call the class with these
+
+
 class InternalError(ProblemError):
     status, slug, title = 500, "internal-error", "Something went wrong on our side"
 

@@ -205,6 +205,27 @@ class BatchQueue(CommandQueue, Protocol):
         """Send up to ten messages of different groups; return the errors of those not sent, by deduplication id."""
 
 
+class CommandLimit(Protocol):
+    """How many commands an owner may send."""
+
+    def spend(self, owner: str, commands: int) -> None:
+        """Let the owner send so many commands, or raise TooManyRequests."""
+
+
+class Allowances(Protocol):
+    """How many commands each owner may still send, as the time when its allowance is complete again.
+
+    All times are microseconds since 1970; the time of an owner that has sent nothing is 0.
+    """
+
+    def take(self, owner: str, *, at: int, duration: int, latest: int, known: int) -> tuple[bool, int]:
+        """Move the owner's time, or `at` if that is later, by `duration`; not if it would then be after `latest`.
+
+        `known` is the time as the caller last saw it. Return whether the time was moved, and the time as it is now.
+        Nothing is moved either if the time has reached or passed `at` since `known`; the caller then asks again.
+        """
+
+
 class BacklogGauge(Protocol):
     """The numbers of messages on the queues."""
 

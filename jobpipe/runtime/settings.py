@@ -25,6 +25,8 @@ class Settings:
     job_retention: timedelta  # how long an ended job can be read
     longest_wait: float  # seconds for which the API may delay a response until the job ends; 0 for none
     job_lists: bool = False  # whether the jobs table has the index of all jobs
+    owner_rate: float = 0.0  # commands of one owner per second; 0 for no limit
+    owner_burst: int = 200  # commands of one owner at once
     stage: str = "none"  # a part of the source of events
     events: bool = False  # whether the ends of jobs are told
     loopback_webhooks: bool = False  # whether a webhook may have a URL of the own machine
@@ -52,6 +54,8 @@ class Settings:
             job_retention=timedelta(days=float(environ.get("JOB_RETENTION_DAYS", "7"))),
             longest_wait=float(environ.get("MAX_WAIT_SECONDS", "20")),
             job_lists=environ.get("JOB_LISTS", "off") == "on",
+            owner_rate=float(environ.get("OWNER_RATE", "0")),
+            owner_burst=int(environ.get("OWNER_BURST", "200")),
             stage=environ.get("STAGE", "none"),
             events=environ.get("EVENTS", "off") == "on",
             loopback_webhooks=environ.get("LOOPBACK_WEBHOOKS", "off") == "on",

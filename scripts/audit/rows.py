@@ -9,6 +9,7 @@ from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.emitted import decode_emitted
 from jobpipe.domain.job import Job, is_job_id
+from jobpipe.stores.dynamodb_allowances import PREFIX
 from jobpipe.stores.dynamodb_rows import Row, batch_from_row, item_from_row, job_from_row
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
 from scripts.audit.collection_rows import (
@@ -82,6 +83,16 @@ def check_batch(row: Row) -> None:
     check_times(parsed(batch_from_row, row).created_at)
 
 
+def is_allowance(row: Row) -> bool:
+    """Return whether the row of the jobs table says how many commands an owner may send."""
+    return row["job_id"]["S"].startswith(PREFIX)
+
+
+def check_allowance(row: Row) -> None:
+    """Raise MalformedRowError if the row is not valid."""
+    check_attributes(row, {"full_at": "N", "expires_at": "N"}, {})
+
+
 def check_item(row: Row) -> StoredItem:
     """Return the item in a row; raise MalformedRowError if the row is not valid."""
     check_attributes(row, _ITEM, {"inline": "S", "owner": "S"})
@@ -106,7 +117,8 @@ def check_row(table: str, row: Row) -> None:
     """Raise MalformedRowError if the row is not valid in this table."""
     match table:
         case "jobs":
-            (check_batch if is_batch_id(row["job_id"]["S"]) else check_job)(row)
+            is_batch = is_batch_id(row["job_id"]["S"])
+            (check_batch if is_batch else check_allowance if is_allowance(row) else check_job)(row)
         case "items":
             check_item(row)
         case "names":

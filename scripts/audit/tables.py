@@ -27,7 +27,7 @@ from scripts.audit.collection_rows import (
 )
 from scripts.audit.object_keys import COLLECTIONS_PREFIX, parse_claim_key, parse_document_key
 from scripts.audit.resources import Resources
-from scripts.audit.rows import COLLECTIONS, ITEMS, JOBS, KEYS, LOOKUPS, NAMES, check_row
+from scripts.audit.rows import COLLECTIONS, ITEMS, JOBS, KEYS, LOOKUPS, NAMES, check_row, is_allowance
 
 OnProgress = Callable[[str, int], None]
 """Called with what is being processed, and how many so far."""
@@ -209,7 +209,7 @@ def _is_expired(row: Row, now: datetime) -> bool:
 
 
 def _is_job(row: Row) -> bool:
-    return not is_batch_id(row["job_id"]["S"])
+    return not is_batch_id(row["job_id"]["S"]) and not is_allowance(row)
 
 
 def _scan(resources: Resources, table: str) -> Iterator[Row]:

@@ -56,6 +56,7 @@ INDEPENDENT = [
     "cold_start",
     "waiting",
     "telling",
+    "fairness",
     "batches",
 ]
 """The modules that are measured one after the other. Each has `rows(figures)`, and

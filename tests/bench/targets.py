@@ -24,6 +24,7 @@ _CALLS = {"create": 1.2, "update": 1.4, "delete": 0.4, "read": 0.3}
 _PEAK = 1.2
 _MINUTES = 6.0
 _TOLD = 2000.0
+_POLITE = 1.5
 # Compared with the release before group commit: the name of the target, its bound, and whether that is the most.
 _TO_BEFORE = {
     "drain": ("drain rate, 1,000 jobs of 500 items / the release before", 1.6, False),
@@ -84,11 +85,18 @@ def targets(figures: dict[str, Any]) -> Iterator[Target]:
     yield from _of_full_batches(figures)
     yield from _of_independent_parts(figures)
     yield from _of_waiting(figures.get("waiting", {}))
+    yield from _of_callers(figures)
+    if "seconds" in figures:
+        yield Target("`make bench`, minutes", [figures["seconds"] / 60], _MINUTES, at_most=True)
+
+
+def _of_callers(figures: dict[str, Any]) -> Iterator[Target]:
     if "telling" in figures:
         lags = _rounds(figures["telling"]["from_the_request"], "p95")
         yield Target("ms from a request until a receiver is told of its job's end, p95", lags, _TOLD, at_most=True)
-    if "seconds" in figures:
-        yield Target("`make bench`, minutes", [figures["seconds"] / 60], _MINUTES, at_most=True)
+    if "fairness" in figures:
+        name = "a polite caller's job beside a flooding caller / alone, p95"
+        yield Target(name, figures["fairness"]["ratio"]["rounds"], _POLITE, at_most=True)
 
 
 def _of_independent_parts(figures: dict[str, Any]) -> Iterator[Target]:

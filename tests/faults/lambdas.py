@@ -116,6 +116,11 @@ class Lambdas:
             self.restart("api_lambda")
             self.restart("worker_lambda")
 
+    def limit_owners(self, rate: int) -> None:
+        """Let each owner send so many commands a second, or as many as it wants with 0; open services anew."""
+        os.environ["OWNER_RATE"] = str(rate)
+        self.forget_services()
+
     def forget_services(self) -> None:
         """Open services anew that remember look-ups or webhooks, since runs must not differ."""
         _chalicelib("api_lambda")["chalicelib.services"].open_services.cache_clear()

@@ -14,6 +14,7 @@ from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key
 from jobpipe.stores.dynamodb_rows import document_from_row, item_from_row
+from scripts.audit.rows import is_allowance
 from tests.faults.audit_check import check_audit
 from tests.faults.events_check import check_events
 from tests.faults.history import SentCommand
@@ -211,7 +212,7 @@ def _document(world: World, item: StoredItem) -> str:
 
 
 def _read(world: World) -> Stored:
-    rows = {row["job_id"]["S"]: row for row in _rows(world, "JobsTable")}
+    rows = {row["job_id"]["S"]: row for row in _rows(world, "JobsTable") if not is_allowance(row)}
     jobs = {job_id: _job(row) for job_id, row in rows.items() if not is_batch_id(job_id)}
     jobs = {job_id: job for job_id, job in jobs.items() if not _has_expired(world, job)}
     items = {(ITEMS, row["item_id"]["S"]): item_from_row(row) for row in _rows(world, "ItemsTable")}

@@ -1,16 +1,16 @@
-"""Faults at every call for commands with time limits."""
+"""Faults at every call for commands with time limits, and for commands of owners whose number is limited."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.faults.crash_points import check_faults_at_every_call
-from tests.faults.scenarios import time_limits
+from tests.faults.scenarios import limits, time_limits
 from tests.faults.scenarios.parts import scenarios_in
 from tests.faults.schedules import Runner
 from tests.faults.tally import Tally
 
-NAMES = scenarios_in(time_limits)
+NAMES = scenarios_in(limits, time_limits)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,6 +15,7 @@ from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import batch_from_row
+from scripts.audit.rows import is_allowance
 from tests.faults.emulator import CallFailed, Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
 from tests.faults.events import as_request, http_event, raw_command, sqs_record
@@ -91,7 +92,7 @@ class World:
         self.receivers = copy.deepcopy(snapshot.receivers) if snapshot else None
         self.injector.reset()
         self.lambdas.unexpected.clear()
-        self.lambdas.forget_services()
+        self.lambdas.limit_owners(0)
         self.injector.overtake = self._overtake
         self._open_receivers()
 
@@ -312,7 +313,8 @@ class World:
 
     def _job_rows(self, *, batches: bool = False) -> dict[str, Any]:
         rows = self.call("Scan", TableName=self.outputs["JobsTable"], ConsistentRead=True)["Items"]
-        return {row["job_id"]["S"]: row for row in rows if batches or not is_batch_id(row["job_id"]["S"])}
+        found = {row["job_id"]["S"]: row for row in rows if not is_allowance(row)}
+        return {job_id: row for job_id, row in found.items() if batches or not is_batch_id(job_id)}
 
     def _before_a_repeat(self) -> None:
         late = [

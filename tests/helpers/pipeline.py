@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import Services
+from api_lambda.chalicelib.submitting.owner_limit import OwnerLimit
 from api_lambda.chalicelib.webhook_services import WebhookServices
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
@@ -21,6 +22,7 @@ from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.stores.aws_stores import Stores
 from tests.helpers.documented import documented
 from tests.helpers.memory import RETENTION
+from tests.helpers.memory.allowances import MemoryAllowances
 from tests.helpers.memory.documents import MemoryCollections, MemoryDocuments, MemoryIndexStates, MemoryItems
 from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.memory.groups import MemoryGroups
@@ -49,6 +51,9 @@ class Context:
         return self.milliseconds
 
 
+BURST = 100  # commands of a limited owner at once
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
@@ -74,6 +79,8 @@ class Pipeline:
     registry: Registry = ONLY_ITEMS
     job_lists: bool = True
     events: bool = True
+    owner_rate: float = 0.0  # commands of an owner a second, with BURST at once; 0 for no limit
+    allowances: MemoryAllowances = field(default_factory=MemoryAllowances)
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     event_queue: MemoryEvents | None = None  # of the worker, if it tells of ended jobs
     deliveries: MemoryDeliveries = field(default_factory=MemoryDeliveries)
@@ -88,7 +95,7 @@ class Pipeline:
         self.groups = MemoryGroups(self.jobs, self._items_of)
         source, urls = Source("test", self.documents), UrlRules()
         telling = WebhookServices(self.webhooks, self.deliveries, self.delivery_queue, source, urls)
-        services = Services(
+        self.services = services = Services(
             *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
             backlog=MemoryBacklog(self.queue, self.parked),
             index_states=MemoryIndexStates(self.registry, self.collections),
@@ -96,6 +103,7 @@ class Pipeline:
             **known,
             recent_jobs=MemoryRecentJobs(self.jobs) if self.job_lists else None,
             webhooks=(lambda: telling) if self.events else None,
+            limit=OwnerLimit(self.owner_rate, BURST, self.allowances) if self.owner_rate else None,
         )
         self.app = build_app("test", lambda: services, self.registry)
 

@@ -10,7 +10,7 @@ from jobpipe.domain.batch import Batch, is_batch_id, parse_batch
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import Command
 from jobpipe.domain.errors import NotFound
-from jobpipe.domain.job import Job
+from jobpipe.domain.job import Job, Status
 from jobpipe.runtime.metrics import ACCEPTED, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import logger
 
@@ -21,7 +21,7 @@ from ..services import Services
 from ..submitting.submit_batch import submit_batch as submit
 from ..submitting.time_limits import AcceptanceTime
 from ..submitting.whole_batch import cancel_jobs, retry_jobs
-from .submit_and_respond import check_stored_size
+from .submit_and_respond import check_limit, check_stored_size
 
 
 def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
@@ -37,6 +37,7 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     requested = request_fields.json_body(
         request, partial(parse_batch, check=check, registry=services.registry, owner=request.owner)
     )
+    check_limit(len(requested.commands), request, services)
     submitted = submit(
         requested,
         at=time.at,
@@ -76,6 +77,7 @@ def retry_batch(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the failed jobs of the batch again, and report the outcome of each."""
     request_fields.refuse_preconditions(request)
     batch, jobs = _own_batch(request, services)
+    check_limit(sum(job.status is Status.FAILED for job in jobs.values()), request, services)
     result = retry_jobs(jobs, request.request_id, services, request.remaining_seconds)
     response = batch_response(202, batch, result.jobs, problems=result.problems)
     response.headers["Location"] = f"{request.to_root}batches/{batch.batch_id}"

@@ -20,7 +20,7 @@ from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from ..submitting.wait import wait_for
 from ..submitting.whole_batch import why_not_cancelled
-from .submit_and_respond import new_item_id, submit_and_respond, wait_and_respond
+from .submit_and_respond import check_limit, new_item_id, submit_and_respond, wait_and_respond
 
 
 def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
@@ -84,8 +84,10 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     request_fields.refuse_preconditions(request)
     seconds, at = request_fields.preferred_wait(request), now()
     limit = request_fields.new_limit(request, at)
+    job = _own_job(request, services)
+    check_limit(int(job.status is Status.FAILED), request, services)
     job = retry(
-        _own_job(request, services),
+        job,
         jobs=services.jobs,
         documents=services.documents,
         queue=services.queue,

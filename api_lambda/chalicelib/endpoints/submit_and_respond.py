@@ -26,10 +26,17 @@ def submit_and_respond(command: Command, request: HttpRequest, services: Service
     """Submit the command; return the final response if the job ends within the preferred wait, else a 202."""
     wait_seconds, key = request_fields.preferred_wait(request), request_fields.idempotency_key(request)
     check_stored_size(command, request)
+    check_limit(1, request, services)
     job = submit(
         command, owner=request.owner, idempotency_key=key, request_id=request.request_id, services=services
     )
     return wait_and_respond(job, wait_seconds, request, services)
+
+
+def check_limit(commands: int, request: HttpRequest, services: Services) -> None:
+    """Raise TooManyRequests if the caller may not send so many commands now; nothing is stored yet."""
+    if services.limit is not None and commands:
+        services.limit.spend(request.owner, commands)
 
 
 def check_stored_size(command: Command, request: HttpRequest) -> None:
