@@ -102,6 +102,10 @@ def from_sam(sam: Template) -> Template:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
             resource["Properties"].pop("Tags", None)  # they name a stage of Chalice, which is not used
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping":
+            resource["Metadata"] = _lint_ignores("W1031")  # as below
+    # With Events=off the ARNs of the queues of events are empty, and only conditional resources name them.
+    template["Metadata"] = _lint_ignores("W1030")
     if _REST_API in template["Resources"]:
         _finish_api(template)
     return template
