@@ -34,6 +34,8 @@ TROUBLED = (Status.FAILED, Status.RETRYING)
 
 def job_of(number: int, **values: Any) -> Job:
     job = new_job(DeleteItem("i"), "alice", None, NOW, RETENTION)
+    if values.get("status") is Status.SCHEDULED:
+        values["not_before"] = rfc3339(NOW + timedelta(days=1))
     # Consecutive ids are in different shards, and their order is not that of the times.
     return replace(job, job_id=f"{number * 7919 % 65536:028x}{number:04x}", **values)
 
