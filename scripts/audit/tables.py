@@ -16,10 +16,11 @@ from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.job import Status
-from jobpipe.stores.dynamodb_rows import Row
+from jobpipe.domain.queue_message import WAITING_PREFIX
+from jobpipe.stores.dynamodb_rows import Row, job_from_row
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.collection_rows import check_document, check_index_state, check_lookup, is_index_state
-from scripts.audit.object_keys import COLLECTIONS_PREFIX, parse_claim_key, parse_document_key
+from scripts.audit.object_keys import COLLECTIONS_PREFIX, parse_claim_key, parse_document_key, parse_waiting_key
 from scripts.audit.resources import Resources
 from scripts.audit.rows import COLLECTIONS, ITEMS, JOBS, KEYS, LOOKUPS, NAMES, check_row
 
@@ -39,7 +40,8 @@ CREATE TABLE recorded (is_lock INTEGER, value TEXT, collection TEXT, scope TEXT,
 CREATE TABLE lookups (is_lock INTEGER, value TEXT, item_id TEXT, collection TEXT, field TEXT, at TEXT);
 CREATE TABLE building (collection TEXT, field TEXT);
 CREATE TABLE jobs (
-    job_id TEXT, generation TEXT, done INTEGER, claim TEXT, superseded TEXT, created_at TEXT, updated_at TEXT
+    job_id TEXT, generation TEXT, done INTEGER, claim TEXT, superseded TEXT, created_at TEXT, updated_at TEXT,
+    scheduled_for TEXT, waits INTEGER
 );
 """
 _INDEXES = """
@@ -119,9 +121,11 @@ def index(db: sqlite3.Connection) -> None:
 
 def object_values(key: str, modified: datetime) -> Values:
     """Return a row of `objects`; its job is None if the key names none."""
-    kind = "claims" if key.startswith("claims/") else "documents" if key.startswith(_DOCUMENTS) else ""
+    kinds = {"claims/": "claims", WAITING_PREFIX: "waiting", **dict.fromkeys(_DOCUMENTS, "documents")}
+    kind = next((kind for prefix, kind in kinds.items() if key.startswith(prefix)), "")
     document = parse_document_key(key)
-    job_id, generation = (document[1:] if document else parse_claim_key(key)) or (None, None)
+    named = document[1:] if document else parse_claim_key(key) or parse_waiting_key(key)
+    job_id, generation = named or (None, None)
     return key, kind, job_id, generation, rfc3339(modified)
 
 
@@ -157,14 +161,17 @@ def lookup_values(row: Row) -> Values:
 
 def job_values(row: Row) -> Values:
     """Return a row of `jobs`, from a checked row."""
+    job = job_from_row(row)
     return (
         row["job_id"]["S"],
         row["generation"]["S"],
-        Status(row["status"]["S"]).done,
+        job.status.done,
         row["claim"]["S"] if "claim" in row else None,
         row["superseded"]["S"] if "superseded" in row else None,
         rfc3339(datetime.fromisoformat(row["created_at"]["S"]) - _CLOCK_DIFFERENCE),
         row["updated_at"]["S"],
+        job.not_before if job.status is Status.SCHEDULED else None,
+        job.waiting is not None,
     )
 
 

@@ -15,6 +15,7 @@ from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import batch_from_row
+from scripts.audit.confirm import OVERDUE
 from tests.faults.emulator import CallFailed, Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
 from tests.faults.events import as_request, http_event, raw_command, sqs_record
@@ -28,6 +29,18 @@ from tests.faults.shelves import index_rows
 from tests.helpers.pipeline import Answer, Context
 
 DEDUPLICATION_SECONDS = 5 * 60
+_BETWEEN_SWEEPS = 60
+_RULE = {
+    "version": "0",
+    "id": "rule",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2026-11-22T20:57:44Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
 _EVENT_QUEUES = (
     ("tell", "EventsQueueUrl"),
     ("deliver", "DeliveriesQueueUrl"),
@@ -322,10 +335,38 @@ class World:
             if self.poll("dead_letters", "DeadLettersQueueUrl") or self._poll_events():
                 continue
             if not self.waiting():
-                return
+                if not self._release_next():
+                    return
+                continue
             self.emulator.clock.sleep(pause)
             pause = min(pause * 2, DEDUPLICATION_SECONDS)
         raise AssertionError("the queue does not empty")
+
+    def settle_queue(self) -> None:
+        """Deliver the messages that are on the queue of commands now, once."""
+        while self.poll("work", "CommandsQueueUrl"):
+            pass
+
+    def release(self) -> None:
+        """Let a rule start the release."""
+        with self.injector.process("release") as process, suppress(ProcessDied):
+            self.lambdas.worker.release(_RULE, Context())
+        if process.died:
+            self.lambdas.restart("worker_lambda")
+
+    def _release_next(self) -> bool:
+        """Let time pass until the next job that waits is nearly due, and release; return whether one waits."""
+        due = [row["due"]["S"].partition("#")[0] for row in self._job_rows().values() if "due" in row]
+        if not due:
+            return False
+        seconds = datetime.fromisoformat(min(due)).timestamp() - self.emulator.clock.time()
+        if seconds < -OVERDUE.total_seconds():
+            # The command was never stored: no release can send it, but one cleans up if its job has ended.
+            self.release()
+            return due != [row["due"]["S"].partition("#")[0] for row in self._job_rows().values() if "due" in row]
+        self.emulator.clock.sleep(max(_BETWEEN_SWEEPS, seconds - _BETWEEN_SWEEPS))
+        self.release()
+        return True
 
     def _poll_events(self) -> bool:
         """Process a batch of each queue of events, if the stage has them; return whether there was one."""
@@ -421,6 +462,8 @@ class World:
             self.poll("work", "CommandsQueueUrl")
             self.poll("dead_letters", "DeadLettersQueueUrl")
             self._poll_events()
+        if any("due" in row for row in self._job_rows().values()):
+            self.release()
 
     def _visibility(self) -> int:
         """Return the longest visibility timeout of the queues."""

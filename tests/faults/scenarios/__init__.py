@@ -19,6 +19,7 @@ from tests.faults.scenarios import (
     sized_groups,
     stats,
     time_limits,
+    waiting,
     webhooks,
     whole_batches,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "sized_groups",
     "stats",
     "time_limits",
+    "waiting",
     "webhooks",
     "whole_batches",
 ]

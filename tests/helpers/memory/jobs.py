@@ -171,6 +171,7 @@ class MemorySchedule:
         self._jobs = jobs
 
     def due(self, shard: str, since: str, until: str, limit: int, after: DueEntry | None = None) -> DuePage:
+        assert since <= until, "DynamoDB refuses such a range"
         with self._jobs.lock:
             waiting = [(job.waiting, job.job_id) for job in self._jobs.rows.values() if job.waiting is not None]
         found = sorted((each.due, job_id) for each, job_id in waiting if each.shard == shard)

@@ -14,9 +14,8 @@ from datetime import datetime
 from functools import cache
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.errors import JobEnded, Unavailable
+from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Job, Status
-from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.domain.queue_message import claim_key
 from jobpipe.domain.scheduled import DueEntry, message_of, up_to
 from jobpipe.domain.send_rounds import next_call
@@ -120,28 +119,18 @@ class Pass:
 def put_claim(job: Job, services: ReleaseServices) -> bool:
     """Put the claim check that the job's message names, if it names one; return whether the message can be sent.
 
-    It cannot be if the command was never stored, which nobody was promised. Such a job ends as failed.
+    It cannot be if the command was never stored: its request died between its two writes. Nobody was promised
+    anything, and the repeated request stores it; until then the job stays as it is.
     """
     waits_under = None if job.waiting is None else job.waiting.claim
     if waits_under is None:
         return True
     text = services.documents.get_by_key(waits_under)
-    if text is not None:
-        services.documents.put(claim_key(waits_under), text)
-        return True
-    # Another release may have sent the message, and then deleted the object. The order of the reads tells: it is
-    # deleted only when the job is scheduled no more.
-    current = services.jobs.get(job.job_id)
-    is_lost = current is not None and current.status is Status.SCHEDULED
-    if is_lost and not may_become_visible(datetime.fromisoformat(job.created_at)):
-        logger.error("a scheduled command was never stored: its job ends as failed", extra=_ids(job))
-        try:
-            problem = Unavailable("The command could not be stored.").to_problem()
-            services.jobs.fail(job.ref, problem, now(), kept=None, charge_attempt=False)
-        except JobEnded:
-            pass
-        clean_up(job, services)
-    return False
+    if text is None:
+        logger.warning("the command of a scheduled job is not stored", extra=_ids(job))
+        return False
+    services.documents.put(claim_key(waits_under), text)
+    return True
 
 
 def finish(job: Job, services: ReleaseServices) -> None:
@@ -149,7 +138,11 @@ def finish(job: Job, services: ReleaseServices) -> None:
     is_marked = services.schedule.mark_queued(job, now())
     waits_under = None if job.waiting is None else job.waiting.claim
     if waits_under is not None:
-        services.documents.delete([waits_under])
+        claim = claim_key(waits_under)
+        # If another release was faster, the worker may have deleted the claim check before it was put here.
+        current = job if is_marked else services.jobs.get(job.job_id)
+        is_late = current is None or not current.needs_claim(claim)
+        services.documents.delete([waits_under, *([claim] if is_late else [])])
     if not is_marked or waits_under is not None:
         services.schedule.forget(job)
 

@@ -72,6 +72,8 @@ def _sweep_shard(shard: str, began: datetime, services: ReleaseServices, seconds
 
 def _next_wake(shard: str, after: datetime, began: datetime, services: ReleaseServices) -> datetime | None:
     """Return when the next command of the shard that is due within two minutes is to be released."""
+    if after >= began + AHEAD:
+        return None
     try:
         entries = services.schedule.due(shard, up_to(after), up_to(began + AHEAD), 1).entries
     except Unavailable:
