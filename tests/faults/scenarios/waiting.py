@@ -53,13 +53,14 @@ def accept_large_ones_to_wait(world: World) -> Action:
 
 @scenario
 def accept_a_batch_to_wait(world: World) -> Action:
-    tent = existing(world, "tent")
+    # Of different items: what was never answered may be stored when another command has been released.
+    tent, hut, shed = existing(world, "tent"), existing(world, "hut"), existing(world, "shed")
 
     def action() -> None:
         commands = [
             to_wait(world, "merge", tent, 2 * SOON, n=2),
-            to_wait(world, "merge", tent, SOON, n=1, text=HUGE),
-            SentCommand("merge", {"m": 3}, tent.item_id),
+            to_wait(world, "merge", hut, SOON, n=1, text=HUGE),
+            SentCommand("merge", {"m": 3}, shed.item_id),
         ]
         world.ask_batch(commands, key=secrets.token_hex(8))
 
@@ -153,13 +154,3 @@ def retried_after_they_waited(world: World) -> Action:
         world.retry(command)
 
     return action
-
-
-@scenario
-def a_waiting_command_that_was_never_stored(world: World) -> Action:
-    """The process died between its two writes, and nobody repeated the request."""
-    tent = existing(world, "tent")
-    world.injector.hooks_of_api["put_object"] = world.injector.end_of_process
-    ask_to_wait(world, tent, SOON, key=False, n=1, text=HUGE)
-    world.emulator.clock.sleep(SOON + 3540)
-    return no_action

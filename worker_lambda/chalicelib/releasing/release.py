@@ -140,7 +140,7 @@ def finish(job: Job, services: ReleaseServices) -> None:
     if waits_under is not None:
         claim = claim_key(waits_under)
         # If another release was faster, the worker may have deleted the claim check before it was put here.
-        current = job if is_marked else services.jobs.get(job.job_id)
+        current = job if is_marked else services.schedule.jobs([job.job_id]).get(job.job_id)
         is_late = current is None or not current.needs_claim(claim)
         services.documents.delete([waits_under, *([claim] if is_late else [])])
     if not is_marked or waits_under is not None:
