@@ -136,7 +136,7 @@ def kept_values(kept: KeptCommand | None) -> Values:
 
 def job_from_row(row: Any) -> Job:
     """Return the job of a row; a malformed row raises KeyError, TypeError, ValueError or InvalidRequest."""
-    is_scheduled, scheduled_for = _scheduled(row)
+    is_scheduled, scheduled_for = scheduled(row)
     return Job(
         job_id=row["job_id"]["S"],
         owner=row["owner"]["S"],
@@ -166,7 +166,7 @@ def job_from_row(row: Any) -> Job:
     )
 
 
-def _scheduled(row: Any) -> tuple[bool, str | None]:
+def scheduled(row: Any) -> tuple[bool, str | None]:
     """Return whether the job is scheduled, and for when, which is all that the list of scheduled jobs has."""
     listed, _, time = (_text(row, LIST_KEY) or "").partition("#")
     is_scheduled = listed == Status.SCHEDULED.value and row["status"]["S"] == Status.QUEUED.value

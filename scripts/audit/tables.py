@@ -17,7 +17,7 @@ from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.job import Status
 from jobpipe.domain.queue_message import WAITING_PREFIX
-from jobpipe.stores.dynamodb_rows import Row, job_from_row
+from jobpipe.stores.dynamodb_rows import Row, scheduled
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.collection_rows import check_document, check_index_state, check_lookup, is_index_state
 from scripts.audit.object_keys import COLLECTIONS_PREFIX, parse_claim_key, parse_document_key, parse_waiting_key
@@ -161,17 +161,17 @@ def lookup_values(row: Row) -> Values:
 
 def job_values(row: Row) -> Values:
     """Return a row of `jobs`, from a checked row."""
-    job = job_from_row(row)
+    is_scheduled, time = scheduled(row)
     return (
         row["job_id"]["S"],
         row["generation"]["S"],
-        job.status.done,
+        Status(row["status"]["S"]).done,
         row["claim"]["S"] if "claim" in row else None,
         row["superseded"]["S"] if "superseded" in row else None,
         rfc3339(datetime.fromisoformat(row["created_at"]["S"]) - _CLOCK_DIFFERENCE),
         row["updated_at"]["S"],
-        job.not_before if job.status is Status.SCHEDULED else None,
-        job.waiting is not None,
+        time if is_scheduled else None,
+        "due" in row,
     )
 
 

@@ -27,20 +27,10 @@ from tests.faults.lambdas import Lambdas, open_client
 from tests.faults.receivers import Receivers
 from tests.faults.shelves import index_rows
 from tests.helpers.pipeline import Answer, Context
+from tests.helpers.rule_event import RULE_EVENT
 
 DEDUPLICATION_SECONDS = 5 * 60
 _BETWEEN_SWEEPS = 60
-_RULE = {
-    "version": "0",
-    "id": "rule",
-    "detail-type": "Scheduled Event",
-    "source": "aws.events",
-    "account": "000000000000",
-    "time": "2026-11-22T20:57:44Z",
-    "region": "us-east-1",
-    "resources": [],
-    "detail": {},
-}
 _EVENT_QUEUES = (
     ("tell", "EventsQueueUrl"),
     ("deliver", "DeliveriesQueueUrl"),
@@ -350,7 +340,7 @@ class World:
     def release(self) -> None:
         """Let a rule start the release."""
         with self.injector.process("release") as process, suppress(ProcessDied):
-            self.lambdas.worker.release(_RULE, Context())
+            self.lambdas.worker.release(RULE_EVENT, Context())
         if process.died:
             self.lambdas.restart("worker_lambda")
 

@@ -34,6 +34,7 @@ from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from jobpipe.stores.s3_documents import S3Documents
 from tests.helpers.deployed import Stage, unique
+from tests.helpers.rule_event import RULE_EVENT
 from tests.helpers.shop import order, shop
 from tests.iam.grants import Grant, policy_without, template_grants
 from worker_lambda.chalicelib.apply_command import apply_command
@@ -51,7 +52,6 @@ LONG = "x" * 210_000  # fits a message; a failed job keeps it as a claim check
 HUGE = "x" * 400_000  # larger than a message can be
 _DENIED = re.compile(r": AccessDenied(?:Exception)? of (\w+)")
 _LOG_SECONDS = 5.0
-_RULE = b'{"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}'
 
 
 @dataclass
@@ -273,7 +273,9 @@ class Lab:
 
     def release(self) -> None:
         """Invoke the function that releases what is due."""
-        answer = self.stage.aws("lambda").invoke(FunctionName=self.resources["release_function"], Payload=_RULE)
+        answer = self.stage.aws("lambda").invoke(
+            FunctionName=self.resources["release_function"], Payload=json.dumps(RULE_EVENT)
+        )
         assert "FunctionError" not in answer, answer["Payload"].read()
 
     def _invoke(self, function: str, records: Sequence[dict[str, Any]]) -> bool:

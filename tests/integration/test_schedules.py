@@ -43,7 +43,6 @@ def test_a_scheduled_command_is_cancelled(stage: Stage, text: str) -> None:
     cancelled = stage.client.cancel(job.id)
     assert cancelled.status == "cancelled"
     assert job.id not in {each.id for each in stage.client.jobs("scheduled")}
-    stage.aws("lambda").invoke(FunctionName=stage.resources["release_function"], Payload=b'{"source": "test"}')
 
 
 def test_a_batch_waits(stage: Stage) -> None:
