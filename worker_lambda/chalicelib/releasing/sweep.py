@@ -18,7 +18,7 @@ from jobpipe.domain.scheduled import SHARDS, due_at, up_to
 from jobpipe.runtime.metrics import meter
 from jobpipe.runtime.telemetry import logger
 
-from .release import Pass
+from .release import FIRST, Pass
 from .services import ReleaseServices
 
 AHEAD = timedelta(minutes=2)
@@ -55,6 +55,8 @@ def _sweep_shard(shard: str, began: datetime, services: ReleaseServices, seconds
     def may_go_on() -> bool:
         return seconds_left() > RESERVE_SECONDS
 
+    if _is_empty(shard, began, services):
+        return 0
     while may_go_on():
         until = now() - SETTLES
         each = Pass(shard, services, may_go_on)
@@ -68,6 +70,15 @@ def _sweep_shard(shard: str, began: datetime, services: ReleaseServices, seconds
             break
         time.sleep(max(0.0, (wake - now()).total_seconds()))
     return released
+
+
+def _is_empty(shard: str, began: datetime, services: ReleaseServices) -> bool:
+    """Return whether nothing is due in the shard within two minutes, which one read shows."""
+    try:
+        return not services.schedule.due(shard, FIRST, up_to(began + AHEAD), 1).entries
+    except Unavailable:
+        logger.warning("schedule not read: it will be tried again", exc_info=True)
+        return False
 
 
 def _next_wake(shard: str, after: datetime, began: datetime, services: ReleaseServices) -> datetime | None:
