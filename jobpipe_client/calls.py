@@ -79,13 +79,11 @@ def in_collection(command: Json, collection: str) -> Json:
 
 def timed(command: Json, at: At | None, before: Before | None) -> Json:
     """Return the command with these times, unless it has them. Raise ValueError for a time without a zone."""
-    if not isinstance(command, Mapping):
-        return command
     given = {NOT_BEFORE: ("at", at), NOT_AFTER: ("before", before)}
     times = {
         member: time_of(time, name)
         for member, (name, time) in given.items()
-        if time is not None and member not in command
+        if time is not None and isinstance(command, Mapping) and member not in command
     }
     return {**command, **times} if times else command
 

@@ -205,8 +205,9 @@ class MemorySchedule:
     def _there(self, job: Job) -> Job | None:
         """Return the job as it is now, if it is still at its place."""
         now = self._jobs.rows.get(job.job_id)
-        at_its_place = now is not None and job.waiting is not None and now.waiting is not None
-        return now if at_its_place and now.waiting.due == job.waiting.due else None
+        if now is None or job.waiting is None or now.waiting is None:
+            return None
+        return now if now.waiting.due == job.waiting.due else None
 
 
 def _listed_at(job: Job) -> str | None:
