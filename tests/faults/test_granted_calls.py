@@ -32,7 +32,6 @@ AFTER_A_FAULT = {
     ("WorkerRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
     ("WorkerRole", "s3:GetObject", "${DocumentsBucket}/collections/*"),
     ("DeadLettersRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
-    ("ReleaseRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
     ("TellRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
     ("TellRole", "s3:GetObject", "${DocumentsBucket}/collections/*"),
     ("TellRole", "sqs:ChangeMessageVisibility", "${EventsQueueArn}"),
