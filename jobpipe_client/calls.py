@@ -14,7 +14,8 @@ from jobpipe_client import json_text
 
 Json = Mapping[str, Any]
 Before = datetime | timedelta | str  # until when a command may take effect; a string is a time in RFC 3339
-NOT_AFTER = "not_after"  # the member of a raw command that says so
+At = datetime | timedelta | str  # from when on it may, in the same forms
+NOT_AFTER, NOT_BEFORE = "not_after", "not_before"  # the members of a raw command that say so
 ITEMS = "items"  # the collection that every deployment has
 
 
@@ -76,22 +77,26 @@ def in_collection(command: Json, collection: str) -> Json:
     return {**first, "collection": collection, **rest}
 
 
-def limited(command: Json, before: Before | None) -> Json:
-    """Return the command with a time limit, unless it has one. Raise ValueError for a time without a zone."""
-    if before is None or not isinstance(command, Mapping) or NOT_AFTER in command:
-        return command
-    return {**command, NOT_AFTER: time_of(before)}
+def timed(command: Json, at: At | None, before: Before | None) -> Json:
+    """Return the command with these times, unless it has them. Raise ValueError for a time without a zone."""
+    given = {NOT_BEFORE: ("at", at), NOT_AFTER: ("before", before)}
+    times = {
+        member: time_of(time, name)
+        for member, (name, time) in given.items()
+        if time is not None and isinstance(command, Mapping) and member not in command
+    }
+    return {**command, **times} if times else command
 
 
-def time_of(before: Before) -> str:
+def time_of(time: At | Before, name: str = "before") -> str:
     """Return the time in RFC 3339. A duration is counted from now. Raise ValueError for a time without a zone."""
-    if isinstance(before, timedelta):
-        return (datetime.now(UTC) + before).isoformat()
-    if isinstance(before, datetime):
-        if before.tzinfo is None:
-            raise ValueError("before must be a time with a zone")
-        return before.isoformat()
-    return before
+    if isinstance(time, timedelta):
+        return (datetime.now(UTC) + time).isoformat()
+    if isinstance(time, datetime):
+        if time.tzinfo is None:
+            raise ValueError(f"{name} must be a time with a zone")
+        return time.isoformat()
+    return time
 
 
 def submit(command: Json, key: str | None) -> Call:

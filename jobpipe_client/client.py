@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from jobpipe_client import calls, pages, waiting
-from jobpipe_client.calls import Before
+from jobpipe_client.calls import At, Before
 from jobpipe_client.catalogue import CollectionInfo, read_catalogue
 from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import BadAnswer
@@ -118,33 +118,49 @@ class Client:
         """
         return self._job(calls.read(item_id, idempotency_key))
 
-    def submit(self, command: Json, *, idempotency_key: str | None = None, before: Before | None = None) -> Job:
+    def submit(
+        self,
+        command: Json,
+        *,
+        idempotency_key: str | None = None,
+        at: At | None = None,
+        before: Before | None = None,
+    ) -> Job:
         """Queue a command in its raw form, such as {"operation": "delete", "item_id": ...}.
 
-        With `before`, it takes effect by that time or never: an aware datetime, a duration from now or a time in
-        RFC 3339. The time is a part of the command: with an idempotency key, repeat the same time, not a duration.
+        With `at`, its job is scheduled until that time. With `before`, it takes effect by that time or never. Each
+        is an aware datetime, a duration from now or a time in RFC 3339. The times are a part of the command: with
+        an idempotency key, repeat the same times, not durations.
 
         >>> client.wait(client.submit({"operation": "delete", "item_id": item.id})).operation
         'delete'
         >>> job = client.submit({"operation": "read", "item_id": item.id}, before=timedelta(hours=2))
         >>> job.not_after > job.created_at
         True
+        >>> later = client.submit({"operation": "read", "item_id": item.id}, at=timedelta(days=7))
+        >>> later.status, client.cancel(later.id).status
+        ('scheduled', 'cancelled')
         """
-        return self._job(calls.submit(calls.limited(command, before), idempotency_key))
+        return self._job(calls.submit(calls.timed(command, at, before), idempotency_key))
 
     def submit_batch(
-        self, commands: Sequence[Json], *, idempotency_key: str | None = None, before: Before | None = None
+        self,
+        commands: Sequence[Json],
+        *,
+        idempotency_key: str | None = None,
+        at: At | None = None,
+        before: Before | None = None,
     ) -> Batch:
         """Queue up to 100 commands in their raw form. The commands for one item take effect in the given order.
 
-        An entry has a `problem` if its command is invalid or could not be queued (`unsent`). `before` is as for
-        `submit`, for every command that has no `not_after` of its own.
+        An entry has a `problem` if its command is invalid or could not be queued (`unsent`). `at` and `before`
+        are as for `submit`, for every command that has no `not_before` or `not_after` of its own.
 
         >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}, {"operation": "fly"}])
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
         [None, 'invalid-request']
         """
-        given = [calls.limited(command, before) for command in commands]
+        given = [calls.timed(command, at, before) for command in commands]
         return batch_of(self.transport.send(calls.submit_batch(given, idempotency_key)))
 
     def submit_many(
@@ -208,8 +224,8 @@ class Client:
     ) -> Iterator[Job]:
         """Yield your jobs without their results, latest first, page by page. The list is eventually consistent.
 
-        Every stage lists failed and retrying jobs; the others need a stage with JobLists=on. `since` and `until`
-        limit the time of acceptance, as an aware datetime or in RFC 3339; `until` is not included.
+        Every stage lists scheduled, failed and retrying jobs; the others need a stage with JobLists=on. `since` and
+        `until` limit the time of acceptance, as an aware datetime or in RFC 3339; `until` is not included.
         With an operator's key, `owner` is another caller whose failed or retrying jobs to list; "*" is all callers,
         whose jobs come in no order.
 

@@ -14,7 +14,7 @@ from jobpipe_client.responses import batch_of, document, item_of, job_of
 from jobpipe_client.sync_collection import SyncCollection
 
 if TYPE_CHECKING:
-    from jobpipe_client.calls import Before, Call, Json
+    from jobpipe_client.calls import At, Before, Call, Json
     from jobpipe_client.transport import Transport
 
 
@@ -117,29 +117,41 @@ class Collection:
         call = calls.run(self.name, item_id, operation, given, key=idempotency_key, if_match=if_match)
         return self._job(call)
 
-    def submit(self, command: Json, *, idempotency_key: str | None = None, before: Before | None = None) -> Job:
+    def submit(
+        self,
+        command: Json,
+        *,
+        idempotency_key: str | None = None,
+        at: At | None = None,
+        before: Before | None = None,
+    ) -> Job:
         """Queue a command in its raw form; it is one of this collection unless it names another.
 
-        `before` is as for `Client.submit`.
+        `at` and `before` are as for `Client.submit`.
 
         >>> client.wait(orders.submit({"operation": "ship", "item_id": order.id, "carrier": "dhl"})).status
         'succeeded'
         """
-        given = calls.limited(calls.in_collection(command, self.name), before)
+        given = calls.timed(calls.in_collection(command, self.name), at, before)
         return self._job(calls.submit(given, idempotency_key))
 
     def submit_batch(
-        self, commands: Sequence[Json], *, idempotency_key: str | None = None, before: Before | None = None
+        self,
+        commands: Sequence[Json],
+        *,
+        idempotency_key: str | None = None,
+        at: At | None = None,
+        before: Before | None = None,
     ) -> Batch:
         """Queue up to 100 commands as `Client.submit_batch` does; those that name no collection are of this one.
 
-        `before` is as for `Client.submit_batch`.
+        `at` and `before` are as for `Client.submit_batch`.
 
         >>> batch = orders.submit_batch([{"operation": "upsert", "item": {"number": "7"}}, {"operation": "fly"}])
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
         [None, 'invalid-request']
         """
-        given = [calls.limited(calls.in_collection(command, self.name), before) for command in commands]
+        given = [calls.timed(calls.in_collection(command, self.name), at, before) for command in commands]
         return batch_of(self._transport.send(calls.submit_batch(given, idempotency_key)))
 
     def submit_many(

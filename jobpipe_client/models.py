@@ -12,7 +12,7 @@ from jobpipe_client.exceptions import BadAnswer, JobpipeError
 from jobpipe_client.problem import Problem
 
 Operation = str  # "create", "read", "update", "delete", "upsert", or one that a collection has
-Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
+Status = Literal["scheduled", "queued", "retrying", "succeeded", "failed", "cancelled"]
 _SERVER_ERROR = 500
 
 _P = ParamSpec("_P")
@@ -76,7 +76,7 @@ class Job:
     """One accepted command, as the service last described it."""
 
     id: str  # for GET /jobs/{id}; it cannot be guessed
-    status: Status  # queued → succeeded | failed | cancelled, with retrying between attempts
+    status: Status  # queued → succeeded | failed | cancelled; scheduled before, retrying between attempts
     done: bool  # whether the status is final
     operation: Operation
     collection: str  # of the item: "items", or another
@@ -92,6 +92,7 @@ class Job:
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
     owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
+    not_before: datetime | None = None  # the command must not take effect sooner
     not_after: datetime | None = None  # the command must not take effect later
 
     @classmethod
@@ -116,7 +117,8 @@ class Job:
             retry_after=retry_after,
             raw=document,
             owner=document.get("owner"),
-            not_after=None if (limit := document.get("not_after")) is None else datetime.fromisoformat(limit),
+            not_before=_time_in(document, "not_before"),
+            not_after=_time_in(document, "not_after"),
         )
 
     @property
@@ -349,6 +351,11 @@ class Stats:
 
 def _collection_of(job: dict[str, Any]) -> str:
     return str(job.get("collection") or "items")  # an older release has no other
+
+
+def _time_in(document: Any, member: str) -> datetime | None:
+    text = document.get(member)
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _error_of(job: dict[str, Any]) -> Problem | None:

@@ -4,6 +4,7 @@ app.work          the queue of commands
 app.dead_letters  the dead-letter queue
 app.tell          the queue of events, in a stage with Events=on
 app.deliver       the two queues of deliveries, in such a stage
+app.release       started each minute: the commands that are due go to the queue of commands
 """
 
 import gc
@@ -15,12 +16,13 @@ from typing import Any
 # fifth of a cold start, and the first batch would wait for another collection.
 gc.disable()
 
-from chalice.app import Chalice, SQSEvent  # noqa: E402
+from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent  # noqa: E402
 from chalicelib.command_consumer import command_consumer  # noqa: E402
 from chalicelib.consume_batch import consume_batch  # noqa: E402
 from chalicelib.dead_letters import dead_letter_consumer  # noqa: E402
 from chalicelib.event_consumers import deliveries_consumer, events_consumer, open_events  # noqa: E402
 from chalicelib.received import sqs_records  # noqa: E402
+from chalicelib.release_schedule import open_schedule, release_due  # noqa: E402
 from chalicelib.services import open_services  # noqa: E402
 
 from jobpipe.runtime.telemetry import begin_invocation  # noqa: E402
@@ -57,7 +59,14 @@ def deliver(event: SQSEvent) -> dict[str, Any]:
     return consume_batch(records, deliveries_consumer(records, _seconds_left(event)))
 
 
-def _seconds_left(event: SQSEvent) -> Callable[[], float]:
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="release")
+def release(event: CloudWatchEvent) -> dict[str, Any]:
+    """Release the commands that are due, and those that become due within two minutes."""
+    begin_invocation(event.context)
+    return {"released": release_due(_seconds_left(event))}
+
+
+def _seconds_left(event: SQSEvent | CloudWatchEvent) -> Callable[[], float]:
     context: Any = event.context
     return lambda: float(context.get_remaining_time_in_millis()) / 1000
 
@@ -66,6 +75,8 @@ def _seconds_left(event: SQSEvent) -> Callable[[], float]:
 if "AWS_CHALICE_CLI_MODE" not in os.environ:
     if os.environ.get("SERVICE_NAME") in {"jobpipe-events", "jobpipe-deliveries"}:
         open_events()
+    elif os.environ.get("SERVICE_NAME") == "jobpipe-release":
+        open_schedule()
     else:
         open_services()
     gc.freeze()

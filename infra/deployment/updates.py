@@ -35,6 +35,7 @@ _OUTPUTS_OF_RESOURCES = {
     "api_log_group": "ApiLogGroup",
     "worker_function": "WorkerFunction",
     "dead_letters_function": "DeadLettersFunction",
+    "release_function": "ReleaseFunction",
 }
 # Those of a stage with Events=on.
 _OUTPUTS_OF_EVENTS = {

@@ -1,6 +1,6 @@
 """The names of a stage's resources."""
 
-FUNCTIONS = ("api", "worker", "dead-letters", "events", "deliveries")
+FUNCTIONS = ("api", "worker", "dead-letters", "release", "events", "deliveries")
 """All functions that a stage may have; the last two come with Events=on."""
 
 

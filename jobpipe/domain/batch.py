@@ -21,7 +21,7 @@ from jobpipe.domain.command_parsing import parse_command
 from jobpipe.domain.commands import Command, CreateItem, fingerprint, with_item_id
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal
-from jobpipe.domain.job import Job, expiry_of_queued_job, new_job
+from jobpipe.domain.job import Job, expiry_of_queued_job, new_job, queued_at
 from jobpipe.domain.violations import Violations, within_a_row
 
 MAX_COMMANDS = 100
@@ -114,6 +114,7 @@ def new_batch(
     requested: RequestedBatch, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta
 ) -> Batch:
     """Return a new batch of these commands, with a random seed."""
+    last = queued_at(at, *(command.not_before for command in requested.commands.values()))
     return Batch(
         batch_id=batch_id_of(owner, idempotency_key),
         owner=owner,
@@ -123,7 +124,7 @@ def new_batch(
         refused=requested.refused,
         stored=min(len(requested.commands), MOST_AT_ONCE),
         created_at=rfc3339(at),
-        expires_at=expiry_of_queued_job(at, retention),
+        expires_at=expiry_of_queued_job(last, retention),
     )
 
 

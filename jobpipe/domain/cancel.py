@@ -15,7 +15,8 @@ def cancel(job: Job, jobs: JobStore) -> Job:
     """
     while not job.status.done:
         try:
-            return jobs.cancel(job.ref, now())
+            waits_in_bucket = job.waiting is not None and job.waiting.claim is not None
+            return jobs.cancel(job.ref, now(), waits_in_bucket=waits_in_bucket)
         except JobEnded:
             # The worker or another request ended it first, or our own write did, whose response was lost.
             current = jobs.get(job.job_id)

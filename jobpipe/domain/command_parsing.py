@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from jobpipe.domain import not_after
+from jobpipe.domain import not_after, not_before
 from jobpipe.domain.commands import (
     COMMANDS,
     FOR_ALL,
@@ -34,6 +34,7 @@ _KINDS: dict[str, tuple[type[Command], ...]] = {
 
 
 _OF_ALL = frozenset({"operation", "collection", *FOR_ALL})
+_TIMES = {not_before.MEMBER: not_before.check_form, not_after.MEMBER: not_after.check_form}
 
 
 class _FormOnly:
@@ -97,9 +98,9 @@ def _parse(
     found = Violations()
     if kind is RunOperation:
         item_id = found.collect(checked_member, raw, "item_id", check_item_id)
-        limit = _not_after(raw, found)
+        times = _times(raw, found)
         found.check()
-        return _limited(RunOperation.of_raw(raw, item_id), limit)
+        return _timed(RunOperation.of_raw(raw, item_id), times)
     for member in raw:
         if member not in _OF_ALL and member not in kind.needs and member not in kind.may_have:
             found.add(f"A command to {kind.operation} must not have a member {member[:80]!r}.")
@@ -107,20 +108,21 @@ def _parse(
         found.collect(checked_member, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
     )
     command = found.collect(kind.from_raw, raw, item_id, rules)
-    limit = _not_after(raw, found)
+    times = _times(raw, found)
     found.check()
-    return _limited(command, limit)
+    return _timed(command, times)
 
 
-def _not_after(raw: Raw, found: Violations) -> str | None:
-    if not_after.MEMBER not in raw:
-        return None
-    limit: str | None = found.collect(checked_member, raw, not_after.MEMBER, not_after.check_form)
-    return limit
+def _times(raw: Raw, found: Violations) -> dict[str, str]:
+    return {
+        member: found.collect(checked_member, raw, member, check_form)
+        for member, check_form in _TIMES.items()
+        if member in raw
+    }
 
 
-def _limited(command: Command, limit: str | None) -> Command:
-    return command if limit is None else replace(command, not_after=limit)
+def _timed(command: Command, times: dict[str, str]) -> Command:
+    return replace(command, **times) if times else command
 
 
 def _kind_of(raw: Raw, operations: tuple[str, ...] | None, *, has_key: bool) -> type[Command]:

@@ -11,9 +11,9 @@ Commands for another collection than `items` name it, and there are two more of 
     {"operation": "upsert", "collection": "orders", "item": {…}}
     {"operation": "ship",   "collection": "orders", "item_id": "…", "carrier": "dhl"}
 
-Each may have a time after which it must not take effect:
+Each may have a time before which it must not take effect, and one after which it must not:
 
-    {"operation": "read", "item_id": "…", "not_after": "2026-11-22T20:57:44Z"}
+    {"operation": "read", "item_id": "…", "not_before": "2026-11-22T20:00:00Z", "not_after": "2026-11-22T20:57:44Z"}
 
 A new command for all collections needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a
 test (docs/how-to/add-a-command.md). All else, such as the OpenAPI document, follows from the class.
@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from jobpipe.domain import etags, json_text, not_after
+from jobpipe.domain import etags, json_text, not_after, not_before
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import Document
 from jobpipe.domain.errors import (
@@ -83,7 +83,16 @@ NOT_AFTER: Schema = {
         f"to come, within {not_after.LONGEST_DAYS} days."
     ),
 }
-FOR_ALL: Members = {not_after.MEMBER: NOT_AFTER}
+NOT_BEFORE: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "description": (
+        "The time before which the command must not take effect; until then its job is `scheduled`. It must be"
+        f" within {not_before.LONGEST_DAYS} days, and earlier than `not_after`."
+        " A time that has passed makes no difference."
+    ),
+}
+FOR_ALL: Members = {not_before.MEMBER: NOT_BEFORE, not_after.MEMBER: NOT_AFTER}
 """The members that the raw form of every command may have."""
 
 
@@ -104,6 +113,7 @@ class Command:
     item_id: str
     collection: str = field(default=ITEMS, kw_only=True)
     scope: str = field(default="", kw_only=True)  # of the collection, where the item is; not in the raw form
+    not_before: str | None = field(default=None, kw_only=True)  # it must not take effect sooner (RFC 3339)
     not_after: str | None = field(default=None, kw_only=True)  # it must not take effect later (RFC 3339)
 
     @property
@@ -123,8 +133,9 @@ class Command:
     def to_raw(self) -> Raw:
         """Return the raw form."""
         collection = {} if self.collection == ITEMS else {"collection": self.collection}
-        limit = {} if self.not_after is None else {not_after.MEMBER: self.not_after}
-        return {"operation": self.operation, **collection, **self.members(), **limit}
+        times = {not_before.MEMBER: self.not_before, not_after.MEMBER: self.not_after}
+        given = {member: time for member, time in times.items() if time is not None}
+        return {"operation": self.operation, **collection, **self.members(), **given}
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +305,7 @@ def with_item_id(command: CreateItem | UpsertItem, item_id: str) -> CreateItem |
 
 
 def fingerprint(command: Command) -> str:
-    """Return a digest of operation, item, precondition, time limit and body; the order of members does not matter.
+    """Return a digest of operation, item, precondition, times and body; the order of members does not matter.
 
     The item id of a create is not included, since each request assigns a new one.
     """

@@ -1,6 +1,8 @@
 """A job: the state and outcome of one accepted command.
 
     queued, retrying ──→ succeeded | failed | cancelled
+    scheduled ──→ queued     its time has come, and its message is on the queue
+    scheduled ──→ cancelled
     queued ──→ retrying      an attempt was interrupted, and the message will be delivered again
     failed ──→ queued        a caller or an operator retries the job, which gets a new generation
 
@@ -24,11 +26,13 @@ from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.errors import Problem
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import QUEUE_RETENTION
+from jobpipe.domain.not_before import is_due
 
 
 class Status(StrEnum):
     """The state of a job."""
 
+    SCHEDULED = "scheduled"
     QUEUED = "queued"
     RETRYING = "retrying"
     SUCCEEDED = "succeeded"
@@ -43,7 +47,7 @@ class Status(StrEnum):
 
 JOB_ID = re.compile("[0-9a-f]{32}")
 
-UNFINISHED = (Status.QUEUED, Status.RETRYING)
+UNFINISHED = (Status.SCHEDULED, Status.QUEUED, Status.RETRYING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,16 @@ class KeptCommand:
 
     command: str | None = None  # its raw form as JSON text
     claim: str | None = None  # a key in the documents bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The message of a job that waits for its time, and the place of the job in the index of what is due."""
+
+    shard: str
+    due: str  # sorts by the time, then by acceptance
+    message: str = ""  # what is sent to SQS; empty where it was not read
+    claim: str | None = None  # the key under which a large command waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,10 @@ class Job:
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
     collection: str = ITEMS
     scope: str = ""  # of the collection, where the item is: the owner, or empty
+    not_before: str | None = None  # the command must not take effect sooner (RFC 3339)
     not_after: str | None = None  # the command must not take effect later (RFC 3339)
+    # From its acceptance until SQS has confirmed its message. It may have ended meanwhile.
+    waiting: Waiting | None = None
 
     @property
     def item(self) -> ItemRef:
@@ -134,7 +151,7 @@ def new_job(
     *,
     id_and_fingerprint: tuple[str, str] | None = None,
 ) -> Job:
-    """Return the job of a command that is about to be queued.
+    """Return the job of a command that is about to be queued, or to wait for its time.
 
     Pass `id_and_fingerprint` if they have already been computed.
     """
@@ -143,7 +160,7 @@ def new_job(
     return Job(
         job_id=job_id,
         owner=owner,
-        status=Status.QUEUED,
+        status=Status.QUEUED if is_due(command.not_before, at) else Status.SCHEDULED,
         generation=new_generation(),
         operation=command.operation,
         item_id=command.item_id,
@@ -151,11 +168,17 @@ def new_job(
         attempts=0,
         created_at=now,
         updated_at=now,
-        expires_at=expiry_of_queued_job(at, retention),
+        expires_at=expiry_of_queued_job(queued_at(at, command.not_before), retention),
         collection=command.collection,
         scope=command.scope,
+        not_before=command.not_before,
         not_after=command.not_after,
     )
+
+
+def queued_at(at: datetime, *not_before: str | None) -> datetime:
+    """Return when commands with these times that are accepted at this time are all queued."""
+    return max([at, *(datetime.fromisoformat(each) for each in not_before if each is not None)])
 
 
 def expiry_of_queued_job(at: datetime, retention: timedelta) -> int:

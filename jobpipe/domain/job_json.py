@@ -29,6 +29,8 @@ def job_without_result(job: Job, *, with_owner: bool = False) -> str:
     members = job_members(job, with_owner=with_owner)
     if job.result_version is not None:
         members["etag"] = etags.etag(job.result_version)
+    if job.not_before is not None:
+        members["not_before"] = job.not_before
     if job.not_after is not None:
         members["not_after"] = job.not_after
     return json_text.encode(members)
@@ -49,6 +51,8 @@ def job_members(job: Job, *, with_owner: bool) -> dict[str, Any]:
         "updated_at": job.updated_at,
         "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
     }
+    if job.status is Status.SCHEDULED:
+        members["not_before"] = job.not_before
     if with_owner:
         members["owner"] = job.owner
     if job.error is not None:

@@ -59,6 +59,12 @@ MAX_COMMAND_IN_EVENT_BYTES = 540 * 1024
 There the message is a JSON string, in which every character but ASCII may be escaped.
 """
 
+MAX_WAITING_BYTES = 16 * 1024
+"""Of a command that waits for its time in the row of its job; a larger one waits in the documents bucket.
+
+A transaction takes 4 MB, and so a hundred of these; and in a row, each kilobyte is billed with every write.
+"""
+
 MAX_KEPT_BYTES = 200 * 1024
 """Of a command that a failed job keeps in its row; a larger one is kept as a claim check.
 

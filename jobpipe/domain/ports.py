@@ -20,6 +20,7 @@ from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
+from jobpipe.domain.scheduled import DueEntry, DuePage
 
 
 class JobStore(Protocol):
@@ -31,7 +32,7 @@ class JobStore(Protocol):
     def get(self, job_id: str) -> Job | None:
         """Return the job, expired or not."""
 
-    def failed_or_retrying(
+    def listed(
         self,
         owner: str,
         status: Status,
@@ -41,7 +42,7 @@ class JobStore(Protocol):
         *,
         wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
-        """Return the owner's failed or retrying jobs, latest first, without their commands.
+        """Return the owner's scheduled, failed or retrying jobs, latest first, without their commands.
 
         Expired jobs are left out, so a page with fewer than `limit` jobs is not always the last one.
         """
@@ -73,8 +74,12 @@ class JobStore(Protocol):
     ) -> None:
         """End the job as failed; `charge_attempt`: whether to count an attempt that ended it."""
 
-    def cancel(self, ref: JobRef, at: datetime) -> Job:
-        """End the job as cancelled and return it."""
+    def cancel(self, ref: JobRef, at: datetime, *, waits_in_bucket: bool = False) -> Job:
+        """End the job as cancelled and return it.
+
+        `waits_in_bucket`: whether its command is in the bucket until it is due. Then the job becomes due now, so
+        that the release of what is due deletes the object.
+        """
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
         """Queue the job that failed in generation `retry_of` in its new generation `ref`, and return it.
@@ -82,6 +87,29 @@ class JobStore(Protocol):
         `not_after` is the time limit of its command, or None if that has none. If the job is queued in that
         generation already, change nothing.
         """
+
+
+class Schedule(Protocol):
+    """The jobs that wait for their time, in the order in which they are released."""
+
+    def due(self, shard: str, since: str, until: str, limit: int, after: DueEntry | None = None) -> DuePage:
+        """Return entries of the shard whose places are from `since` up to `until`, after this one if there is one.
+
+        This read is eventually consistent: entries of the last second may be missing, and some of it be gone.
+        """
+
+    def jobs(self, job_ids: Sequence[str]) -> Mapping[str, Job]:
+        """Return the stored jobs of these ids (at most 100), with their messages."""
+
+    def mark_queued(self, job: Job, at: datetime) -> bool:
+        """Mark a scheduled job as queued: SQS has confirmed its message.
+
+        If its command is not in the bucket, remove its entry and its message as well. Return False, and change
+        nothing, if the job is scheduled no more.
+        """
+
+    def forget(self, job: Job) -> None:
+        """Remove the entry and the message of a job that is scheduled no more; do nothing if they are gone."""
 
 
 class RecentJobs(Protocol):

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from jobpipe.domain import json_text, not_after
+from jobpipe.domain import json_text, not_after, not_before
 from jobpipe.domain.command_parsing import decode_command
 from jobpipe.domain.commands import Command, fingerprint
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS, ItemRef
@@ -24,11 +24,15 @@ from jobpipe.domain.limits import (
     MAX_COMMAND_IN_EVENT_BYTES,
     MAX_KEPT_BYTES,
     MAX_QUEUED_BYTES,
+    MAX_WAITING_BYTES,
 )
 
 _FORM, _FORM_OF_COLLECTIONS = 1, 2
 _OWNER = re.compile("[a-z][a-z0-9-]{0,62}")
 _TOKEN = re.compile(r"[0-9a-f]{1,64}")
+_CLAIMS_PREFIX = "claims/"
+WAITING_PREFIX = "scheduled/"
+"""Of the keys of claim checks whose messages are not sent yet."""
 _CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]{1,64})/[0-9a-f]{1,64}/[0-9a-f]{64}\.json")
 
 
@@ -51,21 +55,25 @@ class QueueMessage:
     collection: str = field(default=ITEMS, kw_only=True)
     scope: str = field(default="", kw_only=True)
     owner: str = field(default="", kw_only=True)  # the job's; a message for `items` does not have it
-    at: str = field(default="", kw_only=True)  # when it was accepted or its retry asked for; as owner
+    # When it was accepted, was due, or its retry was asked for; as owner.
+    at: str = field(default="", kw_only=True)
+    not_before: str | None = field(default=None, kw_only=True)  # the command must not take effect sooner
     # The command's time limit. It holds instead of the one in a claim check, since a retry may have set it.
     not_after: str | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(cls, job: Job, command: Command, request_id: str) -> Self:
         """Return the message of a command that was just accepted as this job."""
+        known = (job.ref, command.item_id, command, request_id)
         if command.collection == ITEMS:
-            return cls(job.ref, command.item_id, command, request_id, not_after=command.not_after)
+            return cls(*known, not_before=command.not_before, not_after=command.not_after)
         return cls(
-            *(job.ref, command.item_id, command, request_id),
+            *known,
             collection=command.collection,
             scope=command.scope,
             owner=job.owner,
-            at=job.created_at,
+            at=max(job.created_at, command.not_before or ""),
+            not_before=command.not_before,
             not_after=command.not_after,
         )
 
@@ -144,6 +152,29 @@ def seal(message: QueueMessage) -> Envelope:
     )
 
 
+def seal_to_wait(message: QueueMessage, command: Command) -> Envelope:
+    """Return the envelope of a command's message that waits for its time; a large command waits in the bucket.
+
+    The message names the key under which the command is when the message is sent; until then it is under another
+    one (`waiting_key`), which does not expire.
+    """
+    text = json_text.encode(command.to_raw())
+    if not _exceeds(text, MAX_WAITING_BYTES):
+        return seal(message)
+    claim = _claim_check(message.job, command, text)
+    return replace(named_by_claim(message, claim), claim=replace(claim, key=waiting_key(claim.key)))
+
+
+def waiting_key(claim: str) -> str:
+    """Return the key under which a claim check waits until its message is sent."""
+    return f"{WAITING_PREFIX}{claim.removeprefix(_CLAIMS_PREFIX)}"
+
+
+def claim_key(waiting: str) -> str:
+    """Return the key of a claim check that waits under the key `waiting`, as its message names it."""
+    return f"{_CLAIMS_PREFIX}{waiting.removeprefix(WAITING_PREFIX)}"
+
+
 def named_by_claim(message: QueueMessage, claim: ClaimCheck) -> Envelope:
     """Return the envelope of the message with this claim check of its command, which is stored already."""
     return seal(replace(message, content=Claim(claim.key)))
@@ -184,7 +215,7 @@ def check_in(job: JobRef, command: Command) -> ClaimCheck | None:
 
 
 def _claim_check(job: JobRef, command: Command, text: str) -> ClaimCheck:
-    return ClaimCheck(f"claims/{job.job_id}/{job.generation}/{fingerprint(command)}.json", text)
+    return ClaimCheck(f"{_CLAIMS_PREFIX}{job.job_id}/{job.generation}/{fingerprint(command)}.json", text)
 
 
 def _is_too_large(text: str) -> bool:
@@ -219,8 +250,9 @@ def _encode(message: QueueMessage) -> str:
         envelope["retry_of"] = message.retry_of
     if isinstance(message.content, Claim):
         envelope["claim"] = message.content.key
-        if message.not_after is not None:
-            envelope[not_after.MEMBER] = message.not_after
+        for member, time in ((not_before.MEMBER, message.not_before), (not_after.MEMBER, message.not_after)):
+            if time is not None:
+                envelope[member] = time
     else:
         envelope["command"] = message.content.to_raw()
     return _for_sqs(json_text.encode(envelope))
@@ -259,7 +291,11 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
     retry_of = _token(envelope, "retry_of") if "retry_of" in envelope else None
     if form == _FORM:
         content = _content(envelope, job, ItemRef(ITEMS, "", item_id))
-        return QueueMessage(job, item_id, content, request_id, retry_of, not_after=_limit(envelope, content))
+        return QueueMessage(
+            *(job, item_id, content, request_id, retry_of),
+            not_before=_time(envelope, content, not_before.MEMBER),
+            not_after=_time(envelope, content, not_after.MEMBER),
+        )
     collection, owner = _text(envelope, "collection", COLLECTION_NAME), _text(envelope, "owner", _OWNER)
     scope = envelope.get("scope")
     if scope not in ("", owner) or collection == ITEMS:
@@ -271,15 +307,16 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
         scope=str(scope),
         owner=owner,
         at=_text(envelope, "at", not_after.STORED_FORM),
-        not_after=_limit(envelope, content),
+        not_before=_time(envelope, content, not_before.MEMBER),
+        not_after=_time(envelope, content, not_after.MEMBER),
     )
 
 
-def _limit(envelope: dict[str, object], content: Command | Claim) -> str | None:
-    """Return the command's time limit, which stands beside the key of a claim check."""
+def _time(envelope: dict[str, object], content: Command | Claim, member: str) -> str | None:
+    """Return one of the command's times, which stand beside the key of a claim check."""
     if not isinstance(content, Claim):
-        return content.not_after
-    return _text(envelope, not_after.MEMBER, not_after.STORED_FORM) if not_after.MEMBER in envelope else None
+        return content.not_before if member == not_before.MEMBER else content.not_after
+    return _text(envelope, member, not_after.STORED_FORM) if member in envelope else None
 
 
 def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None:

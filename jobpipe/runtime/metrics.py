@@ -34,6 +34,7 @@ class MetricUnit(StrEnum):
 
 _API, _WORKER, _DEAD_LETTERS = "jobpipe-api", "jobpipe-worker", "jobpipe-dead-letters"
 _EVENTS, _DELIVERIES = "jobpipe-events", "jobpipe-deliveries"
+_RELEASE = "jobpipe-release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ INTERRUPTED = Metric("Interrupted", MetricUnit.COUNT, (_WORKER,))
 PARKED = Metric("Parked", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
 # jobs that failed by a dead letter; FAILED counts them too
 DEAD_LETTERS = Metric("DeadLetters", MetricUnit.COUNT, (_DEAD_LETTERS,))
+
+# from the time of a scheduled command until SQS has its message
+RELEASE_DELAY = Metric("ReleaseDelay", MetricUnit.SECONDS, (_RELEASE,))
 
 # attempts to deliver an event to a webhook that succeeded, and those that failed
 DELIVERED = Metric("Delivered", MetricUnit.COUNT, (_DELIVERIES,))

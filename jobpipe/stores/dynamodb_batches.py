@@ -20,7 +20,9 @@ _TABLE = "The jobs table"
 _SHOWN = (
     *("job_id", "owner", "status", "generation", "operation", "item_id", "fingerprint", "attempts"),
     *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries", "scope", "not_after"),
+    *("not_before", "listed", "due", "due_shard", "message_claim"),
 )
+WITH_MESSAGES = (*_SHOWN, "message")
 
 
 class DynamoDbBatches:
@@ -93,14 +95,19 @@ class DynamoDbBatches:
         return {"Put": {"TableName": self._table, "Item": job_to_row(job)}}
 
 
-def read_rows(clients: AwsClients, table: str, job_ids: Sequence[str], *, consistent: bool) -> list[Any]:
-    """Return the stored rows of these jobs (at most 100), in no order, without results and kept commands."""
+def read_rows(
+    clients: AwsClients, table: str, job_ids: Sequence[str], *, consistent: bool, shown: Sequence[str] = _SHOWN
+) -> list[Any]:
+    """Return these attributes of the stored rows of these jobs (at most 100), in no order.
+
+    By default these are all but results, kept commands and messages.
+    """
     wanted: Any = {
         table: {
             "Keys": [{"job_id": {"S": job_id}} for job_id in job_ids],
             "ConsistentRead": consistent,
-            "ProjectionExpression": ", ".join(f"#{name}" for name in _SHOWN),
-            "ExpressionAttributeNames": {f"#{name}": name for name in _SHOWN},
+            "ProjectionExpression": ", ".join(f"#{name}" for name in shown),
+            "ExpressionAttributeNames": {f"#{name}": name for name in shown},
         }
     }
     found, unread = read_batch(clients, _TABLE, wanted)

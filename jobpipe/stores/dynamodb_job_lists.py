@@ -1,4 +1,4 @@
-"""Lists of failed or retrying jobs, from indexes of the jobs table.
+"""Lists of scheduled, failed or retrying jobs, from indexes of the jobs table.
 
 A partition of an index takes 1,000 writes a second, and a throttled index throttles its table. So each owner's
 entries are spread over eight shards by job id, and a list merges all shards by time:
@@ -6,6 +6,7 @@ entries are spread over eight shards by job id, and a list merges all shards by 
     owner_shard = alice#0   failed#2026-11-22T20:57:44.123Z
     …
     owner_shard = alice#7   failed#2026-11-22T20:57:43.001Z   retrying#2026-11-22T20:57:44.500Z
+    owner_shard = alice#7   scheduled#2026-12-01T08:00:00.000Z, with the time for which the job waits
     owner_shard = alice     jobs that were accepted by a release without shards
 
 Jobs that failed under such a release are in another index, by owner (docs/decisions/0040).
@@ -26,10 +27,16 @@ from jobpipe.domain.job import Job, JobPage, Status
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.runtime.aws import AwsClients, outages
 from jobpipe.runtime.telemetry import logger
-from jobpipe.stores.dynamodb_rows import SHARDS, Row, job_from_row, shards_of
+from jobpipe.stores.dynamodb_rows import (
+    LIST_KEY,
+    SHARDS,
+    Row,
+    job_from_row,
+    place_in_list,
+    shards_of,
+    stored_status,
+)
 
-LIST_KEY = "listed"
-"""The attribute that puts failed and retrying jobs into the index; other jobs do not have it."""
 OLD_LIST_KEY = "trouble"
 """The attribute that releases without shards set instead; each write of this release removes it."""
 
@@ -56,11 +63,6 @@ _WHOLE = {
 }
 
 
-def place_in_list(status: Status, time: str) -> str:
-    """Return the index's sort key of a job that has had this status since this time (RFC 3339)."""
-    return f"{status.value}#{time}"
-
-
 def sources(owner: str) -> list[Source]:
     """Return all partitions that may have jobs of the owner."""
     return [
@@ -71,11 +73,13 @@ def sources(owner: str) -> list[Source]:
 
 def is_listed(row: Row, order: str, status: Status) -> bool:
     """Return whether an entry is current: an earlier release, after a rollback, changes jobs but not entries."""
-    return row.get("status", {}).get("S") == status.value and (order == OLD_LIST_KEY or OLD_LIST_KEY not in row)
+    return row.get("status", {}).get("S") == stored_status(status) and (
+        order == OLD_LIST_KEY or OLD_LIST_KEY not in row
+    )
 
 
 class JobLists:
-    """Lists of failed or retrying jobs on DynamoDB."""
+    """Lists of scheduled, failed or retrying jobs on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

@@ -12,12 +12,22 @@ from botocore.exceptions import ClientError
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import JobEnded, Problem, Unavailable
-from jobpipe.domain.job import UNFINISHED, Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
+from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
-from jobpipe.stores.dynamodb_job_lists import LIST_KEY, OLD_LIST_KEY, JobLists, place_in_list
-from jobpipe.stores.dynamodb_rows import Row, Values, job_from_row, job_to_row, kept_values, success_values, to_row
+from jobpipe.stores.dynamodb_job_lists import OLD_LIST_KEY, JobLists
+from jobpipe.stores.dynamodb_rows import (
+    LIST_KEY,
+    Row,
+    Values,
+    job_from_row,
+    job_to_row,
+    kept_values,
+    place_in_list,
+    success_values,
+    to_row,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import UpdateTypeDef
@@ -29,7 +39,11 @@ _COUNT_ATTEMPT = "attempts = attempts + :one"
 _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
 # The attributes `began` and `held` have the names of earlier releases: Job.running_attempt and Job.interruptions.
 _REMOVED_AT_END = ("began", "held", "error", LIST_KEY, OLD_LIST_KEY)
-_UNFINISHED: Row = {f":unfinished{i}": {"S": status.value} for i, status in enumerate(UNFINISHED)}
+# A scheduled job is stored as a queued one (`stored_status`).
+_UNFINISHED: Row = {
+    f":unfinished{i}": {"S": status.value} for i, status in enumerate((Status.QUEUED, Status.RETRYING))
+}
+_REMOVED_AT_CANCEL = (*_REMOVED_AT_END, "due", "due_shard", "message", "message_claim")
 _CONDITION = f"#status IN ({', '.join(_UNFINISHED)}) AND generation = :generation AND expires_at > :now"
 
 
@@ -86,7 +100,7 @@ class DynamoDbJobs:
             )
         return job_from_row(response["Item"]) if response.get("Item") else None
 
-    def failed_or_retrying(
+    def listed(
         self,
         owner: str,
         status: Status,
@@ -96,7 +110,7 @@ class DynamoDbJobs:
         *,
         wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
-        """Return up to `limit` of the owner's failed or retrying jobs, latest first; eventually consistent."""
+        """Return up to `limit` of the owner's jobs with this status, latest first; eventually consistent."""
         return self._lists.page(owner, status, limit, after, at, wanted=wanted)
 
     def failed_or_retrying_of_all(
@@ -141,10 +155,13 @@ class DynamoDbJobs:
         """End the job as failed and keep its command; with `charge_attempt`, count the attempt that ended it."""
         self._update(self.failure_update(ref, problem, at, kept, charge_attempt=charge_attempt))
 
-    def cancel(self, ref: JobRef, at: datetime) -> Job:
-        """End the job as cancelled and return it."""
+    def cancel(self, ref: JobRef, at: datetime, *, waits_in_bucket: bool = False) -> Job:
+        """End the job as cancelled and return it; if its command waits in the bucket, it is due to be deleted."""
         values = self._values_at_end(Status.CANCELLED, at)
-        return self._update_and_get(self._conditional_update(ref, values, at, remove=_REMOVED_AT_END))
+        if waits_in_bucket:
+            values["due"] = f"{rfc3339(at)}#"
+        removed = _REMOVED_AT_END if waits_in_bucket else _REMOVED_AT_CANCEL
+        return self._update_and_get(self._conditional_update(ref, values, at, remove=removed))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
         """Queue the job that failed in generation `retry_of` again, unless this retry already has. Return it.

@@ -9,7 +9,7 @@ from jobpipe.domain import json_text
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS
-from jobpipe.domain.job import Job, KeptCommand, Status, Success
+from jobpipe.domain.job import Job, KeptCommand, Status, Success, Waiting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -21,6 +21,9 @@ else:
 
 Values = dict[str, str | int | None]
 """What a row holds, by attribute; None stands for no attribute."""
+
+LIST_KEY = "listed"
+"""The attribute that puts scheduled, failed and retrying jobs into the index of lists; others do not have it."""
 
 SHARDS = 8
 """Partitions of an index over which an owner's jobs are spread: each takes 1,000 writes a second."""
@@ -38,6 +41,11 @@ def owner_shard(owner: str, job_id: str) -> str:
 
 def _shard(owner: str, number: int) -> str:
     return f"{owner}#{number}"  # an owner's name has no `#`
+
+
+def place_in_list(status: Status, time: str) -> str:
+    """Return the sort key in the index of the lists: of a scheduled job with its time, of others since when."""
+    return f"{status.value}#{time}"
 
 
 def _fingerprint_value(job: Job) -> str:
@@ -70,7 +78,7 @@ def job_to_row(job: Job) -> Row:
         "job_id": {"S": job.job_id},
         "owner": {"S": job.owner},
         "owner_shard": {"S": owner_shard(job.owner, job.job_id)},
-        "status": {"S": job.status.value},
+        "status": {"S": stored_status(job.status)},
         "generation": {"S": job.generation},
         "operation": {"S": job.operation},
         "item_id": {"S": job.item_id},
@@ -84,7 +92,31 @@ def job_to_row(job: Job) -> Row:
         row["scope"] = {"S": job.scope}
     if job.not_after is not None:
         row["not_after"] = {"S": job.not_after}
+    if job.not_before is not None:
+        row["not_before"] = {"S": job.not_before}
+        if job.status is Status.SCHEDULED:
+            row[LIST_KEY] = {"S": place_in_list(job.status, job.not_before)}
+    if job.waiting is not None:
+        row |= to_row(_waiting_values(job.waiting))
     return row
+
+
+def stored_status(status: Status) -> str:
+    """Return the status as a row has it.
+
+    A scheduled job is stored as a queued one that is in the list of scheduled jobs. So a release that does not know
+    the status shows it as queued, and can cancel it.
+    """
+    return (Status.QUEUED if status is Status.SCHEDULED else status).value
+
+
+def _waiting_values(waiting: Waiting) -> Values:
+    return {
+        "due_shard": waiting.shard,
+        "due": waiting.due,
+        "message": waiting.message,
+        "message_claim": waiting.claim,
+    }
 
 
 def success_values(success: Success) -> Values:
@@ -105,10 +137,11 @@ def kept_values(kept: KeptCommand | None) -> Values:
 
 def job_from_row(row: Any) -> Job:
     """Return the job of a row; a malformed row raises KeyError, TypeError, ValueError or InvalidRequest."""
+    is_scheduled, scheduled_for = scheduled(row)
     return Job(
         job_id=row["job_id"]["S"],
         owner=row["owner"]["S"],
-        status=Status(row["status"]["S"]),
+        status=Status.SCHEDULED if is_scheduled else Status(row["status"]["S"]),
         generation=row["generation"]["S"],
         operation=row["operation"]["S"],
         item_id=row["item_id"]["S"],
@@ -129,8 +162,24 @@ def job_from_row(row: Any) -> Job:
         kept=_kept_from_row(row),
         collection=collection_in(row["fingerprint"]["S"]),
         scope=_text(row, "scope") or "",
+        not_before=_text(row, "not_before") or scheduled_for,
         not_after=_text(row, "not_after"),
+        waiting=_waiting_from_row(row),
     )
+
+
+def scheduled(row: Any) -> tuple[bool, str | None]:
+    """Return whether the job is scheduled, and for when, which is all that the list of scheduled jobs has."""
+    listed, _, time = (_text(row, LIST_KEY) or "").partition("#")
+    is_scheduled = listed == Status.SCHEDULED.value and row["status"]["S"] == Status.QUEUED.value
+    return is_scheduled, time if is_scheduled else None
+
+
+def _waiting_from_row(row: Any) -> Waiting | None:
+    if "due" not in row or "due_shard" not in row:
+        return None
+    message = _text(row, "message") or ""
+    return Waiting(row["due_shard"]["S"], row["due"]["S"], message, _text(row, "message_claim"))
 
 
 def _kept_from_row(row: Any) -> KeptCommand | None:

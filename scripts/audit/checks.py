@@ -69,12 +69,24 @@ UNFINISHED_JOBS = """
         SELECT 1 FROM objects
         WHERE objects.job_id = jobs.job_id AND objects.generation = jobs.generation AND kind = 'documents'
     )
-    FROM jobs WHERE NOT done AND updated_at <= :cutoff
+    FROM jobs WHERE NOT done AND scheduled_for IS NULL AND updated_at <= :cutoff
 """
-"""Jobs that have not ended, and whether a worker put a document for them.
+"""Jobs that have not ended and wait for no time, and whether a worker put a document for them.
 
 They are findings if the queues are empty, or if they are older than a message can be.
 """
+
+OVERDUE_JOBS = """
+    SELECT job_id FROM jobs WHERE scheduled_for <= :overdue AND updated_at <= :cutoff
+"""
+"""Scheduled jobs whose time has long passed."""
+
+ORPHAN_COMMANDS = """
+    SELECT objects.key
+    FROM objects LEFT JOIN jobs ON jobs.job_id = objects.job_id
+    WHERE kind = 'waiting' AND modified <= :cutoff AND (jobs.job_id IS NULL OR NOT waits)
+"""
+"""Commands in the bucket for which no job waits any more; a cancelled job waits until the next release."""
 
 ORPHAN_CLAIMS = """
     SELECT objects.key

@@ -7,7 +7,7 @@ say why; mostly because keys, versions and generations are used once and never c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from botocore.exceptions import ClientError
 
@@ -30,15 +30,19 @@ from scripts.audit.findings import (
     MissingClaim,
     NameHeldTwice,
     NeverAnswered,
+    NeverStored,
     OrphanClaim,
     OrphanDocument,
+    Overdue,
     has_name,
     subject_of,
 )
-from scripts.audit.object_keys import parse_claim_key, parse_document_key
+from scripts.audit.object_keys import parse_claim_key, parse_document_key, parse_waiting_key
 from scripts.audit.resources import Backlog, Resources
 from scripts.audit.rows import check_row
 
+OVERDUE = timedelta(hours=1)
+"""A scheduled job whose time has passed so long ago is a finding; a release takes a minute."""
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
 _NOT_WRITING = {"read", "delete"}  # operations that commit no document; a collection may have others that do
 
@@ -143,6 +147,28 @@ class Confirm:
         if traces is None:
             return NeverAnswered(job_id, job, "no worker saw it and no 202 is known", self.now, overdue)
         return Lost(job_id, job, traces, self.now, overdue, command_claim(self.resources, job))
+
+    def overdue_job(self, job_id: str) -> Finding | None:
+        # Read the bucket last: while the job waits, only a release deletes its command, and then it waits no more.
+        job = self.resources.job(job_id)
+        if job is None or job.status is not Status.SCHEDULED or job.is_expired(self.now) or job.not_before is None:
+            return None
+        if job.not_before > rfc3339(self.now - OVERDUE):
+            return None
+        key = None if job.waiting is None else job.waiting.claim
+        if key is not None and not self._exists(key) and not self.resources.was_answered(job, None):
+            return NeverStored(job_id, job, "its command was never stored", self.now, overdue=True)
+        return Overdue(job_id, job)
+
+    def orphan_command(self, key: str) -> Finding | None:
+        # Read the job first: once it does not wait, it never will again.
+        parsed = parse_waiting_key(key)
+        if parsed is None:
+            return OrphanClaim(key, None) if self._exists(key) else None
+        job = self.resources.job(parsed[0])
+        if (job is not None and job.waiting is not None) or not self._exists(key):
+            return None
+        return OrphanClaim(key, "its job does not wait for its time any more")
 
     def orphan_claim(self, key: str) -> Finding | None:
         # Read the job first: a claim check that it does not need now it will never need again. A new request makes

@@ -159,6 +159,29 @@ class NeverAnswered(StuckJob):
 
 
 @dataclass(frozen=True, slots=True)
+class NeverStored(StuckJob):
+    """The request of a scheduled job was never answered with 202: the API died before it stored the command."""
+
+    kind = "never stored"
+
+    @property
+    def detail(self) -> str:
+        return f"scheduled for {self.job.not_before}, and {self.traces}"
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue(Finding):
+    """A scheduled job was not released at its time."""
+
+    kind = "overdue"
+    job: Job
+
+    @property
+    def detail(self) -> str:
+        return f"scheduled for {self.job.not_before}, and not released since"
+
+
+@dataclass(frozen=True, slots=True)
 class Lost(StuckJob):
     """The command of a stuck job was accepted, and its message is gone: a broken promise."""
 

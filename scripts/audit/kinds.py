@@ -12,8 +12,10 @@ from scripts.audit.findings import (
     MissingClaim,
     NameHeldTwice,
     NeverAnswered,
+    NeverStored,
     OrphanClaim,
     OrphanDocument,
+    Overdue,
 )
 from scripts.audit.lookup_findings import (
     DocumentWithoutLock,
@@ -36,6 +38,8 @@ KINDS: tuple[type[Finding], ...] = (
     StaleEntry,
     MissingEntry,
     NeverAnswered,
+    NeverStored,
+    Overdue,
     Lost,
     OrphanClaim,
     MissingClaim,

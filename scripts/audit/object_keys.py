@@ -16,6 +16,7 @@ _DOCUMENT_KEY = re.compile(
     rf"(?P<item_id>[^/]+)/{_OF_JOB}"
 )
 _CLAIM_KEY = re.compile(rf"claims/{_OF_JOB}")
+_WAITING_KEY = re.compile(rf"scheduled/{_OF_JOB}")
 
 
 def parse_document_key(key: str) -> tuple[ItemRef, str, str] | None:
@@ -31,4 +32,10 @@ def parse_document_key(key: str) -> tuple[ItemRef, str, str] | None:
 def parse_claim_key(key: str) -> tuple[str, str] | None:
     """Return the job and generation that a claim check's key names; None for another key."""
     match = _CLAIM_KEY.fullmatch(key)
+    return None if match is None else (match["job_id"], match["generation"])
+
+
+def parse_waiting_key(key: str) -> tuple[str, str] | None:
+    """Return the job and generation that the key of a waiting command names; None for another key."""
+    match = _WAITING_KEY.fullmatch(key)
     return None if match is None else (match["job_id"], match["generation"])

@@ -17,6 +17,7 @@ from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, Unavailable
 from jobpipe.domain.job import KeptCommand
+from jobpipe.domain.queue_message import WAITING_PREFIX
 from jobpipe.runtime.aws import error_code, outages, settle_conflicts
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.confirm import Confirm, command_claim, versions
@@ -228,7 +229,9 @@ class _Repairs:
 
     def _delete_claim(self, finding: OrphanClaim) -> bool:
         # A claim check that its job does not need now it will never need again: see Confirm.orphan_claim.
-        if Confirm(self.resources, self.now).orphan_claim(finding.subject) is None:
+        confirm = Confirm(self.resources, self.now)
+        confirmed = confirm.orphan_command if finding.subject.startswith(WAITING_PREFIX) else confirm.orphan_claim
+        if confirmed(finding.subject) is None:
             return False
         self.resources.documents.delete([finding.subject])
         return True

@@ -41,7 +41,9 @@ _JOB = {
 _JOB_OPTIONAL = {
     **dict.fromkeys(("result", "result_document_key", "result_document_version", "result_version"), "S"),
     **dict.fromkeys(("superseded", "error", "command", "claim", "trouble", "owner_shard", "listed"), "S"),
-    **dict.fromkeys(("scope", "emitted"), "S"),
+    **dict.fromkeys(
+        ("scope", "emitted", "not_before", "not_after", "due_shard", "due", "message", "message_claim"), "S"
+    ),
     **dict.fromkeys(("began", "held", "retries"), "N"),
 }
 _BATCH = {

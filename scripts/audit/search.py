@@ -9,7 +9,7 @@ from jobpipe.domain.clock import now as current_time
 from jobpipe.domain.clock import rfc3339
 from scripts.audit import checks
 from scripts.audit.attributes import MalformedRowError
-from scripts.audit.confirm import Confirm
+from scripts.audit.confirm import OVERDUE, Confirm
 from scripts.audit.confirm_lookups import ConfirmLookups
 from scripts.audit.findings import Finding
 from scripts.audit.resources import Backlog, Resources
@@ -40,11 +40,12 @@ def search(
     """
     now = now or current_time()
     cutoff = rfc3339(now - timedelta(seconds=older_than)) if older_than > 0 else _LATEST
+    parameters = {"cutoff": cutoff, "overdue": rfc3339(now - OVERDUE)}
     every = _checks(Confirm(resources, now, backlog), ConfirmLookups(resources))
     with open_tables() as db:
         load(db, resources, now, on_progress)
         for what, statement, confirmed in every:
-            for n, suspect in enumerate(db.execute(statement, {"cutoff": cutoff}), 1):
+            for n, suspect in enumerate(db.execute(statement, parameters), 1):
                 on_progress(f"{what} suspected", n)
                 try:
                     finding = confirmed(*suspect)
@@ -69,6 +70,8 @@ def _checks(confirm: Confirm, lookups: ConfirmLookups) -> tuple[_Check, ...]:
         ("stale index entries", checks.STALE_ENTRIES, lookups.stale_entry),
         ("missing index entries", checks.MISSING_ENTRIES, lookups.missing_entry),
         ("unfinished jobs", checks.UNFINISHED_JOBS, confirm.unfinished_job),
+        ("overdue jobs", checks.OVERDUE_JOBS, confirm.overdue_job),
+        ("orphan commands", checks.ORPHAN_COMMANDS, confirm.orphan_command),
         ("orphan claims", checks.ORPHAN_CLAIMS, confirm.orphan_claim),
         ("missing claims", checks.MISSING_CLAIMS, confirm.missing_claim),
     )

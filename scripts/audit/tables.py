@@ -16,7 +16,8 @@ from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.job import Status
-from jobpipe.stores.dynamodb_rows import Row
+from jobpipe.domain.queue_message import WAITING_PREFIX
+from jobpipe.stores.dynamodb_rows import Row, scheduled
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.collection_rows import (
     check_document,
@@ -25,7 +26,7 @@ from scripts.audit.collection_rows import (
     is_index_state,
     is_pause,
 )
-from scripts.audit.object_keys import COLLECTIONS_PREFIX, parse_claim_key, parse_document_key
+from scripts.audit.object_keys import COLLECTIONS_PREFIX, parse_claim_key, parse_document_key, parse_waiting_key
 from scripts.audit.resources import Resources
 from scripts.audit.rows import COLLECTIONS, ITEMS, JOBS, KEYS, LOOKUPS, NAMES, check_row, is_allowance
 
@@ -45,7 +46,8 @@ CREATE TABLE recorded (is_lock INTEGER, value TEXT, collection TEXT, scope TEXT,
 CREATE TABLE lookups (is_lock INTEGER, value TEXT, item_id TEXT, collection TEXT, field TEXT, at TEXT);
 CREATE TABLE building (collection TEXT, field TEXT);
 CREATE TABLE jobs (
-    job_id TEXT, generation TEXT, done INTEGER, claim TEXT, superseded TEXT, created_at TEXT, updated_at TEXT
+    job_id TEXT, generation TEXT, done INTEGER, claim TEXT, superseded TEXT, created_at TEXT, updated_at TEXT,
+    scheduled_for TEXT, waits INTEGER
 );
 """
 _INDEXES = """
@@ -125,9 +127,11 @@ def index(db: sqlite3.Connection) -> None:
 
 def object_values(key: str, modified: datetime) -> Values:
     """Return a row of `objects`; its job is None if the key names none."""
-    kind = "claims" if key.startswith("claims/") else "documents" if key.startswith(_DOCUMENTS) else ""
+    kinds = {"claims/": "claims", WAITING_PREFIX: "waiting", **dict.fromkeys(_DOCUMENTS, "documents")}
+    kind = next((kind for prefix, kind in kinds.items() if key.startswith(prefix)), "")
     document = parse_document_key(key)
-    job_id, generation = (document[1:] if document else parse_claim_key(key)) or (None, None)
+    named = document[1:] if document else parse_claim_key(key) or parse_waiting_key(key)
+    job_id, generation = named or (None, None)
     return key, kind, job_id, generation, rfc3339(modified)
 
 
@@ -163,6 +167,7 @@ def lookup_values(row: Row) -> Values:
 
 def job_values(row: Row) -> Values:
     """Return a row of `jobs`, from a checked row."""
+    is_scheduled, time = scheduled(row)
     return (
         row["job_id"]["S"],
         row["generation"]["S"],
@@ -171,6 +176,8 @@ def job_values(row: Row) -> Values:
         row["superseded"]["S"] if "superseded" in row else None,
         rfc3339(datetime.fromisoformat(row["created_at"]["S"]) - _CLOCK_DIFFERENCE),
         row["updated_at"]["S"],
+        time if is_scheduled else None,
+        "due" in row,
     )
 
 

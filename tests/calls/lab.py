@@ -200,7 +200,7 @@ def _attach_meter(proxy: Proxy, lab: Lab) -> Meter:
     indexes = []
     for index in properties["GlobalSecondaryIndexes"]:
         key = {each["AttributeName"] for each in index["KeySchema"]}
-        projected = key | keys | set(index["Projection"]["NonKeyAttributes"])
+        projected = key | keys | set(index["Projection"].get("NonKeyAttributes", []))
         indexes.append(Index(lab.stage.resources["jobs_table"], frozenset(key), frozenset(projected)))
     meter = Meter(lab.stage.aws("dynamodb"), indexes)
 

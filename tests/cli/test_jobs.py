@@ -102,6 +102,19 @@ def test_what_a_role_does_not_allow_is_one_line(jobpipe: Jobpipe, service: Servi
     assert "the key is wrong" in jobpipe.fails(1, "submit", CREATE)
 
 
+@pytest.mark.parametrize("option", ["--at=2999-12-01T12:00:00Z", "--at=2h", "--in=2h"])
+def test_a_command_that_waits_is_shown_with_its_time(jobpipe: Jobpipe, option: str) -> None:
+    (job,) = documents(jobpipe.does("submit", CREATE, option, "--json"))
+    assert (job["status"], job["done"]) == ("scheduled", False)
+    assert f"due {job['not_before'][:10]}" in jobpipe.does("status", job["id"])
+    assert documents(jobpipe.does("cancel", job["id"], "--json"))[0]["status"] == "cancelled"
+
+
+def test_one_time_to_wait_for_is_enough(jobpipe: Jobpipe) -> None:
+    assert "Give --at or --in, not both." in jobpipe.fails(2, "submit", CREATE, "--at=2h", "--in=2h")
+    assert "neither a time" in jobpipe.fails(2, "submit", CREATE, "--in=soon")
+
+
 @pytest.mark.parametrize(
     ("before", "seconds"),
     [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604800), ("2999-12-01T12:00:00Z", None)],

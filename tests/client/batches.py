@@ -13,7 +13,7 @@ from typing import Any
 
 Command = dict[str, Any]
 Entry = dict[str, Any]
-STATUSES = ("queued", "retrying", "succeeded", "failed", "cancelled", "expired", "refused")
+STATUSES = ("scheduled", "queued", "retrying", "succeeded", "failed", "cancelled", "expired", "refused")
 MAX_BODY = 1024 * 1024
 # Digits of a number: with more, the service cannot read the body.
 _TOO_LONG = re.compile(rb"[0-9]{39,}")
@@ -153,7 +153,7 @@ class Batches:
                 shown.append({"job": {name: value for name, value in entry["job"].items() if name != "result"}})
         return {
             "id": batch_id,
-            "done": not counts["queued"] and not counts["retrying"],
+            "done": not any(counts[each] for each in ("scheduled", "queued", "retrying")),
             "size": len(entries),
             "counts": counts,
             "created_at": self._batches[batch_id]["created_at"],

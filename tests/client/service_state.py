@@ -95,16 +95,19 @@ class ServiceState:
             }  # fmt: skip
             if "not_after" in command:
                 self.jobs[job_id]["not_after"] = command["not_after"]
+            if "not_before" in command:
+                self.jobs[job_id] |= {"not_before": command["not_before"], "status": "scheduled"}
             if key:
                 self.keys[key] = job_id
             self._effects[job_id] = lambda: self._apply(command, item_id, if_match or command.get("if_match"))
-            self._queue(job_id)
+            if "not_before" not in command:
+                self._queue(job_id)
             return self.jobs[job_id]
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         with self.changed:
             job = self._job(job_id)
-            if job["status"] not in {"queued", "cancelled"}:
+            if job["status"] not in {"scheduled", "queued", "cancelled"}:
                 raise Refused(409, "It has ended.", "job-ended")
             self.jobs[job_id] = {**job, "status": "cancelled", "done": True}
             return self.jobs[job_id]

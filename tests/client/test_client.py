@@ -318,6 +318,32 @@ def test_a_time_limit_is_a_member_of_the_command(client: Client, service: Servic
         sent(moment.replace(tzinfo=None))
 
 
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_time_to_wait_for_is_a_member_of_the_command(client: Client, service: Service, batch: bool) -> None:
+    command = {"operation": "read", "item_id": "i"}
+
+    def sent(at: Any, command: dict[str, Any] = command, **more: Any) -> Any:
+        if batch:
+            assert client.submit_batch([command], at=at, **more).counts["scheduled"] == 1
+            return service.seen[-1].body["commands"][0]
+        job = client.submit(command, at=at, **more)
+        assert (job.status, job.done) == ("scheduled", False)
+        assert job.not_before == datetime.fromisoformat(service.seen[-1].body["not_before"])
+        assert client.cancel(job.id).status == "cancelled"
+        return service.seen[-2].body
+
+    moment = datetime(2999, 12, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+    assert sent(moment) == {**command, "not_before": "2999-12-01T12:00:00+02:00"}
+    own = {**command, "not_before": "2999-01-01T00:00:00Z"}
+    assert sent(moment, own) == own, "one that the command has comes first"
+    both = sent(moment, before="2999-12-02T00:00:00Z")
+    assert both == {**command, "not_before": moment.isoformat(), "not_after": "2999-12-02T00:00:00Z"}
+    ahead = datetime.fromisoformat(sent(timedelta(hours=2))["not_before"]) - datetime.now(UTC)
+    assert timedelta(hours=1, minutes=59) < ahead <= timedelta(hours=2)
+    with pytest.raises(ValueError, match="at must be a time with a zone"):
+        sent(moment.replace(tzinfo=None))
+
+
 def test_a_late_job_is_retried_with_a_new_time(client: Client, service: Service) -> None:
     job = client.wait(client.read("none"))
     service.jobs[job.id]["error"] = problem(409, "too-late")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
-from jobpipe.domain.clock import now
+from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.command_parsing import parse_command
 from jobpipe.domain.commands import Command, CreateItem
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.job import Job, KeptCommand, new_job
 from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.scheduled import let_wait
 from jobpipe.stores.aws_stores import Stores
 from jobpipe.stores.dynamodb_collections import DynamoDbCollection
 from jobpipe.stores.sqs_commands import SqsCommands
@@ -60,6 +62,16 @@ class Audited:
     def accept(self, command: Command, *, key: str | None = None) -> Job:
         """Store a queued job without sending its message."""
         job = new_job(command, "alice", key, now(), self.resources.job_retention)
+        assert self.stores.jobs.put_new(job, now()) is None
+        return job
+
+    def wait_since(self, ago: timedelta, text: str = SMALL) -> Job:
+        """Store a job that was accepted before its time, which passed so long ago; its command is in no bucket."""
+        time, item_id = now() - ago, str(uuid.uuid4())
+        document = {"name": f"name {item_id}", "description": text}
+        command = CreateItem(item_id, document, not_before=rfc3339(time))
+        job = new_job(command, "alice", None, time - timedelta(hours=3), self.resources.job_retention)
+        job = replace(let_wait(job, command, "test"), updated_at=rfc3339(now()))
         assert self.stores.jobs.put_new(job, now()) is None
         return job
 
@@ -189,3 +201,10 @@ def lose_claim(store: Audited) -> str:
     store.fail(job, KeptCommand(claim=claim_of(job)))
     store.stores.documents.delete([claim_of(job)])
     return job.job_id
+
+
+def claim_to_wait(job: Job) -> str:
+    """Return the key under which the command of a job waits."""
+    assert job.waiting is not None
+    assert job.waiting.claim is not None
+    return job.waiting.claim

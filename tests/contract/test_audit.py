@@ -16,7 +16,7 @@ from jobpipe.domain.job import KeptCommand, new_generation
 from jobpipe.runtime.aws import AwsClients
 from scripts.audit.kinds import KINDS
 from scripts.audit.search import audit
-from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
+from tests.contract.audited import LARGE, Audited, claim_of, claim_to_wait, lose_claim, new_create, one
 from tests.contract.audited_collections import DAMAGES as OF_LOOKUPS
 from tests.helpers.stored import document_key
 
@@ -138,6 +138,15 @@ def malformed(store: Audited) -> str:
     return job.job_id
 
 
+def never_stored(store: Audited) -> str:
+    """A large command whose request died between its two writes."""
+    return store.wait_since(timedelta(hours=2), text="x" * 20_000).job_id
+
+
+def overdue(store: Audited) -> str:
+    return store.wait_since(timedelta(hours=2)).job_id
+
+
 DAMAGES: dict[str, Callable[[Audited], str]] = {
     "malformed row": malformed,
     "dangling pointer": dangling,
@@ -146,13 +155,15 @@ DAMAGES: dict[str, Callable[[Audited], str]] = {
     "item without lock": unlocked,
     "name held twice": two_items_with_one_name,
     "never answered 202": never_answered,
+    "never stored": never_stored,
+    "overdue": overdue,
     "lost": lost,
     "orphan claim": orphan_claim,
     "missing claim": lose_claim,
 }
 
 
-UNREPAIRED = ["malformed row", "name held twice"]
+UNREPAIRED = ["malformed row", "name held twice", "overdue"]
 
 
 def test_every_kind_of_finding_has_a_test() -> None:
@@ -176,6 +187,24 @@ def test_all_kinds_of_damage_at_once(store: Audited) -> None:
     assert {(finding.kind, finding.subject) for finding in store.audit()} == subjects
     store.repair()
     assert store.kinds() == UNREPAIRED
+
+
+def test_a_job_that_waits_is_clean(store: Audited) -> None:
+    store.stores.documents.put(claim_to_wait(store.wait_since(-timedelta(hours=1), text="x" * 20_000)), "{}")
+    store.wait_since(timedelta(minutes=50))
+    cancelled = store.wait_since(-timedelta(hours=1), text="x" * 20_000)
+    store.stores.documents.put(claim_to_wait(cancelled), "{}")
+    store.stores.jobs.cancel(cancelled.ref, now(), waits_in_bucket=True)
+    assert store.audit() == []
+
+
+def test_a_command_for_which_no_job_waits_is_found_and_deleted(store: Audited) -> None:
+    key = f"scheduled/{uuid.uuid4().hex}/00/{'0' * 64}.json"
+    store.stores.documents.put(key, "{}")
+    finding = one(store.audit())
+    assert (finding.kind, finding.subject) == ("orphan claim", key)
+    store.repair()
+    assert store.audit() == []
 
 
 # --- expiry, generations, keys of unknown form --------------------------------------------------------------------

@@ -133,7 +133,7 @@ def test_a_batch_is_in_no_list_of_failed_or_retrying_jobs(stores: Stores) -> Non
     mine = replace(batch, owner=f"owner{secrets.token_hex(4)}")
     assert stores.batches.put_new(mine, [], NOW) is None
     for status in (Status.FAILED, Status.RETRYING):
-        assert stores.jobs.failed_or_retrying(mine.owner, status, 10, None, NOW).jobs == []
+        assert stores.jobs.listed(mine.owner, status, 10, None, NOW).jobs == []
 
 
 def test_a_batch_and_a_job_may_have_the_same_key(stores: Stores) -> None:

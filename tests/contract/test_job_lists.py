@@ -50,7 +50,7 @@ def in_pages(stores: Any, owner: str, limit: int, status: Status = Status.FAILED
     found: list[str] = []
     after = None
     while True:
-        page = stores.jobs.failed_or_retrying(owner, status, limit, after, NOW)
+        page = stores.jobs.listed(owner, status, limit, after, NOW)
         assert len(page.jobs) <= limit
         found += [job.job_id for job in page.jobs]
         after = page.next_after
@@ -252,7 +252,7 @@ def test_a_failed_job_of_another_collection_is_listed_with_its_collection(
         stores.jobs.fail(ref(job), PROBLEM, NOW)
     for job in jobs:
         wanted = JobFilter(Status.FAILED, job.collection)
-        page = stores.jobs.failed_or_retrying(owner, Status.FAILED, 10, None, NOW, wanted=wanted)
+        page = stores.jobs.listed(owner, Status.FAILED, 10, None, NOW, wanted=wanted)
         assert [(each.job_id, each.collection) for each in page.jobs] == [(job.job_id, job.collection)]
         assert [each.job_id for each in all_pages(recent, owner, wanted, 10)] == [job.job_id]
         stored = stores.jobs.get(job.job_id)

@@ -10,6 +10,7 @@ TEXT = (ROOT / "docs" / "architecture.md").read_text()
 PLACES = (
     *("", "docs", "api_lambda", "worker_lambda", "api_lambda/chalicelib", "worker_lambda/chalicelib"),
     "worker_lambda/chalicelib/telling",
+    "worker_lambda/chalicelib/releasing",
     *(f"jobpipe/{room}" for room in ("domain", "domain/documents", "domain/events", "stores", "runtime")),
     *(f"api_lambda/chalicelib/{room}" for room in ("http", "submitting", "console", "contract", "endpoints")),
     *(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from scripts.audit.findings import Finding, NeverAnswered, OrphanClaim, OrphanDocument
+from scripts.audit.findings import Finding, NeverAnswered, NeverStored, OrphanClaim, OrphanDocument
 from scripts.audit.repair import repair
 from scripts.audit.resources import Resources
 from scripts.audit.search import audit
@@ -19,7 +19,7 @@ def check_audit(world: World, unfinished: set[str], left: set[str]) -> list[str]
     `unfinished` are jobs that were never answered 202; `left` are keys of the bucket that no row refers to.
     """
     resources = _resources(world)
-    expected = {**dict.fromkeys(unfinished, NeverAnswered), **{key: _orphan(key) for key in left}}
+    expected = {**{job_id: _stuck(world, job_id) for job_id in unfinished}, **{key: _orphan(key) for key in left}}
     findings = audit(resources)
     if bool(findings) != bool(expected):
         return [_text(finding) for finding in findings] or [f"the audit does not find {sorted(expected)}"]
@@ -30,6 +30,11 @@ def check_audit(world: World, unfinished: set[str], left: set[str]) -> list[str]
         repair(findings, resources)
         findings = audit(resources)
     return [_text(finding) for finding in findings]
+
+
+def _stuck(world: World, job_id: str) -> type[Finding]:
+    waits = any(command.job_id == job_id and command.not_before is not None for command in world.history.commands)
+    return NeverStored if waits else NeverAnswered
 
 
 def _orphan(key: str) -> type[Finding]:

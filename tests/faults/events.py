@@ -14,7 +14,7 @@ from tests.faults.history import SentCommand
 def as_request(command: SentCommand) -> tuple[str, str, Any, dict[str, str]]:  # noqa: PLR0911
     headers = {} if command.if_match is None else {"if-match": command.if_match}
     item = f"/{command.collection}/{command.item_id}"
-    if command.not_after is not None:
+    if command.not_before is not None or command.not_after is not None:
         return "POST", "/jobs", raw_command(command), {}
     match command.operation:
         case "create":
@@ -33,10 +33,11 @@ def as_request(command: SentCommand) -> tuple[str, str, Any, dict[str, str]]:  #
 
 def raw_command(command: SentCommand) -> dict[str, Any]:
     """Return the raw command, as a batch contains it."""
-    return _without_limit(command) | ({} if command.not_after is None else {"not_after": command.not_after})
+    times = {"not_before": command.not_before, "not_after": command.not_after}
+    return _without_times(command) | {member: time for member, time in times.items() if time is not None}
 
 
-def _without_limit(command: SentCommand) -> dict[str, Any]:
+def _without_times(command: SentCommand) -> dict[str, Any]:
     place = {} if command.collection == ITEMS else {"collection": command.collection}
     if command.operation in {"create", "upsert"}:
         return {"operation": command.operation, **place, "item": command.body}

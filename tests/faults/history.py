@@ -22,6 +22,7 @@ class SentCommand:
     cancelled: bool | None = None  # whether a cancel was answered 200, or 409
     must_fail: bool = False  # it always kills its worker, or the test ends its job
     collection: str = ITEMS
+    not_before: str | None = None  # the time for which it waits
     not_after: str | None = None  # its time limit
 
 

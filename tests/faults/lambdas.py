@@ -21,6 +21,7 @@ from botocore.retries.quota import RetryQuota
 from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 
+import jobpipe.domain.scheduled
 import jobpipe.runtime.aws
 import jobpipe.runtime.collections
 from jobpipe.domain.errors import ClaimUnusable, Unavailable
@@ -41,6 +42,7 @@ _CREDENTIALS = {
 }
 WORKER_TIMEOUT = 5
 STORED_TOGETHER = 2  # so that an event of three webhooks is stored in two steps
+SHARDS = ("0", "1")  # of the schedule: so few that most calls of a sweep find something
 SWEEP_PAGE = 2  # so that a sweep through few deliveries has several messages
 Answer = Callable[[str, AWSPreparedRequest], AWSResponse | None]
 Post = Callable[[Webhook, Delivery], DeliveryAttempt]
@@ -83,6 +85,7 @@ class Lambdas:
                 for name, stand_in in self._stand_ins().items():
                     if hasattr(module, name):
                         patches.enter_context(patch.object(module, name, stand_in))
+            patches.enter_context(patch.object(jobpipe.domain.scheduled, "SHARDS", SHARDS))
             patches.enter_context(patch.object(jobpipe.runtime.aws, "AwsClients", self._make_clients))
             patches.enter_context(patch.object(jobpipe.runtime.collections, "packaged_registry", registry))
             self.restart("api_lambda")
@@ -97,6 +100,7 @@ class Lambdas:
             "ThreadPoolExecutor": Inline,
             "packaged_registry": registry,
             "Poster": lambda *_: self._post,
+            "SHARDS": SHARDS,
             "SWEEP_PAGE": SWEEP_PAGE,
             "STORED_TOGETHER": STORED_TOGETHER,
         }

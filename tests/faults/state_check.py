@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,6 +49,7 @@ def check_state(world: World) -> bool:
     wrong = check_audit(world, unfinished, left)
     _require(not wrong, f"the audit finds {wrong}")
     if unfinished or left:
+        world.settle()
         _require(_check_all(world) == (set(), set()), "the repair does not repair everything")
     return not unfinished and not left
 
@@ -78,13 +80,18 @@ def _check_jobs(world: World, stored: Stored) -> set[str]:
             command.cancelled is None or command.cancelled == cancelled,
             "a cancel was answered with the wrong outcome",
         )
-        _require(command.cancelled is not None or not cancelled, "a job was cancelled without a request")
+        # Without a key, a command that waits and may not be stored is withdrawn.
+        withdrawn = command.not_before is not None and not command.accepted
+        _require(
+            command.cancelled is not None or not cancelled or withdrawn, "a job was cancelled without a request"
+        )
         if stored.jobs[job_id]["status"] == "failed":
             status = stored.jobs[job_id]["error"]["status"]
             # A command without a 202 may end as never queued (503).
             allowed = command.must_fail or status not in _NO_RULE or (status == 503 and not command.accepted)
             _require(allowed, f"a {command.operation} failed by no rule: {stored.jobs[job_id]['error']}")
         _check_time_limit(command, stored.jobs[job_id])
+        _check_schedule(command, stored.jobs[job_id])
         if command.withdrawn:
             _require(stored.jobs[job_id]["status"] == "failed", "a command that was not queued took effect")
         if command.must_fail:
@@ -103,6 +110,17 @@ def _check_time_limit(command: SentCommand, job: dict[str, Any]) -> None:
         _require(over.total_seconds() <= LONGEST_ATTEMPT, f"a command took effect {over} after its time")
 
 
+def _check_schedule(command: SentCommand, job: dict[str, Any]) -> None:
+    """Check that the job is in the schedule no more, and that it did not end before its time."""
+    _require(job.get("not_before") == command.not_before, f"a job waits until {job.get('not_before')}")
+    if job["status"] == "queued" and str(job.get("listed")).startswith("scheduled#"):
+        return  # its command was never stored, and nobody was answered
+    left = {"due", "due_shard", "message", "message_claim"} & set(job)
+    _require(not left, f"a job that does not wait has {left}")
+    early = command.not_before is not None and job["updated_at"] < command.not_before
+    _require(not early or job["status"] != "succeeded", "a command took effect before its time")
+
+
 def _is_too_late(job: dict[str, Any]) -> bool:
     return job["status"] == "failed" and str(job["error"]["type"]).endswith(":too-late")
 
@@ -115,7 +133,7 @@ def check_parked(world: World) -> None:
 def _steps(world: World, stored: Stored) -> list[Step]:
     """Return the commands that took effect or were refused by a rule, in the order of acceptance."""
     steps = []
-    for command in world.history.commands:
+    for command in _in_order(world.history.commands, stored):
         job = stored.jobs.get(command.job_id)
         if job is None or job["status"] in {*_UNFINISHED, "cancelled"} or _is_too_late(job):
             continue
@@ -125,6 +143,29 @@ def _steps(world: World, stored: Stored) -> list[Step]:
             sent = world.injector.times.get(command.job_id, {}).values()
             steps.append(Step(command, outcome, tuple(sorted({job["created_at"]}.union(*sent)))))
     return steps
+
+
+def _in_order(commands: Sequence[SentCommand], stored: Stored) -> list[SentCommand]:
+    """Return the commands in the order of their acceptance, but those that waited where they were due."""
+    ordered = [command for command in commands if not _waited(command, stored)]
+    waited = [command for command in commands if _waited(command, stored)]
+    # Each goes before the first that was accepted after its time.
+    for command in sorted(waited, key=lambda each: each.not_before or "", reverse=True):
+        later = [n for n, each in enumerate(ordered) if _accepted_at(each, stored) > (command.not_before or "")]
+        ordered.insert(later[0] if later else len(ordered), command)
+    return ordered
+
+
+def _waited(command: SentCommand, stored: Stored) -> bool:
+    job = stored.jobs.get(command.job_id)
+    was_scheduled = job is not None and command.not_before is not None and command.not_before > job["created_at"]
+    return was_scheduled and job is not None and "retries" not in job
+
+
+def _accepted_at(command: SentCommand, stored: Stored) -> str:
+    if _waited(command, stored):
+        return command.not_before or ""
+    return str(stored.jobs.get(command.job_id, {}).get("created_at", ""))
 
 
 def _outcome(world: World, command: SentCommand, job: dict[str, Any]) -> Outcome:

@@ -21,6 +21,7 @@ ROLES = {
     "api": "APIRole",
     "worker": "WorkerRole",
     "dead_letters": "DeadLettersRole",
+    "release": "ReleaseRole",
     "tell": "TellRole",
     "deliver": "DeliverRole",
 }

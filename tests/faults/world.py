@@ -15,6 +15,7 @@ from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import batch_from_row
+from scripts.audit.confirm import OVERDUE
 from scripts.audit.rows import is_allowance
 from tests.faults.emulator import CallFailed, Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
@@ -28,8 +29,10 @@ from tests.faults.receivers import Receivers
 from tests.faults.shelves import index_rows
 from tests.faults.virtual_time import Clock
 from tests.helpers.pipeline import Answer, Context
+from tests.helpers.rule_event import RULE_EVENT
 
 DEDUPLICATION_SECONDS = 5 * 60
+_BETWEEN_SWEEPS = 60
 _EVENT_QUEUES = (
     ("tell", "EventsQueueUrl"),
     ("deliver", "DeliveriesQueueUrl"),
@@ -339,10 +342,38 @@ class World:
             if self.poll("dead_letters", "DeadLettersQueueUrl") or self._poll_events():
                 continue
             if not self.waiting():
-                return
+                if not self._release_next():
+                    return
+                continue
             self.emulator.clock.sleep(pause)
             pause = min(pause * 2, DEDUPLICATION_SECONDS)
         raise AssertionError("the queue does not empty")
+
+    def settle_queue(self) -> None:
+        """Deliver the messages that are on the queue of commands now, once."""
+        while self.poll("work", "CommandsQueueUrl"):
+            pass
+
+    def release(self) -> None:
+        """Let a rule start the release."""
+        with self.injector.process("release") as process, suppress(ProcessDied):
+            self.lambdas.worker.release(RULE_EVENT, Context())
+        if process.died:
+            self.lambdas.restart("worker_lambda")
+
+    def _release_next(self) -> bool:
+        """Let time pass until the next job that waits is nearly due, and release; return whether one waits."""
+        due = [row["due"]["S"].partition("#")[0] for row in self._job_rows().values() if "due" in row]
+        if not due:
+            return False
+        seconds = datetime.fromisoformat(min(due)).timestamp() - self.emulator.clock.time()
+        if seconds < -OVERDUE.total_seconds():
+            # The command was never stored: no release can send it, but one cleans up if its job has ended.
+            self.release()
+            return due != [row["due"]["S"].partition("#")[0] for row in self._job_rows().values() if "due" in row]
+        self.emulator.clock.sleep(max(_BETWEEN_SWEEPS, seconds - _BETWEEN_SWEEPS))
+        self.release()
+        return True
 
     def _poll_events(self) -> bool:
         """Process a batch of each queue of events, if the stage has them; return whether there was one."""
@@ -439,6 +470,8 @@ class World:
             self.poll("work", "CommandsQueueUrl")
             self.poll("dead_letters", "DeadLettersQueueUrl")
             self._poll_events()
+        if any("due" in row for row in self._job_rows().values()):
+            self.release()
 
     def _visibility(self) -> int:
         """Return the longest visibility timeout of the queues."""

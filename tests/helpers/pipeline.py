@@ -26,13 +26,15 @@ from tests.helpers.memory.allowances import MemoryAllowances
 from tests.helpers.memory.documents import MemoryCollections, MemoryDocuments, MemoryIndexStates, MemoryItems
 from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.memory.groups import MemoryGroups
-from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs, MemoryRecentJobs
+from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs, MemoryRecentJobs, MemorySchedule
 from tests.helpers.memory.queues import MemoryBacklog, MemoryParked, MemoryQueue
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
 from worker_lambda.chalicelib.command_consumer import command_consumer
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.consumer import Consumer
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
+from worker_lambda.chalicelib.releasing.services import ReleaseServices
+from worker_lambda.chalicelib.releasing.sweep import sweep
 from worker_lambda.chalicelib.services import Services as WorkerServices
 
 
@@ -89,6 +91,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
         self.batches = MemoryBatches(self.jobs)
+        self.schedule = MemorySchedule(self.jobs)
         self.collections = MemoryCollections(self.jobs)
         known: dict[str, Any] = {"registry": self.registry, "open_collection": self.collections.open}
         self.stores = Stores(self.jobs, self.items, self.documents, **known)
@@ -179,6 +182,11 @@ class Pipeline:
         answer = consume_batch(records, self.dead_letter_consumer())
         self.queue.acknowledge(records, answer)
         return answer
+
+    def release(self) -> int:
+        """Release what is due, and what becomes due while the sweep waits; return the number of commands."""
+        services = ReleaseServices(self.schedule, self.documents, self.queue)
+        return sweep(services, lambda: 180.0)
 
     def command_consumer(self) -> Consumer:
         return command_consumer(self.worker_services(), self._seconds_left)

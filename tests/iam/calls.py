@@ -7,7 +7,7 @@ from typing import Any
 
 Permission = tuple[str, str]  # action, resource as a template writes it
 _WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
-_PREFIXES = ("items/", "collections/", "claims/")
+_PREFIXES = ("items/", "collections/", "claims/", "scheduled/")
 
 
 def operations(action: str) -> set[str]:

@@ -13,6 +13,7 @@ _FUNCTIONS = {
     "APIRole": "The API",
     "WorkerRole": "The worker",
     "DeadLettersRole": "The dead-letter consumer",
+    "ReleaseRole": "The function that releases scheduled commands",
     "TellRole": "The function that tells the ends of jobs",
     "DeliverRole": "The function that delivers events",
 }

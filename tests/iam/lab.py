@@ -8,7 +8,7 @@ import secrets
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +17,13 @@ import tenacity
 
 from infra.keys.api_keys import FIRST_OWNER
 from infra.stage.names import app_stack
-from jobpipe.domain.clock import now
+from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.command_parsing import parse_command
 from jobpipe.domain.commands import Command, CreateItem
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.job import Job, new_job
 from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.scheduled import let_wait
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.aws_stores import Stores
 from jobpipe.stores.dynamodb_collections import DynamoDbCollection
@@ -33,6 +34,7 @@ from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from jobpipe.stores.s3_documents import S3Documents
 from tests.helpers.deployed import Stage, unique
+from tests.helpers.rule_event import RULE_EVENT
 from tests.helpers.shop import order, shop
 from tests.iam.grants import Grant, policy_without, template_grants
 from worker_lambda.chalicelib.apply_command import apply_command
@@ -41,6 +43,7 @@ FUNCTIONS = {
     "APIRole": "api_function",
     "WorkerRole": "worker_function",
     "DeadLettersRole": "dead_letters_function",
+    "ReleaseRole": "release_function",
     "TellRole": "events_function",
     "DeliverRole": "deliveries_function",
 }
@@ -90,6 +93,11 @@ class Lab:
         functions = stage.aws("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        events = stage.aws("events")
+        for rule in events.list_rules()["Rules"]:
+            events.disable_rule(Name=rule["Name"])
+        # It tries what fails again as long as it has time.
+        functions.update_function_configuration(FunctionName=self.resources["release_function"], Timeout=25)
 
     def _role(self, role: str) -> Role:
         app = next(grant.app for grant in template_grants() if grant.role == role)
@@ -155,6 +163,17 @@ class Lab:
         assert self.stores.jobs.put_new(job, now()) is None
         return job
 
+    def let_wait(self, command: Command) -> Job:
+        """Return a scheduled job of the stage's caller that is due; put its command, if it waits in the bucket."""
+        accepted = now() - timedelta(minutes=2)
+        command = replace(command, not_before=rfc3339(accepted + timedelta(minutes=1)))
+        job = let_wait(new_job(command, FIRST_OWNER, None, accepted, timedelta(days=1)), command, "test")
+        assert self.stores.jobs.put_new(job, now()) is None
+        assert job.waiting is not None
+        if job.waiting.claim is not None:
+            self.stores.documents.put(job.waiting.claim, json.dumps(command.to_raw()))
+        return job
+
     def create_item(self, **more: Any) -> StoredItem:
         """Return an item that an earlier command has created."""
         command = new_item(**more)
@@ -199,6 +218,10 @@ class Lab:
     def claims(self, job_id: str) -> int:
         """Return the number of claim checks of the job."""
         return len(self.stage.keys(f"claims/{job_id}/"))
+
+    def commands(self, job_id: str) -> int:
+        """Return the number of commands of the job that wait in the bucket."""
+        return len(self.stage.keys(f"scheduled/{job_id}/"))
 
     def waiting(self, queue: str) -> int:
         """Return the number of messages on the queue, including those in flight and delayed."""
@@ -248,6 +271,13 @@ class Lab:
     def run_deliverer(self, *records: dict[str, Any]) -> bool:
         """Invoke the function that delivers; return whether messages of the batch are to be redelivered."""
         return self._invoke("deliveries_function", records)
+
+    def release(self) -> None:
+        """Invoke the function that releases what is due."""
+        answer = self.stage.aws("lambda").invoke(
+            FunctionName=self.resources["release_function"], Payload=json.dumps(RULE_EVENT)
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     def _invoke(self, function: str, records: Sequence[dict[str, Any]]) -> bool:
         answer = self.stage.aws("lambda").invoke(

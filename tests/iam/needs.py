@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.iam.lab import Lab
-from tests.iam.scenarios import api, collections, dead_letters, telling, webhooks, worker
+from tests.iam.scenarios import api, collections, dead_letters, release, telling, webhooks, worker
 
 Key = tuple[str, str, str]  # role, Sid, action
 _Scenario = Callable[[Lab], str]
@@ -305,6 +305,12 @@ NEEDS: dict[Key, Need] = {
         "the claim check of a command that could not be queued is not deleted",
         also_removed=("sqs:SendMessage",),
     ),
+    ("APIRole", "LetCommandsWait", "s3:PutObject"): Need(
+        api.post_a_huge_command_that_waits,
+        "202, commands 1",
+        "503, commands 0",
+        "no command of more than 16 KB is scheduled",
+    ),
     ("APIRole", "MissClaims", "s3:ListBucket"): Need(
         api.replay_a_huge_item_whose_message_was_never_sent,
         "202, claims 1, 1 queued",
@@ -393,6 +399,49 @@ NEEDS: dict[Key, Need] = {
         "failed, documents 0",
         "failed, returned, documents 1",
         "the documents of interrupted attempts are not found, and not deleted",
+    ),
+    # --- the release of scheduled commands
+    ("ReleaseRole", "ReadSchedule", "dynamodb:Query"): Need(
+        release.release, "queued, 1 on the queue", "scheduled, 0 on the queue", "no scheduled command is released"
+    ),
+    ("ReleaseRole", "MarkJobs", "dynamodb:BatchGetItem"): Need(
+        release.release, "queued, 1 on the queue", "scheduled, 0 on the queue", "no scheduled command is released"
+    ),
+    ("ReleaseRole", "MarkJobs", "dynamodb:UpdateItem"): Need(
+        release.release,
+        "queued, 1 on the queue",
+        "scheduled, 1 on the queue",
+        "released jobs are shown as scheduled, and their messages are sent again each minute",
+    ),
+    ("ReleaseRole", "SendCommandsTogether", "sqs:SendMessageBatch"): Need(
+        release.release,
+        "queued, 1 on the queue",
+        "scheduled, 0 on the queue",
+        "on an emulator no scheduled command is released; AWS requires sqs:SendMessage",
+    ),
+    ("ReleaseRole", "TakeCommands", "s3:GetObject"): Need(
+        release.release_a_large_command,
+        "queued, commands 0, claims 1",
+        "scheduled, commands 1, claims 0",
+        "no scheduled command of more than 16 KB is released",
+    ),
+    ("ReleaseRole", "TakeCommands", "s3:DeleteObject"): Need(
+        release.release_a_large_command,
+        "queued, commands 0, claims 1",
+        "queued, commands 1, claims 1",
+        "commands of more than 16 KB stay in the bucket when they are released",
+    ),
+    ("ReleaseRole", "KeepClaims", "s3:PutObject"): Need(
+        release.release_a_large_command,
+        "queued, commands 0, claims 1",
+        "scheduled, commands 1, claims 0",
+        "no scheduled command of more than 16 KB is released",
+    ),
+    ("ReleaseRole", "KeepClaims", "s3:DeleteObject"): Need(
+        release.release_a_cancelled_large_command,
+        "cancelled, commands 0, claims 0",
+        "cancelled, commands 0, claims 1",
+        "the claim check that an interrupted release has put for a cancelled job is not deleted",
     ),
     # --- events
     ("WorkerRole", "TellEndsTogether", "sqs:SendMessageBatch"): Need(
@@ -566,6 +615,11 @@ UNTESTED: dict[tuple[str, str], str] = {
     ("MissResults", "s3:ListBucket"): (
         "with it S3 answers 404 for a result that is lost. Without it S3 answers 403, which is taken for an outage,"
         " so that the end of the job is never told, instead of without its result. The emulator answers 404 anyhow"
+    ),
+    ("SendCommands", "sqs:SendMessage"): _BATCHES.format("no scheduled command is released"),
+    ("MissCommands", "s3:ListBucket"): (
+        "with it S3 answers 404 for a command that was never stored. Without it S3 answers 403, which is taken for"
+        " an outage, so that no other command of its document is released. The emulator answers 404 anyhow"
     ),
     ("TellEnds", "sqs:SendMessage"): _BATCHES.format("no end of a job is told, and its message is redelivered"),
     ("ReplayDeliveries", "sqs:SendMessage"): _BATCHES.format("no webhook can be tested, and no event replayed"),

@@ -68,7 +68,7 @@ def probes(lab: Lab) -> Iterator[Probe]:
         "another stage's table": "jobpipe-another-jobs",
     }.items():
         yield from _table_probes(resource, table)
-    for index in ("lists", "recent", "trouble"):
+    for index in ("lists", "due", "recent", "trouble"):
         yield from _read_probes(
             f"table/${{JobsTable}}/index/{index}", {"TableName": resources["jobs_table"], "IndexName": index}
         )
@@ -89,6 +89,7 @@ def probes(lab: Lab) -> Iterator[Probe]:
         "${DocumentsBucket}/items/*": {"Bucket": bucket, "Key": "items/none"},
         "${DocumentsBucket}/collections/*": {"Bucket": bucket, "Key": "collections/none"},
         "${DocumentsBucket}/claims/*": {"Bucket": bucket, "Key": "claims/none"},
+        "${DocumentsBucket}/scheduled/*": {"Bucket": bucket, "Key": "scheduled/none"},
         "${DocumentsBucket}/*": {"Bucket": bucket, "Key": "none"},
         "${ArtifactsBucket}/*": {"Bucket": bucket.replace("-documents-", "-artifacts-"), "Key": "none"},
         "another stage's documents": {"Bucket": lab.other_bucket, "Key": "items/none"},

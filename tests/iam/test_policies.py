@@ -21,7 +21,7 @@ from tests.infra.rendered import rendered
 NARROW = re.compile(
     r"\$\{(Commands|DeadLetters|Parked|Events|Deliveries|DeliveriesLater)QueueArn\}"
     r"|table/\$\{(Jobs|Items|Names|Collections|Lookups|Webhooks)Table\}(/index/[a-z]+)?"
-    r"|\$\{DocumentsBucket\}(/(items|collections|claims)/\*)?"
+    r"|\$\{DocumentsBucket\}(/(items|collections|claims|scheduled)/\*)?"
     r"|\$\{\w+LogGroup\.Arn\}"
     r"|\$\{(EncryptionKey|EventBus)\}"
 )

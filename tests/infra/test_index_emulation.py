@@ -145,7 +145,7 @@ def test_a_stage_of_an_earlier_release_lists_earlier_and_later_failures(tmp_path
         jobs, job = DynamoDbJobs(clients, table, timedelta(days=7)), _job()
         jobs.put_new(job, now())
         jobs.fail(job.ref, {"status": 409}, now())
-        listed = jobs.failed_or_retrying("alice", Status.FAILED, 10, None, now()).jobs
+        listed = jobs.listed("alice", Status.FAILED, 10, None, now()).jobs
         assert [each.job_id for each in listed] == [job.job_id, row["job_id"]["S"]]
         recent = DynamoDbRecentJobs(clients, table).page("alice", EVERY_JOB, 10, None, now()).jobs
         assert [each.job_id for each in recent] == [job.job_id], "the other was accepted without a shard"

@@ -11,6 +11,7 @@ from infra.packaging.package import package_all
 from infra.templates.sources import Template, foundation_for, read_template
 from jobpipe.domain import limits
 from jobpipe.domain.events.schedule import ATTEMPT_SECONDS
+from worker_lambda.chalicelib.releasing import sweep
 from worker_lambda.chalicelib.telling.deliver import RESERVE_SECONDS
 
 COMMANDS = {"CommandsQueue", "DeadLettersQueue"}
@@ -72,7 +73,8 @@ def test_the_fifo_queues_hide_a_batch_for_six_worker_time_outs(foundation: Templ
 def test_the_functions_of_the_worker_end_at_its_time_out(foundation: Template, worker: Template) -> None:
     functions = of_kind("AWS::Lambda::Function", worker)
     by_handler = {function["Handler"]: function for function in functions.values()}
-    assert set(by_handler) == {"app.work", "app.dead_letters", "app.tell", "app.deliver"}
+    assert set(by_handler) == {"app.work", "app.dead_letters", "app.tell", "app.deliver", "app.release"}
+    del by_handler["app.release"]
     del by_handler["app.deliver"]
     for function in by_handler.values():
         assert function["Timeout"] == {"Ref": "WorkerTimeout"}
@@ -80,6 +82,15 @@ def test_the_functions_of_the_worker_end_at_its_time_out(foundation: Template, w
     default = str(worker["Parameters"]["WorkerTimeout"]["Default"])
     assert default == foundation["Parameters"]["WorkerTimeout"]["Default"]
     assert default in allowed(foundation, "WorkerTimeout")
+
+
+def test_a_release_has_time_for_what_becomes_due(worker: Template) -> None:
+    release = of_kind("AWS::Lambda::Function", worker)["Release"]
+    latest = sweep.AHEAD + sweep.NEXT_SWEEP + sweep.SETTLES
+    assert release["Timeout"] > latest.total_seconds() + sweep.RESERVE_SECONDS
+    (rule,) = of_kind("AWS::Events::Rule", worker).values()
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert sweep.AHEAD >= 2 * sweep.OWN, "if an invocation dies, the one before it releases what is due"
 
 
 def test_a_delivery_has_time_for_an_attempt_and_its_calls(foundation: Template, worker: Template) -> None:

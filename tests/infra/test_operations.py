@@ -76,7 +76,8 @@ def test_an_alarm_and_its_end_are_published_to_the_topic(name: str) -> None:
     alarm = ALARMS[name]
 
     assert alarm["AlarmActions"] == alarm["OKActions"] == ["Topic"]
-    assert alarm["TreatMissingData"] == "notBreaching"
+    # Only of a function that must be started each minute does it mean something that there are no values.
+    assert alarm["TreatMissingData"] == ("breaching" if name == "ReleaseNotStarted" else "notBreaching")
     assert "Metrics" not in alarm, "emulators do not evaluate metric math"
     assert alarm["Period"] % 60 == 0
     assert alarm["Period"] * alarm["EvaluationPeriods"] <= 86_400, "CloudWatch allows no longer time"
@@ -114,6 +115,8 @@ def test_the_list_of_alarms() -> None:
         "delivery-age",
         "later-deliveries",
         "webhooks-paused",
+        "late-releases",
+        "release-not-started",
         *(f"{function}-function-{kind}" for function in FUNCTIONS for kind in ("errors", "throttles")),
     }
 
@@ -138,6 +141,7 @@ def test_a_stage_without_events_has_no_alarms_of_them() -> None:
         ("RequestTime", "RequestTimeMs"),
         ("Outages", "InterruptedLimit"),
         ("EventAge", "EventAgeSeconds"),
+        ("LateReleases", "ReleaseDelaySeconds"),
         ("DeliveryAge", "EventAgeSeconds"),
     ],
 )
@@ -187,7 +191,7 @@ def test_the_dashboard_is_valid_for_cloudwatch() -> None:
     for namespace, metric, dimensions, options in lines():
         assert all(isinstance(each, str) for each in (namespace, metric, *dimensions, *dimensions.values()))
         assert set(options) <= {"label", "stat"}
-        assert re.fullmatch(r"Sum|Average|Maximum|p\d\d", options.get("stat", "Sum"))
+        assert re.fullmatch(r"Sum|Average|Maximum|SampleCount|p\d\d", options.get("stat", "Sum"))
 
 
 def test_the_dashboard_shows_exactly_the_custom_metrics() -> None:

@@ -175,7 +175,8 @@ def test_a_roles_permissions_for_claims_are_for_claims_only(app: str, role: str,
             prefix = statement["Resource"]["Fn::Sub"].partition("${DocumentsBucket}/")[2]
             objects.setdefault(prefix, set()).update(_actions(statement))
     assert objects["claims/*"] == claims
-    assert set(objects) == {"items/*", "collections/*", "claims/*"}
+    waiting = {"scheduled/*"} if role == "APIRole" else set()
+    assert set(objects) == {"items/*", "collections/*", "claims/*", *waiting}
 
 
 def test_jobs_are_queried_by_their_lists_only() -> None:
@@ -191,6 +192,8 @@ def test_jobs_are_queried_by_their_lists_only() -> None:
     }
     properties = rendered("foundation", JobLists="on").of_type("AWS::DynamoDB::Table")["JobsTable"]
     indexes = {index["IndexName"]: index for index in properties["GlobalSecondaryIndexes"]}
+    due = indexes.pop("due")
+    assert due["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     assert {query["Resource"]["Fn::Sub"].rpartition(":")[2] for query in queries} == {
         f"table/${{JobsTable}}/index/{name}" for name in indexes
     }
@@ -224,7 +227,10 @@ def test_a_function_is_invoked_by_its_own_source_only() -> None:
     (allowed,) = rendered("api").of_type("AWS::Lambda::Permission").values()
     assert allowed["Principal"] == "apigateway.amazonaws.com"
     assert allowed["SourceArn"] == "arn:aws:execute-api:eu-central-1:111122223333:RestAPI/*"
-    for name in ("foundation", "worker", "operations"):
+    (allowed,) = rendered("worker").of_type("AWS::Lambda::Permission").values()
+    assert (allowed["FunctionName"], allowed["Principal"]) == ("Release", "events.amazonaws.com")
+    assert allowed["SourceArn"] == "ReleaseReleaseEvent.Arn"
+    for name in ("foundation", "operations"):
         assert rendered(name).of_type("AWS::Lambda::Permission") == {}
     for app in ("api", "worker"):
         assert rendered(app).of_type("AWS::Lambda::Url") == {}

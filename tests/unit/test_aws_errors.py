@@ -81,7 +81,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("s3", "get_object", lambda s: s.documents.get_by_key("k")),
     ("dynamodb", "update_item", lambda s: s.jobs.begin_attempt(REF, 0, NOW)),
     ("dynamodb", "update_item", lambda s: s.jobs.record_interruption(REF, {"status": 503}, 0, 1, NOW)),
-    ("dynamodb", "query", lambda s: s.jobs.failed_or_retrying("alice", Status.FAILED, 1, None, NOW)),
+    ("dynamodb", "query", lambda s: s.jobs.listed("alice", Status.FAILED, 1, None, NOW)),
     ("sqs", "send_message", lambda s: s.queue.send(Envelope("{}", "g", "d"))),
     ("sqs", "delete_message", lambda s: s.queue.delete(["r"])),
     ("sqs", "change_message_visibility", lambda s: s.queue.postpone([("r", 1)])),

@@ -64,9 +64,9 @@ def test_a_cancel_whose_response_was_lost_succeeds(pipeline: Pipeline, monkeypat
     job_id = accept(pipeline)
     cancel = pipeline.jobs.cancel
 
-    def twice(ref: JobRef, at: datetime) -> Job:
-        cancel(ref, at)
-        return cancel(ref, at)
+    def twice(ref: JobRef, at: datetime, **options: bool) -> Job:
+        cancel(ref, at, **options)
+        return cancel(ref, at, **options)
 
     monkeypatch.setattr(pipeline.jobs, "cancel", twice)
     assert pipeline.request("DELETE", f"/jobs/{job_id}").status == 200

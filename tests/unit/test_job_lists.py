@@ -33,7 +33,7 @@ def test_entries_with_the_same_time_are_sorted_by_id_and_none_is_lost(stubbed: S
         for place, _source in enumerate(sources("alice")):
             rows = [entry(job_id) for job_id in ids] if place == 1 else []
             stubbed.dynamodb.add_response("query", {"Items": rows})
-        page = stubbed.jobs.failed_or_retrying("alice", Status.FAILED, 1, after, NOW)
+        page = stubbed.jobs.listed("alice", Status.FAILED, 1, after, NOW)
         seen += [job.job_id for job in page.jobs]
         after = page.next_after
     assert seen == sorted(ids, reverse=True)
@@ -48,7 +48,7 @@ def test_a_partition_is_read_only_as_far_as_a_page_needs(stubbed: Stubbed) -> No
         stubbed.dynamodb.add_response("query", {"Items": rows, **last})
         if rows:
             stubbed.dynamodb.add_response("query", {"Items": []})  # whether more have failed at this time
-    page = stubbed.jobs.failed_or_retrying("alice", Status.FAILED, 2, None, NOW)
+    page = stubbed.jobs.listed("alice", Status.FAILED, 2, None, NOW)
     assert [job.job_id for job in page.jobs] == [f"{n:032x}" for n in (3, 2)]
 
 
@@ -60,7 +60,7 @@ def test_a_malformed_row_does_not_hide_its_neighbours(stubbed: Stubbed, caplog: 
     for row in rows:
         for place, _source in enumerate(sources("alice")):
             stubbed.dynamodb.add_response("query", {"Items": [good, row] if place == 1 else []})
-        page = stubbed.jobs.failed_or_retrying("alice", Status.FAILED, 100, None, NOW)
+        page = stubbed.jobs.listed("alice", Status.FAILED, 100, None, NOW)
         assert [job.job_id for job in page.jobs] == ["a" * 32], row
     logged = [vars(record)["job_id"] for record in caplog.records if record.message == "malformed row"]
     assert logged == ["b" * 32] * (len(rows) - 1), "an entry without a status is stale"

@@ -20,9 +20,9 @@ from jobpipe.domain.errors import JobListOff
 from jobpipe.domain.job import Job, Status, new_job
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.dynamodb_job_lists import MOST_EXAMINED, JobLists, place_in_list
+from jobpipe.stores.dynamodb_job_lists import MOST_EXAMINED, JobLists
 from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
-from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row
+from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row, place_in_list
 from tests.calls.units import index_units
 from tests.helpers.job_table import JobTable
 from tests.helpers.pipeline import Pipeline
@@ -34,6 +34,8 @@ TROUBLED = (Status.FAILED, Status.RETRYING)
 
 def job_of(number: int, **values: Any) -> Job:
     job = new_job(DeleteItem("i"), "alice", None, NOW, RETENTION)
+    if values.get("status") is Status.SCHEDULED:
+        values["not_before"] = rfc3339(NOW + timedelta(days=1))
     # Consecutive ids are in different shards, and their order is not that of the times.
     return replace(job, job_id=f"{number * 7919 % 65536:028x}{number:04x}", **values)
 

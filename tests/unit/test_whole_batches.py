@@ -102,9 +102,9 @@ def test_the_last_command_of_an_item_is_cancelled_first(
     order: list[str] = []
     cancel_one = pipeline.jobs.cancel
 
-    def noted(ref: JobRef, at: datetime) -> Job:
+    def noted(ref: JobRef, at: datetime, **options: bool) -> Job:
         order.append(ref.job_id)
-        return cancel_one(ref, at)
+        return cancel_one(ref, at, **options)
 
     monkeypatch.setattr(pipeline.jobs, "cancel", noted)
     assert cancel(pipeline, batch).json["counts"]["cancelled"] == 3
@@ -154,10 +154,10 @@ def test_a_fault_at_one_job_leaves_the_others_cancelled(
     batch = post(pipeline, create("Tent"), create("Yurt"))
     cancel_one, broken = pipeline.jobs.cancel, batch.json["entries"][1]["job"]["id"]
 
-    def cancel_or_break(ref: Any, at: Any) -> Any:
+    def cancel_or_break(ref: Any, at: Any, **options: bool) -> Any:
         if ref.job_id == broken:
             raise ZeroDivisionError
-        return cancel_one(ref, at)
+        return cancel_one(ref, at, **options)
 
     monkeypatch.setattr(pipeline.jobs, "cancel", cancel_or_break)
     answer = cancel(pipeline, batch)
@@ -169,9 +169,9 @@ def test_a_cancel_of_a_batch_ends_in_time(pipeline: Pipeline, monkeypatch: pytes
     batch = post(pipeline, *(create(f"Tent {n}") for n in range(3)))
     cancel_one = pipeline.jobs.cancel
 
-    def slow(ref: Any, at: Any) -> Any:
+    def slow(ref: Any, at: Any, **options: bool) -> Any:
         pipeline.context.milliseconds -= 10_000
-        return cancel_one(ref, at)
+        return cancel_one(ref, at, **options)
 
     monkeypatch.setattr(pipeline.jobs, "cancel", slow)
     answer = cancel(pipeline, batch)

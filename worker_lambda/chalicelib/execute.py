@@ -22,6 +22,7 @@ from jobpipe.domain.errors import (
 )
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.missing_objects import may_become_visible
+from jobpipe.domain.not_before import is_due
 from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.domain.violations import within_a_row
 from jobpipe.runtime.deadline import leaving
@@ -62,6 +63,10 @@ def execute(
     except UndecodableMessage as error:
         park(delivery, error, "commands", services)
         return
+    if not is_due(message.not_before, now()):
+        # Its message is sent when it is due, so this clock is behind the other one. Nothing is recorded: it comes
+        # again in a second, and so do those behind it.
+        raise NotDueYet(f"The command must not take effect before {message.not_before}.")
     execution = Execution(message, delivery, services, seconds_left)
     meter.add(COMMAND_AGE, execution.age)
     try:
@@ -76,6 +81,10 @@ def execute(
         if message.job in leftovers:
             remove_uncommitted(message.job, message.item, services)
     execution.log(outcome, time.perf_counter() - started)
+
+
+class NotDueYet(Exception):
+    """The command is not due by the clock of this process, and SQS must deliver its message again."""
 
 
 class Execution:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from jobpipe.domain.clock import now
 from jobpipe.domain.commands import (
     Command,
     CreateItem,
@@ -24,6 +25,7 @@ from jobpipe.domain.errors import Refusal, UndecodableMessage
 from jobpipe.domain.group import End, Failure, Unit
 from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.not_before import is_due
 from jobpipe.domain.queue_message import QueueMessage, decode_message
 from jobpipe.domain.violations import within_a_row
 
@@ -193,6 +195,8 @@ def run_of(deliveries: Sequence[Delivery], services: Services, seconds_left: Cal
         command = message.content
         if run.steps and message.item != run.item:
             break  # ids are callers' texts, and two documents can have one message group
+        if not is_due(message.not_before, now()):
+            break
         # DynamoDB takes a row only once in a transaction. A second message of a job is processed after the commit.
         if not isinstance(command, GROUPED) or message.retry_of is not None or message.job.job_id in seen:
             break

@@ -1,6 +1,6 @@
 // One batch: the number of its commands in each state, and each command.
 
-const STATES = ["queued", "retrying", "succeeded", "failed", "cancelled", "refused", "expired"];
+const STATES = ["scheduled", "queued", "retrying", "succeeded", "failed", "cancelled", "refused", "expired"];
 let openBatch = null; // its id
 let batchDone = false;
 

@@ -47,6 +47,7 @@ function renderJob(job) {
     ["Attempts", String(job.attempts)],
     ...job.retries ? [["Retries", String(job.retries)]] : [],
     ["Accepted", clock(job.created_at)],
+    ...job.not_before ? [["Not before", clock(job.not_before)]] : [],
     ...job.not_after ? [["Not after", clock(job.not_after)]] : [],
     [job.done ? "Ended" : "Changed", clock(job.updated_at)],
     ...job.etag ? [["Version", code(job.etag)]] : [],
@@ -106,6 +107,7 @@ function timeline(job) {
       steps.push(step(each.status, last ? job.updated_at : each.updated_at, each.attempts > 1 ? `${title} at attempt ${each.attempts}` : title, more));
     }
   });
+  if (job.status === "scheduled") steps.push(el("li", { class: "scheduled now" }, el("strong", {}, "Waiting for its time"), el("div", { class: "dim" }, "until ", clock(job.not_before))));
   if (job.status === "queued") steps.push(el("li", { class: "queued now" }, el("strong", {}, "Waiting in the queue"), el("div", { class: "dim" }, "since ", when(job.updated_at))));
   if (job.status === "retrying") steps.push(el("li", { class: "retrying now" }, el("strong", {}, "Between two attempts")));
   return steps;

@@ -1,4 +1,4 @@
-// The overview: the jobs sent from this tab, and the caller's failed or retrying jobs.
+// The overview: the jobs sent from this tab, and the caller's scheduled, failed or retrying jobs.
 
 const LIST_PAUSE = 10;
 let listed = [], listedNext = null, listedPages = 1;
@@ -7,7 +7,7 @@ const cellsOf = (job) => [
   [job.status, () => badge(job.status)],
   [JSON.stringify([job.operation, job.label, job.item_id, job.error, several()]), () => commandCell(job)],
   [`${job.attempts} ${job.retries}`, () => job.retries ? `${job.attempts}, retried ${job.retries}×` : String(job.attempts), "wide"],
-  [job.updated_at, () => when(job.updated_at)],
+  [job.not_before ?? job.updated_at, () => job.status === "scheduled" ? clock(job.not_before) : when(job.updated_at)],
 ];
 
 function commandCell(job) {
@@ -42,7 +42,7 @@ async function readListed() {
     if (status !== listedStatus()) return 0;
     listed = found;
     listedNext = path;
-    setText("listed-text", status === "failed" ? "No job has failed." : "No job is between two attempts.");
+    setText("listed-text", status === "failed" ? "No job has failed." : status === "scheduled" ? "No job waits for its time." : "No job is between two attempts.");
   } catch (error) {
     setText("listed-text", messageOf(error));
     throw error;

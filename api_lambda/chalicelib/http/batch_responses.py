@@ -12,7 +12,7 @@ from jobpipe.domain.batch import Batch
 from jobpipe.domain.errors import NotFound, Problem
 from jobpipe.domain.job import UNFINISHED, Job, Status
 
-from .job_responses import JSON, retry_after
+from .job_responses import JSON, retry_after, retry_when_due
 from .request_and_response import HttpResponse
 
 EXPIRED, REFUSED = "expired", "refused"
@@ -64,7 +64,12 @@ def batch_response(
     )
     response = HttpResponse(http_status, body, {"Content-Type": JSON}, {"batch_id": batch.batch_id})
     if not done:
-        response.headers["Retry-After"] = retry_after(max(job.updated_at for job in jobs.values()))
+        unfinished = [job for job in jobs.values() if not job.status.done]
+        waiting = [job.not_before for job in unfinished if job.status is Status.SCHEDULED and job.not_before]
+        if len(waiting) == len(unfinished):
+            response.headers["Retry-After"] = retry_when_due(min(waiting))
+        else:
+            response.headers["Retry-After"] = retry_after(max(job.updated_at for job in jobs.values()))
     return response
 
 
@@ -79,6 +84,8 @@ def _job(job: Job) -> dict[str, Any]:
         "item_id": job.item_id,
         "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
     }
+    if job.not_before is not None:
+        members["not_before"] = job.not_before
     if job.not_after is not None:
         members["not_after"] = job.not_after
     if job.error is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -19,6 +20,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 _LONGEST_POLL_DELAY = 30
+_LONGEST_DELAY_UNTIL_DUE = 3600
 _AGE_DIVISOR = 4
 
 
@@ -31,9 +33,17 @@ def job_response(status: int, job: Job, documents: DocumentStore, *, with_owner:
     """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read."""
     text = job_json(job, documents, with_owner=with_owner)
     response = HttpResponse(status, text, {"Content-Type": JSON}, _ids(job))
-    if not job.status.done:
+    if job.status is Status.SCHEDULED and job.not_before is not None:
+        response.headers["Retry-After"] = retry_when_due(job.not_before)
+    elif not job.status.done:
         response.headers["Retry-After"] = retry_after(job.updated_at)
     return response
+
+
+def retry_when_due(not_before: str) -> str:
+    """Return the Retry-After header of a resource that waits until this time (RFC 3339)."""
+    seconds = math.ceil((datetime.fromisoformat(not_before) - now()).total_seconds())
+    return str(min(max(1, seconds), _LONGEST_DELAY_UNTIL_DUE))
 
 
 def retry_after(changed_at: str) -> str:

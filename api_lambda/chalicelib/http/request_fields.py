@@ -36,6 +36,8 @@ MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
 LISTED_STATUSES = (Status.FAILED, Status.RETRYING)
+"""The statuses whose jobs operators see, whoever the owner is."""
+STATUSES_WITH_LISTS = (Status.SCHEDULED, *LISTED_STATUSES)
 """The statuses whose jobs every stage lists; the others are in the list of all jobs only."""
 
 # RFC 9110, section 8.3.1. No character matches in two ways, so the expressions do not backtrack.
@@ -48,7 +50,7 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _ITEM_CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID, as items are named
 _INDEX_CURSOR = re.compile(rf"[0-9T:.-]{{1,32}}Z#{_ITEM_CURSOR.pattern}")
-_JOB_CURSOR = re.compile(r"(failed|retrying|all)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
+_JOB_CURSOR = re.compile(r"(scheduled|failed|retrying|all)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
 _SHARD = rf"(?:{OWNER.pattern}|{UNNAMED_OWNER.pattern})(?:#[0-9])?"
 _PLACE = rf"[0-9a-f]{{32}}\|{_SHARD}\|(?:failed|retrying)#[0-9T:.-]{{1,32}}Z"
 _ALL_OWNERS_CURSOR = rf"lists\|{_PLACE}|trouble(?:\|{_PLACE})?"  # compiled when it is first used

@@ -1,4 +1,4 @@
-"""Accept a command: store its job, store its claim check if it is large, send its message."""
+"""Accept a command: store its job, store its claim check if it is large, send its message if it is due."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from jobpipe.domain.commands import Command, CreateItem, UpsertItem, with_item_i
 from jobpipe.domain.errors import IdempotencyKeyReused, JobEnded, Unavailable
 from jobpipe.domain.job import Job, Status, new_job
 from jobpipe.domain.queue_message import Envelope, QueueMessage, named_by_claim, seal
+from jobpipe.domain.scheduled import let_wait
 
 from ..services import Services
-from .time_limits import check_time_limit
+from .schedule import store_command, withdraw
+from .time_limits import check_times
 
 
 def submit(
     command: Command, *, owner: str, idempotency_key: str | None, request_id: str, services: Services
 ) -> Job:
-    """Return the command's job, whose message is in SQS; raise Unavailable if that is not certain.
+    """Return the command's job, whose message is in SQS or waits; raise Unavailable if that is not certain.
 
     If the caller has used the Idempotency-Key for the same command before, return the job of that request; raise
     IdempotencyKeyReused if the command was another one.
     """
     at = now()
     job = new_job(command, owner, idempotency_key, at, services.job_retention)
-    check_time_limit(command, job, services, at, has_key=idempotency_key is not None)
+    check_times(command, job, services, at, has_key=idempotency_key is not None)
+    job = let_wait(job, command, request_id)
     # A crash after this put breaks no promise, since the caller has no 202. With a key, the repeated request finds
     # the job here and sends its message; without one, the row expires.
     earlier = services.jobs.put_new(job, now())
@@ -39,6 +42,8 @@ def submit(
         job = earlier
         if isinstance(command, CreateItem | UpsertItem):
             command = with_item_id(command, earlier.item_id)
+    if job.status is Status.SCHEDULED:
+        return _scheduled(job, command, services, replayed=earlier is not None, has_key=idempotency_key is not None)
     message = QueueMessage.of(job, command, request_id)
     envelope = seal(message)
     try:
@@ -56,9 +61,19 @@ def submit(
     return job
 
 
+def _scheduled(job: Job, command: Command, services: Services, *, replayed: bool, has_key: bool) -> Job:
+    """Return a scheduled job, whose command is stored; raise Unavailable if that is not certain."""
+    try:
+        return store_command(job, command, services, replayed=replayed)
+    except Unavailable:
+        if not has_key:
+            withdraw(job, services)
+        raise
+
+
 def was_sent(job: Job) -> bool:
     """Return whether the message of a stored job was certainly sent."""
-    return job.status is not Status.QUEUED or job.retries > 0
+    return job.status not in {Status.SCHEDULED, Status.QUEUED} or job.retries > 0
 
 
 def put_claim(

@@ -1,4 +1,4 @@
-"""Accept a batch: store it with its jobs, then send their messages, ten in a call."""
+"""Accept a batch: store it with its jobs, then send the messages of those that are due, ten in a call."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from datetime import datetime
 
 from jobpipe.domain.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch
 from jobpipe.domain.clock import now
+from jobpipe.domain.commands import Command
 from jobpipe.domain.errors import IdempotencyKeyReused, InternalError, ProblemError, Unavailable
-from jobpipe.domain.job import Job
+from jobpipe.domain.job import Job, Status
 from jobpipe.domain.queue_message import Envelope, QueueMessage, seal
+from jobpipe.domain.scheduled import let_wait
 from jobpipe.domain.send_rounds import next_call
 from jobpipe.runtime.deadline import leaving
 from jobpipe.runtime.telemetry import logger
 
 from ..services import Services
+from .schedule import store_commands, withdraw
 from .submit import fail_unconfirmed, put_claim, was_sent
 
 _SECONDS_FOR_A_CALL = 15.0
@@ -48,14 +51,17 @@ def submit_batch(
     If the caller has used the Idempotency-Key for the same batch before, submit the rest of that batch; raise
     IdempotencyKeyReused if the batch was another one.
     """
-    batch, stored = _store(requested, owner, idempotency_key, services, seconds_left, at=at)
+    batch, stored = _store(requested, owner, idempotency_key, services, seconds_left, request_id=request_id, at=at)
     result = SubmittedBatch(batch)
     messages: list[_Message] = []
+    scheduled: dict[int, tuple[Job, Command]] = {}
     for position, command in commands_of(batch, requested).items():
         job = stored.jobs.get(batch.job_id(position))
         if job is None or job.is_expired(now()):
             continue
-        if stored.replayed and was_sent(job):
+        if job.status is Status.SCHEDULED:
+            scheduled[position] = job, command
+        elif stored.replayed and was_sent(job):
             result.jobs[position] = job
         else:
             # If an earlier request has sent this message too, SQS drops this one as a duplicate for five minutes,
@@ -65,6 +71,9 @@ def submit_batch(
     _Sender(result, services, seconds_left, replayed=stored.replayed).send(messages)
     if idempotency_key is None:
         _fail_unsent(messages, result, services, seconds_left)
+    _let_wait(
+        scheduled, result, services, seconds_left, replayed=stored.replayed, has_key=idempotency_key is not None
+    )
     if result.unsent and not result.jobs:
         raise next(iter(result.unsent.values()))
     return result
@@ -83,6 +92,7 @@ def _store(
     services: Services,
     seconds_left: Callable[[], float],
     *,
+    request_id: str,
     at: datetime,
 ) -> tuple[Batch, _StoredJobs]:
     """Store the batch and its jobs, or find those of an earlier request with the same key."""
@@ -95,13 +105,13 @@ def _store(
     # A crash at any point breaks no promise. With a key, the repeated request continues; without one, nobody can
     # send the messages of the 99 jobs, so they are failed if the last put fails.
     batch = new_batch(requested, owner, key, at, services.job_retention)
-    jobs = jobs_of(batch, commands_of(batch, requested), requested, at, services.job_retention)
+    jobs = _jobs_of(batch, requested, request_id, at, services)
     earlier = services.batches.put_new(batch, jobs, at)
     if earlier is not None:
         if earlier.fingerprint != batch.fingerprint or earlier.owner != owner:
             raise IdempotencyKeyReused("This Idempotency-Key was used before with another batch.")
         batch = earlier
-        jobs = jobs_of(batch, commands_of(batch, requested), requested, at, services.job_retention)
+        jobs = _jobs_of(batch, requested, request_id, at, services)
     stored_here = earlier is None
     if batch.stored < len(jobs):
         try:
@@ -113,6 +123,44 @@ def _store(
     if stored_here:
         return batch, _StoredJobs({job.job_id: job for job in jobs}, replayed=False)
     return batch, _StoredJobs(services.batches.jobs([job.job_id for job in jobs]), replayed=True)
+
+
+def _jobs_of(
+    batch: Batch, requested: RequestedBatch, request_id: str, at: datetime, services: Services
+) -> list[Job]:
+    commands = commands_of(batch, requested)
+    jobs = jobs_of(batch, commands, requested, at, services.job_retention)
+    return [
+        let_wait(job, command, request_id, position)
+        for job, (position, command) in zip(jobs, commands.items(), strict=True)
+    ]
+
+
+def _let_wait(
+    scheduled: Mapping[int, tuple[Job, Command]],
+    result: SubmittedBatch,
+    services: Services,
+    seconds_left: Callable[[], float],
+    *,
+    replayed: bool,
+    has_key: bool,
+) -> None:
+    """Store what the commands need that are not due yet; without a key, withdraw those for which that fails."""
+    no_time = lambda: _out_of_time() if seconds_left() < _SECONDS_FOR_A_CALL else None  # noqa: E731
+    stored = store_commands(scheduled, services, no_time, replayed=replayed)
+    result.jobs |= stored.jobs
+    result.unsent |= stored.unstored
+    if not has_key:
+        for position in stored.unstored:
+            _try_to_withdraw(scheduled[position][0], services, seconds_left)
+
+
+def _try_to_withdraw(job: Job, services: Services, seconds_left: Callable[[], float]) -> None:
+    try:
+        with leaving(_SECONDS_TO_RESPOND, seconds_left):
+            withdraw(job, services)
+    except Exception:  # noqa: BLE001  # the caller must learn which commands are accepted
+        logger.warning("a scheduled job could not be withdrawn", exc_info=True, extra={"job_id": job.job_id})
 
 
 def _fail_all(jobs: list[Job], services: Services, seconds_left: Callable[[], float]) -> None:

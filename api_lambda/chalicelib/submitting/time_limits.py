@@ -1,4 +1,4 @@
-"""Refuse commands whose time limit has passed, or is too far ahead, when they are first accepted.
+"""Refuse commands whose times have passed, or are too far ahead, when they are first accepted.
 
 A replay has the answer of its first request, whatever the time is.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from jobpipe.domain import not_before
 from jobpipe.domain.batch import batch_id_of
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import Command
@@ -16,11 +17,12 @@ from jobpipe.domain.not_after import check_at_acceptance
 from ..services import Services
 
 
-def check_time_limit(command: Command, job: Job, services: Services, at: datetime, *, has_key: bool) -> None:
-    """Raise InvalidRequest if the time limit of a new command has passed or is too far away.
+def check_times(command: Command, job: Job, services: Services, at: datetime, *, has_key: bool) -> None:
+    """Raise InvalidRequest if a new command cannot be accepted with its times.
 
     A replay is not judged: its command was accepted before, when its time limit was to come.
     """
+    not_before.check_at_acceptance(command.not_before, command.not_after, at)  # no time comes nearer by a replay
     if command.not_after is None:
         return
     earlier = services.jobs.get(job.job_id) if has_key else None
@@ -29,7 +31,7 @@ def check_time_limit(command: Command, job: Job, services: Services, at: datetim
 
 
 class AcceptanceTime:
-    """When a batch is accepted whose commands may have time limits."""
+    """When a batch is accepted whose commands may have times."""
 
     def __init__(self, owner: str, idempotency_key: str | None, services: Services) -> None:
         self.at = datetime.fromisoformat(rfc3339(now()))  # as precise as the batch's row has it
@@ -39,8 +41,10 @@ class AcceptanceTime:
 
     def check(self, command: Command) -> None:
         """Raise InvalidRequest if the command cannot be accepted as a part of the batch."""
-        if command.not_after is not None:
-            check_at_acceptance(command.not_after, self._of_first_request())
+        if command.not_before is not None or command.not_after is not None:
+            at = self._of_first_request()
+            not_before.check_at_acceptance(command.not_before, command.not_after, at)
+            check_at_acceptance(command.not_after, at)
 
     def _of_first_request(self) -> datetime:
         # A replay must refuse the same commands as the first request did; otherwise it would be another batch.

@@ -31,6 +31,8 @@ seconds = Seconds(0, 7 * 24 * 3600)
     jobpipe submit command.json --idempotency-key order-17
     jobpipe submit command.json --before 2026-12-01T12:00:00Z
     jobpipe submit command.json --before 2h
+    jobpipe submit command.json --at 2026-12-01T08:00:00+01:00
+    jobpipe submit command.json --in 2h
     echo '{"operation": "delete", "item_id": "…"}' | jobpipe submit -
     """,
 )
@@ -38,6 +40,8 @@ seconds = Seconds(0, 7 * 24 * 3600)
 @click.option("--wait", is_flag=True, help="Wait until the job has ended; the exit status says how.")
 @click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, however often it is sent.")
+@click.option("--at", type=Time(), metavar="TIME", help=f"Not sooner than this time. {BEFORE}")
+@click.option("--in", "after", type=Time(), metavar="DURATION", help="The same, as a duration from now.")
 @click.option("--before", type=Time(), metavar="TIME", help=BEFORE)
 @pass_state
 def submit(
@@ -47,14 +51,20 @@ def submit(
     wait: bool,
     timeout: float,
     idempotency_key: str | None,
+    at: datetime | timedelta | None,
+    after: datetime | timedelta | None,
     before: datetime | timedelta | None,
 ) -> int:
     """Queue one command in its raw form.
 
-    With --before, the command takes effect by that time or never: its job then fails as too-late. With an
-    idempotency key, repeat the same time and not a duration.
+    With --at or --in, the job is scheduled until that time, and can be cancelled until then. With --before, the
+    command takes effect by that time or never: its job then fails as too-late. With an idempotency key, repeat the
+    same times and not durations.
     """
-    job = state.client.submit(read_object(command), idempotency_key=idempotency_key, before=before)
+    if at is not None and after is not None:
+        raise click.UsageError("Give --at or --in, not both.")
+    raw = read_object(command)
+    job = state.client.submit(raw, idempotency_key=idempotency_key, at=after if at is None else at, before=before)
     if not wait:
         state.output.job(job)
         return OK
@@ -128,7 +138,7 @@ def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
 def list_jobs(state: State, /, *, job_status: Status | None, limit: int | None, **filters: str | None) -> None:
     """List your jobs, latest first.
 
-    A stage without JobLists=on lists failed and retrying jobs only, as the commands failed and retrying do.
+    A stage without JobLists=on lists scheduled, failed and retrying jobs only, so it needs --status.
     """
     state.output.stops_unread = True
     state.output.jobs(islice(state.client.jobs(job_status, page_size(limit), **filters), limit))

@@ -155,5 +155,7 @@ def _shortened(why: str) -> str:
 def _job_row(job: Job) -> tuple[str, ...]:
     updated = job.updated_at.strftime("%Y-%m-%d %H:%M:%S")
     why = "" if job.error is None else str(job.error)
+    if job.status == "scheduled" and job.not_before is not None:
+        why = f"due {job.not_before.strftime('%Y-%m-%d %H:%M:%S')}"
     item = job.item_id if job.collection == ITEMS else f"{job.collection}/{job.item_id}"
     return (job.id, job.status, job.operation, item, str(job.attempts), updated, why)

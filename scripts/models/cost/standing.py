@@ -9,6 +9,7 @@ from decimal import Decimal
 from api_lambda.chalicelib.endpoints.routes import ROUTES
 from infra.errors import OperatorError
 from infra.settings import ROOT
+from jobpipe.domain.scheduled import SHARDS
 from jobpipe.runtime import metrics
 from jobpipe.runtime.metrics import ACCEPTED, FAILED, SUCCEEDED, Metric
 from jobpipe.stores.sqs_backlog import AGE_IS_CACHED_FOR
@@ -20,6 +21,7 @@ _CONSOLE = ROOT / "api_lambda" / "chalicelib" / "console"
 _SECONDS_OF_MONTH = 730 * 3600
 _QUEUES = 2  # commands, dead letters
 _FIFO_QUEUES_OF_EVENTS = 2  # events, deliveries; that of later deliveries is a standard queue
+_MILLISECONDS_OF_SWEEP = 100
 _BILLED_ROTATIONS = 2  # of a key; later ones are free
 _GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXError, 5XXError
 _BY_COLLECTION = (ACCEPTED, SUCCEEDED, FAILED)
@@ -61,6 +63,18 @@ def _idle_receives(data: Data) -> Decimal:
     return Decimal(data.assumed["pollers"]) * _SECONDS_OF_MONTH / Decimal(data.assumed["poll_seconds"])
 
 
+def idle_release(data: Data) -> Usage:
+    """Return the usage of the sweeps for scheduled commands while nothing is scheduled: one read of each shard."""
+    sweeps = Decimal(_SECONDS_OF_MONTH) / 60
+    quiet = Pipeline(data, data.load("quiet"))
+    reads = Usage.of(dynamodb_read_unit=Decimal(len(SHARDS)) / 2)  # eventually consistent
+    milliseconds = Decimal(_MILLISECONDS_OF_SWEEP)
+    once = (
+        quiet.invocation("worker", milliseconds) + quiet.logs(Decimal(), Decimal(), invocations=Decimal(1)) + reads
+    )
+    return once * sweeps
+
+
 def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
     """Return the explanation and the usage of each standing cost."""
     own = sum(len(each.services) for each in vars(metrics).values() if isinstance(each, Metric))
@@ -74,6 +88,10 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
         "the same of the queues of events": (
             f"{_FIFO_QUEUES_OF_EVENTS} FIFO queues and a standard one, with Events=on",
             idle_polling_of_events(data),
+        ),
+        "looking for scheduled commands": (
+            f"an invocation a minute of {_MILLISECONDS_OF_SWEEP} ms, {len(SHARDS)} queries each, if nothing is due",
+            idle_release(data),
         ),
         "a console that is never closed": (
             f"stats each {console_pause('STATS_PAUSE')} s, failed jobs each {console_pause('LIST_PAUSE')} s",

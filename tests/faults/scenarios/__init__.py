@@ -20,6 +20,7 @@ from tests.faults.scenarios import (
     sized_groups,
     stats,
     time_limits,
+    waiting,
     webhooks,
     whole_batches,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "sized_groups",
     "stats",
     "time_limits",
+    "waiting",
     "webhooks",
     "whole_batches",
 ]

@@ -14,6 +14,7 @@ from jobpipe.domain.errors import JobEnded, Problem
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.scheduled import DueEntry, DuePage
 from tests.helpers.memory import RETENTION
 
 # What the lists and batches do not read from the rows of their jobs.
@@ -40,7 +41,7 @@ class MemoryJobs:
     def get(self, job_id: str) -> Job | None:
         return self.rows.get(job_id)
 
-    def failed_or_retrying(
+    def listed(
         self,
         owner: str,
         status: Status,
@@ -52,7 +53,7 @@ class MemoryJobs:
     ) -> JobPage:
         with self.lock:
             listed = [
-                (f"{status.value}#{job.updated_at}#{job.job_id}", job)
+                (f"{status.value}#{_listed_at(job)}#{job.job_id}", job)
                 for job in self.rows.values()
                 if job.owner == owner and job.status is status
             ]
@@ -98,9 +99,12 @@ class MemoryJobs:
         with self.lock:
             self.write(replace(self.failed(ref, at, attempt=charge_attempt), error=problem, kept=kept))
 
-    def cancel(self, ref: JobRef, at: datetime) -> Job:
+    def cancel(self, ref: JobRef, at: datetime, *, waits_in_bucket: bool = False) -> Job:
         with self.lock:
-            return self.write(self._ended(ref, Status.CANCELLED, at, attempt=False))
+            job = self._ended(ref, Status.CANCELLED, at, attempt=False)
+            waiting = job.waiting if waits_in_bucket else None
+            due_now = None if waiting is None else replace(waiting, due=f"{rfc3339(at)}#")
+            return self.write(replace(job, waiting=due_now))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
         with self.lock:
@@ -161,6 +165,56 @@ class MemoryJobs:
     def write(self, job: Job) -> Job:
         self.rows[job.job_id] = job
         return job
+
+
+class MemorySchedule:
+    """Schedule."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+
+    def due(self, shard: str, since: str, until: str, limit: int, after: DueEntry | None = None) -> DuePage:
+        assert since <= until, "DynamoDB refuses such a range"
+        with self._jobs.lock:
+            waiting = [(job.waiting, job.job_id) for job in self._jobs.rows.values() if job.waiting is not None]
+        found = sorted((each.due, job_id) for each, job_id in waiting if each.shard == shard)
+        left = [
+            place
+            for place in found
+            if since <= place[0] <= until and (after is None or place > (after.due, after.job_id))
+        ]
+        entries = [DueEntry(job_id, due) for due, job_id in left[:limit]]
+        return DuePage(entries, entries[-1] if len(left) >= limit else None)
+
+    def jobs(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        assert len(set(job_ids)) == len(job_ids) <= 100
+        return {job_id: self._jobs.rows[job_id] for job_id in job_ids if job_id in self._jobs.rows}
+
+    def mark_queued(self, job: Job, at: datetime) -> bool:
+        with self._jobs.lock:
+            now = self._there(job)
+            if now is None or now.waiting is None or now.status is not Status.SCHEDULED:
+                return False
+            waiting = now.waiting if now.waiting.claim is not None else None
+            self._jobs.write(replace(now, status=Status.QUEUED, updated_at=rfc3339(at), waiting=waiting))
+            return True
+
+    def forget(self, job: Job) -> None:
+        with self._jobs.lock:
+            now = self._there(job)
+            if now is not None:
+                self._jobs.write(replace(now, waiting=None))
+
+    def _there(self, job: Job) -> Job | None:
+        """Return the job as it is now, if it is still at its place."""
+        now = self._jobs.rows.get(job.job_id)
+        if now is None or job.waiting is None or now.waiting is None:
+            return None
+        return now if now.waiting.due == job.waiting.due else None
+
+
+def _listed_at(job: Job) -> str | None:
+    return job.not_before if job.status is Status.SCHEDULED else job.updated_at
 
 
 def page_of_jobs(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import requests
 
-from jobpipe.domain.clock import now
+from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import CreateItem
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Job
@@ -101,6 +102,13 @@ def post_a_huge_item(lab: Lab) -> str:
     before = len(lab.stage.keys("claims/"))
     answer = lab.request("POST", "/items", _document(huge=HUGE))
     return f"{answer.status_code}, claims {len(lab.stage.keys('claims/')) - before}"
+
+
+def post_a_huge_command_that_waits(lab: Lab) -> str:
+    before = len(lab.stage.keys("scheduled/"))
+    command = {"operation": "create", "item": _document(huge=HUGE)}
+    answer = lab.request("POST", "/jobs", {**command, "not_before": rfc3339(now() + timedelta(days=1))})
+    return f"{answer.status_code}, commands {len(lab.stage.keys('scheduled/')) - before}"
 
 
 def retry_a_huge_command(lab: Lab) -> str:

@@ -1,0 +1,167 @@
+"""One pass through a shard of the schedule: what is due is sent, in its order, and then marked as queued.
+
+    read the entries ── read the jobs ── put claims ── send ten ── mark each as queued ── …
+
+A process that dies after the send and before the mark leaves the job scheduled, and the next pass sends its message
+again: with the same deduplication id, and for a job that ends once. A job that was cancelled is scheduled no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import cache
+
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.job import Job, Status
+from jobpipe.domain.queue_message import claim_key
+from jobpipe.domain.scheduled import DueEntry, message_of, up_to
+from jobpipe.domain.send_rounds import next_call
+from jobpipe.runtime.metrics import RELEASE_DELAY, meter
+from jobpipe.runtime.telemetry import logger
+
+from .services import ReleaseServices
+
+PAGE = 100
+"""Entries that are read at once: as many rows as one BatchGetItem takes."""
+FIRST = "0"
+"""A text that sorts before every place in the schedule."""
+_MARKERS = 10  # threads
+
+
+class Pass:
+    """One pass through a shard."""
+
+    def __init__(self, shard: str, services: ReleaseServices, may_go_on: Callable[[], bool]) -> None:
+        self._shard = shard
+        self._services = services
+        self._may_go_on = may_go_on
+        # The documents of which a command could not be sent: those behind it must not overtake it.
+        self._held_up: set[str] = set()
+        self.released = 0
+        self.left_any = False  # whether something that is due was not released
+
+    def run(self, until: datetime) -> None:
+        """Release what is due at this time."""
+        after: DueEntry | None = None
+        try:
+            while self._may_go_on():
+                page = self._services.schedule.due(self._shard, FIRST, up_to(until), PAGE, after)
+                self._release(page.entries)
+                after = page.last
+                if after is None:
+                    return
+            self.left_any = True
+        except Unavailable:
+            logger.warning("release interrupted: it will be tried again", exc_info=True)
+            self.left_any = True
+
+    def _release(self, entries: Sequence[DueEntry]) -> None:
+        jobs = self._services.schedule.jobs([*dict.fromkeys(entry.job_id for entry in entries)]) if entries else {}
+        ready: list[Job] = []
+        for entry in entries:
+            job = jobs.get(entry.job_id)
+            if job is None or job.waiting is None or job.waiting.due != entry.due:
+                continue  # the index is behind the table
+            if job.status is not Status.SCHEDULED or job.is_expired(now()):
+                self._try(clean_up, job, self._services)
+            elif job.item.group_id in self._held_up:
+                self.left_any = True
+            elif self._is_prepared(job):
+                ready.append(job)
+        self._send(ready)
+
+    def _is_prepared(self, job: Job) -> bool:
+        """Put the claim check that the message names, if it names one; return whether the message can be sent."""
+        try:
+            return put_claim(job, self._services)
+        except Unavailable:
+            logger.warning("command not released: it will be tried again", exc_info=True, extra=_ids(job))
+            self._hold_up(job)
+            return False
+
+    def _send(self, ready: list[Job]) -> None:
+        """Send up to ten messages in a call, one of each document; the next follows when SQS has the last."""
+        while ready:
+            chosen = set(next_call([message_of(job) for job in ready]))
+            call = [job for n, job in enumerate(ready) if n in chosen]
+            refused = self._services.queue.send_batch([message_of(job) for job in call])
+            sent = [job for job in call if message_of(job).deduplication_id not in refused]
+            for job in call:
+                if job not in sent:
+                    self._hold_up(job)
+            for job in sent:
+                delay = now() - datetime.fromisoformat(job.not_before or job.created_at)
+                meter.add(RELEASE_DELAY, max(0.0, delay.total_seconds()))
+            self.released += len(sent)
+            list(_markers().map(lambda job: self._try(finish, job, self._services), sent))
+            waiting = [job for n, job in enumerate(ready) if n not in chosen]
+            ready = [job for job in waiting if job.item.group_id not in self._held_up]
+            if not self._may_go_on():
+                self.left_any = self.left_any or bool(ready)
+                return
+
+    def _hold_up(self, job: Job) -> None:
+        self._held_up.add(job.item.group_id)
+        self.left_any = True
+
+    def _try(self, step: Callable[[Job, ReleaseServices], None], job: Job, services: ReleaseServices) -> None:
+        """Do what follows a send; if it fails, the next pass does it."""
+        try:
+            step(job, services)
+        except Exception:  # noqa: BLE001  # the other jobs must be marked
+            logger.warning("released job not marked: it will be tried again", exc_info=True, extra=_ids(job))
+            self.left_any = True
+
+
+def put_claim(job: Job, services: ReleaseServices) -> bool:
+    """Put the claim check that the job's message names, if it names one; return whether the message can be sent.
+
+    It cannot be if the command was never stored: its request died between its two writes. Nobody was promised
+    anything, and the repeated request stores it; until then the job stays as it is.
+    """
+    waits_under = None if job.waiting is None else job.waiting.claim
+    if waits_under is None:
+        return True
+    text = services.documents.get_by_key(waits_under)
+    if text is None:
+        logger.warning("the command of a scheduled job is not stored", extra=_ids(job))
+        return False
+    services.documents.put(claim_key(waits_under), text)
+    return True
+
+
+def finish(job: Job, services: ReleaseServices) -> None:
+    """Mark a job as queued whose message is on the queue, and delete what it needed for waiting."""
+    is_marked = services.schedule.mark_queued(job, now())
+    waits_under = None if job.waiting is None else job.waiting.claim
+    if waits_under is not None:
+        claim = claim_key(waits_under)
+        # If another release was faster, the worker may have deleted the claim check before it was put here.
+        current = job if is_marked else services.schedule.jobs([job.job_id]).get(job.job_id)
+        is_late = current is None or not current.needs_claim(claim)
+        services.documents.delete([waits_under, *([claim] if is_late else [])])
+    if not is_marked or waits_under is not None:
+        services.schedule.forget(job)
+
+
+def clean_up(job: Job, services: ReleaseServices) -> None:
+    """Delete what a job needed for waiting that is scheduled no more, or has expired."""
+    waits_under = None if job.waiting is None else job.waiting.claim
+    if waits_under is not None:
+        claim = claim_key(waits_under)
+        is_over = job.status.done or job.is_expired(now())
+        unused = [claim] if is_over and not job.needs_claim(claim) else []
+        services.documents.delete([waits_under, *unused])
+    services.schedule.forget(job)
+
+
+def _ids(job: Job) -> dict[str, object]:
+    return {"job_id": job.job_id, "collection": job.collection}
+
+
+@cache
+def _markers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=_MARKERS, thread_name_prefix="mark")
