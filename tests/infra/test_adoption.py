@@ -194,7 +194,10 @@ DATA_RESOURCES = [
 ]
 
 
-@pytest.mark.parametrize("present", [["trouble"], ["lists", "trouble"], ["lists", "recent", "trouble"]])
+@pytest.mark.parametrize(
+    "present",
+    [["trouble"], ["lists", "trouble"], ["lists", "due", "trouble"], ["lists", "due", "recent", "trouble"]],
+)
 def test_an_import_has_the_indexes_that_the_jobs_table_has(
     monkeypatch: pytest.MonkeyPatch, deployer: Deployer, present: list[str]
 ) -> None:

@@ -115,7 +115,7 @@ def test_each_update_of_a_stage_adds_one_index(
         outputs = executor.deploy_foundation(PlannedStack(stack, template), given)
 
         lists_all = wanted != OFF
-        assert sent[-1] == {"trouble", "lists"} | ({"recent"} if lists_all else set())
+        assert sent[-1] == {"trouble", "lists", "due"} | ({"recent"} if lists_all else set())
         assert executor.stage_stacks.planned(PlannedStack(stack, template), {})["JobLists"] == (
             "on" if lists_all else "off"
         )
@@ -155,7 +155,8 @@ def test_the_stores_read_the_indexes_that_the_template_makes() -> None:
     indexes = tables_of(foundation_for("prod"), ON)["JobsTable"]["GlobalSecondaryIndexes"]
     read = [*sources("alice"), *recent_sources("alice")]
     assert {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes} == {
-        source.index: [source.key, source.order] for source in read
+        **{source.index: [source.key, source.order] for source in read},
+        "due": ["due_shard", "due"],  # what is due (tests/contract/test_schedule.py)
     }
 
 
