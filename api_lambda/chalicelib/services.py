@@ -51,6 +51,11 @@ class Services(Stores):
     limit: CommandLimit | None = None  # None in a stage without OwnerRate
     paused_at: Callable[[], datetime | None] = lambda: None  # when the stage was paused; None if it is not
 
+    @property
+    def tells_ends(self) -> bool:
+        """Return whether the ends of jobs are told."""
+        return self.webhooks is not None
+
 
 @cache
 def open_services() -> Services:

@@ -8,15 +8,17 @@ from jobpipe.domain.job import Job
 from jobpipe.domain.ports import JobStore
 
 
-def cancel(job: Job, jobs: JobStore) -> Job:
+def cancel(job: Job, jobs: JobStore, *, is_told: bool) -> Job:
     """End the job as cancelled, and return it; return it as it is if it has ended otherwise.
 
-    Raise NotFound if it has expired meanwhile.
+    `is_told` is whether the ends of jobs are told. Raise NotFound if it has expired meanwhile.
     """
     while not job.status.done:
         try:
-            waits_in_bucket = job.waiting is not None and job.waiting.claim is not None
-            return jobs.cancel(job.ref, now(), waits_in_bucket=waits_in_bucket)
+            waiting = job.waiting
+            return jobs.cancel(
+                job.ref, now(), is_due=waiting is not None and (is_told or waiting.claim is not None)
+            )
         except JobEnded:
             # The worker or another request ended it first, or our own write did, whose response was lost.
             current = jobs.get(job.job_id)

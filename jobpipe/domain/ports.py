@@ -74,11 +74,11 @@ class JobStore(Protocol):
     ) -> None:
         """End the job as failed; `charge_attempt`: whether to count an attempt that ended it."""
 
-    def cancel(self, ref: JobRef, at: datetime, *, waits_in_bucket: bool = False) -> Job:
+    def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
         """End the job as cancelled and return it.
 
-        `waits_in_bucket`: whether its command is in the bucket until it is due. Then the job becomes due now, so
-        that the release of what is due deletes the object.
+        `is_due`: whether a scheduled job becomes due now, so that the release of what is due deletes its command
+        from the bucket, and lets its end be told.
         """
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:

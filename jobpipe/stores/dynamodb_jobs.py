@@ -155,12 +155,12 @@ class DynamoDbJobs:
         """End the job as failed and keep its command; with `charge_attempt`, count the attempt that ended it."""
         self._update(self.failure_update(ref, problem, at, kept, charge_attempt=charge_attempt))
 
-    def cancel(self, ref: JobRef, at: datetime, *, waits_in_bucket: bool = False) -> Job:
-        """End the job as cancelled and return it; if its command waits in the bucket, it is due to be deleted."""
+    def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
+        """End the job as cancelled and return it; `is_due`: if it was scheduled, it is due now."""
         values = self._values_at_end(Status.CANCELLED, at)
-        if waits_in_bucket:
+        if is_due:
             values["due"] = f"{rfc3339(at)}#"
-        removed = _REMOVED_AT_END if waits_in_bucket else _REMOVED_AT_CANCEL
+        removed = _REMOVED_AT_END if is_due else _REMOVED_AT_CANCEL
         return self._update_and_get(self._conditional_update(ref, values, at, remove=removed))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:

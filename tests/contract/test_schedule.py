@@ -104,12 +104,13 @@ def test_a_job_that_ended_before_its_mark_stays_as_it_is(stores: Stores) -> None
     assert [each.job_id for each in stores.jobs.listed(OWNER, Status.FAILED, 10, None, NOW).jobs] == [job.job_id]
 
 
+@pytest.mark.parametrize("is_due", [False, True])
 @pytest.mark.parametrize("large", [False, True])
-def test_a_cancelled_job_leaves_the_schedule_when_nothing_waits_in_the_bucket(stores: Stores, large: bool) -> None:
+def test_a_cancelled_job_leaves_the_schedule_or_is_due_in_it(stores: Stores, large: bool, is_due: bool) -> None:
     schedule, job = schedule_of(stores), put(stores, 5, large=large)
-    cancelled = stores.jobs.cancel(job.ref, NOW, waits_in_bucket=large)
+    cancelled = stores.jobs.cancel(job.ref, NOW, is_due=is_due)
     assert cancelled.status is Status.CANCELLED
-    assert listed(schedule, 0) == ([job.job_id] if large else []), "it is due now, so that the object is deleted"
+    assert listed(schedule, 0) == ([job.job_id] if is_due else [])
     schedule.forget(cancelled)
     assert listed(schedule, 9) == []
     with pytest.raises(JobEnded):

@@ -185,7 +185,7 @@ class Pipeline:
 
     def release(self) -> int:
         """Release what is due, and what becomes due while the sweep waits; return the number of commands."""
-        services = ReleaseServices(self.schedule, self.documents, self.queue)
+        services = ReleaseServices(self.schedule, self.documents, self.queue, tells_ends=False)
         return sweep(services, lambda: 180.0)
 
     def command_consumer(self) -> Consumer:

@@ -44,7 +44,9 @@ def cancel_jobs(jobs: Mapping[int, Job], services: Services, seconds_left: Calla
     cancelled by this request.
     """
     unfinished = [position for position in sorted(jobs, reverse=True) if not jobs[position].status.done]
-    result = _change(unfinished, jobs, lambda job: cancel(job, services.jobs), seconds_left)
+    result = _change(
+        unfinished, jobs, lambda job: cancel(job, services.jobs, is_told=services.tells_ends), seconds_left
+    )
     for position, job in result.jobs.items():
         if job.status.done and job.status is not Status.CANCELLED:
             result.problems[position] = why_not_cancelled(job).to_problem()

@@ -14,6 +14,7 @@ from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.history import SentCommand
 from tests.faults.scenarios.parts import (
+    HUGE,
     LARGE,
     Action,
     ask,
@@ -24,6 +25,7 @@ from tests.faults.scenarios.parts import (
     put_in,
     scenario,
 )
+from tests.faults.scenarios.waiting import SOON, ask_to_wait
 from tests.faults.world import World
 from tests.helpers.shop import order
 
@@ -289,6 +291,21 @@ def replay_what_was_told(world: World) -> Action:
     def action() -> None:
         sweep = Sweep(webhook.owner, webhook.webhook_id, _EVER, replay=True, at=rfc3339(now()))
         world.send("DeliveriesLaterQueueUrl", sweep.encode())
+
+    return action
+
+
+@scenario
+def cancelled_while_it_waits(world: World) -> Action:
+    """No message of it is on the queue of commands, so the release sends one."""
+    with_webhook(world, events=["job.ended"])
+    tent = existing(world, "tent")
+    small, huge = ask_to_wait(world, tent, SOON, n=1), ask_to_wait(world, tent, SOON, n=2, text=HUGE)
+
+    def action() -> None:
+        world.cancel(small)
+        world.emulator.clock.sleep(1)
+        world.cancel(huge)
 
     return action
 

@@ -65,10 +65,11 @@ class Pass:
             job = jobs.get(entry.job_id)
             if job is None or job.waiting is None or job.waiting.due != entry.due:
                 continue  # the index is behind the table
-            if job.status is not Status.SCHEDULED or job.is_expired(now()):
-                self._try(clean_up, job, self._services)
-            elif job.item.group_id in self._held_up:
+            if job.item.group_id in self._held_up:
                 self.left_any = True
+            elif job.status is not Status.SCHEDULED or job.is_expired(now()):
+                if not self._try(clean_up, job, self._services):
+                    self._hold_up(job)
             elif self._is_prepared(job):
                 ready.append(job)
         self._send(ready)
@@ -107,13 +108,15 @@ class Pass:
         self._held_up.add(job.item.group_id)
         self.left_any = True
 
-    def _try(self, step: Callable[[Job, ReleaseServices], None], job: Job, services: ReleaseServices) -> None:
-        """Do what follows a send; if it fails, the next pass does it."""
+    def _try(self, step: Callable[[Job, ReleaseServices], None], job: Job, services: ReleaseServices) -> bool:
+        """Do what follows a send, and return whether that was done; if not, the next pass does it."""
         try:
             step(job, services)
         except Exception:  # noqa: BLE001  # the other jobs must be marked
             logger.warning("released job not marked: it will be tried again", exc_info=True, extra=_ids(job))
             self.left_any = True
+            return False
+        return True
 
 
 def put_claim(job: Job, services: ReleaseServices) -> bool:
@@ -148,7 +151,13 @@ def finish(job: Job, services: ReleaseServices) -> None:
 
 
 def clean_up(job: Job, services: ReleaseServices) -> None:
-    """Delete what a job needed for waiting that is scheduled no more, or has expired."""
+    """Delete what a job needed for waiting that is scheduled no more, or has expired.
+
+    Of a job that was cancelled the message is sent all the same where ends are told: the worker finds that it has
+    ended, and lets that be told.
+    """
+    if services.tells_ends and job.status is Status.CANCELLED and services.queue.send_batch([message_of(job)]):
+        raise Unavailable("SQS has refused the message of a cancelled job.")
     waits_under = None if job.waiting is None else job.waiting.claim
     if waits_under is not None:
         claim = claim_key(waits_under)

@@ -16,11 +16,12 @@ from jobpipe.stores.sqs_commands import SqsCommands
 
 @dataclass(frozen=True, slots=True)
 class ReleaseServices:
-    """The schedule, the commands that wait in the bucket, and the queue of commands."""
+    """The schedule, the commands that wait in the bucket, the queue of commands, and whether ends are told."""
 
     schedule: Schedule
     documents: DocumentStore
     queue: BatchQueue
+    tells_ends: bool
 
 
 @cache
@@ -33,4 +34,5 @@ def open_release() -> ReleaseServices:
         schedule=DynamoDbSchedule(clients, settings.jobs_table),
         documents=S3Documents(clients, settings.documents_bucket),
         queue=SqsCommands(clients, settings.commands_queue_url),
+        tells_ends=settings.events,
     )
