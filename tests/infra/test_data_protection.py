@@ -161,7 +161,7 @@ def test_the_key_is_rotated_and_serves_logs_and_alarms() -> None:
     assert alias == {"AliasName": "alias/jobpipe-prod", "TargetKeyId": "EncryptionKey"}
 
 
-@pytest.mark.parametrize(("app", "count"), [("api", 1), ("worker", 4)])
+@pytest.mark.parametrize(("app", "count"), [("api", 1), ("worker", 5)])
 def test_each_role_may_use_the_key_and_not_administer_it(app: str, count: int) -> None:
     roles = with_own_key(app).of_type("AWS::IAM::Role")
 

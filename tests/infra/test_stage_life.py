@@ -59,7 +59,7 @@ def assert_all_exist(stage: Stage) -> None:
     queues = ("commands", "dead_letters", "parked", "events", "deliveries", "deliveries_later")
     urls = {named[f"{queue}_queue_url"] for queue in queues}
     assert {url.rpartition("/")[2] for url in found["queues"]} == {url.rpartition("/")[2] for url in urls}
-    names = ("api", "worker", "dead_letters", "events", "deliveries")
+    names = ("api", "worker", "dead_letters", "release", "events", "deliveries")
     functions = {named[f"{function}_function"] for function in names}
     assert {function["FunctionName"] for function in found["functions"]} == functions
     groups = {group["logGroupName"] for group in found["log groups"]}

@@ -12,9 +12,9 @@ import schemathesis
 from hypothesis import strategies as st
 
 from api_lambda.chalicelib.http import request_fields
-from api_lambda.chalicelib.http.request_fields import LISTED_STATUSES, make_cursor
+from api_lambda.chalicelib.http.request_fields import LISTED_STATUSES, STATUSES_WITH_LISTS, make_cursor
 from api_lambda.chalicelib.http.time_fields import rounded_up
-from jobpipe.domain import etags, json_text, not_after
+from jobpipe.domain import etags, json_text, not_after, not_before
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import Refusal
@@ -25,7 +25,7 @@ schemathesis.openapi.format(
     "job-cursor",
     st.builds(
         lambda status, at, job_id: make_cursor(f"{status}#{rfc3339(at)}#{job_id.hex}"),
-        st.sampled_from([*LISTED_STATUSES, "all"]),
+        st.sampled_from([*STATUSES_WITH_LISTS, "all"]),
         st.datetimes(),
         st.uuids(),
     ),
@@ -73,7 +73,7 @@ def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
         return False
     if "cursor" not in query or len(str(query["cursor"])) == _ITEM_CURSOR_LENGTH:
         return True
-    of_list = make_cursor(f"{query['status'] if listed else 'all'}#")[:5]
+    of_list = make_cursor(f"{query['status'] if query.get('status') in STATUSES_WITH_LISTS else 'all'}#")[:5]
     return query.get("owner") != "*" and str(query["cursor"]).startswith(of_list)
 
 
@@ -105,10 +105,12 @@ def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
 
 
 def _has_time_to_come(body: dict[str, Any]) -> bool:
-    """Return whether the time limit of a command is absent, or one that the API accepts now."""
+    """Return whether the times of a command are absent, or such as the API accepts now."""
     try:
         limit = not_after.check_form(body["not_after"]) if "not_after" in body else None
+        time = not_before.check_form(body["not_before"]) if "not_before" in body else None
         not_after.check_at_acceptance(limit, now() + timedelta(minutes=1))
+        not_before.check_at_acceptance(time, limit, now())
     except Refusal:
         return False
     return True
