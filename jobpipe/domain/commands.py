@@ -91,6 +91,7 @@ NOT_BEFORE: Schema = {
         f" within {not_before.LONGEST_DAYS} days, and earlier than `not_after`."
         " A time that has passed makes no difference."
     ),
+    "examples": ["2026-01-01T08:00:00Z"],
 }
 FOR_ALL: Members = {not_before.MEMBER: NOT_BEFORE, not_after.MEMBER: NOT_AFTER}
 """The members that the raw form of every command may have."""
