@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict[str, str]] = {
         "Events": "on",
         "EventBus": "arn:aws:events:eu-central-1:111122223333:event-bus/shop",
         "JobLists": "on",
+        "Paused": "true",
         "QuotaLimit": "1",
         "ReserveConcurrency": "true",
     },

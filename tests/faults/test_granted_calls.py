@@ -34,7 +34,6 @@ AFTER_A_FAULT = {
     ("DeadLettersRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
     ("TellRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
     ("TellRole", "s3:GetObject", "${DocumentsBucket}/collections/*"),
-    ("TellRole", "sqs:ChangeMessageVisibility", "${EventsQueueArn}"),
     ("DeliverRole", "sqs:ChangeMessageVisibility", "${DeliveriesQueueArn}"),
     ("DeliverRole", "sqs:ChangeMessageVisibility", "${DeliveriesLaterQueueArn}"),
 }

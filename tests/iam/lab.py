@@ -230,6 +230,12 @@ class Lab:
         found = self.stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
+    def messages_of(self, job: Job) -> int:
+        """Return the number of the job's messages on the queue of commands, none of which is in flight."""
+        url = self.resources["commands_queue_url"]
+        received = self.stage.aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return sum(job.job_id in message["Body"] for message in received.get("Messages", []))
+
     def is_redelivered_within(self, seconds: int, queue: str = "commands") -> bool:
         """Return whether the queue delivers a message within the time."""
         url = self.resources[f"{queue}_queue_url"]

@@ -62,7 +62,7 @@ def test_keys_exist_only_in_variants_that_ask_for_them(variant: str, *, own: boo
         for each in FOUND[f"{app}.{variant}.json"]["Resources"].values()
         if each["Type"] == "AWS::Logs::LogGroup"
     ]
-    assert len(groups) == (5 if own else 3), "with a key the variant has events, too"
+    assert len(groups) == (6 if own else 4), "with a key the variant has events, too"
     assert {"KmsKeyId" in each for each in groups} == {own}
 
 

@@ -19,7 +19,7 @@ from jobpipe.domain.job import Status
 from jobpipe.domain.limits import MAX_WAITING_BYTES
 from jobpipe.domain.not_before import LONGEST_DAYS, check_at_acceptance, check_form, is_due
 from jobpipe.domain.queue_message import Claim, decode_message
-from jobpipe.domain.scheduled import SHARDS, shard_of, up_to
+from jobpipe.domain.scheduled import SHARDS, message_of, shard_of, up_to
 from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
 from tests.helpers.job_states import LARGE, LONG, slug, unavailable
@@ -254,6 +254,19 @@ def test_a_cancelled_command_is_not_released(pipeline: Pipeline, clock: MovedClo
     clock.put_forward(2 * HOUR)
     assert pipeline.release() == 0
     assert pipeline.queue.sent == 0
+
+
+@SIZES
+def test_the_message_of_a_cancelled_command_does_not_wait(pipeline: Pipeline, clock: MovedClock, text: str) -> None:
+    """The release sends it before its time where ends are told."""
+    job_id = accept(pipeline, {**create("Tent", text=text), "not_before": clock.within(HOUR)}).json["id"]
+    pipeline.queue.send_batch([message_of(pipeline.schedule.jobs([job_id])[job_id])])
+    pipeline.work()
+    assert pipeline.queue.waiting, "it is not due"
+    assert pipeline.request("DELETE", f"/jobs/{job_id}").status == 200
+    pipeline.work()
+    assert not pipeline.queue.waiting
+    assert not pipeline.items.rows
 
 
 @SIZES

@@ -20,6 +20,7 @@ from jobpipe.domain.errors import (
     Unavailable,
     UndecodableMessage,
 )
+from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.domain.not_before import is_due
@@ -63,9 +64,9 @@ def execute(
     except UndecodableMessage as error:
         park(delivery, error, "commands", services)
         return
-    if not is_due(message.not_before, now()):
+    if not is_due(message.not_before, now()) and not _was_cancelled(message, services):
         # Its message is sent when it is due, so this clock is behind the other one. Nothing is recorded: it comes
-        # again in a second, and so do those behind it.
+        # again in a second, and so do those behind it. Only that of a cancelled job is sent before.
         raise NotDueYet(f"The command must not take effect before {message.not_before}.")
     execution = Execution(message, delivery, services, seconds_left)
     meter.add(COMMAND_AGE, execution.age)
@@ -81,6 +82,11 @@ def execute(
         if message.job in leftovers:
             remove_uncommitted(message.job, message.item, services)
     execution.log(outcome, time.perf_counter() - started)
+
+
+def _was_cancelled(message: QueueMessage, services: Services) -> bool:
+    job = services.jobs.get(message.job.job_id)
+    return job is not None and job.ref == message.job and job.status is Status.CANCELLED
 
 
 class NotDueYet(Exception):
