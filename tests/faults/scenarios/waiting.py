@@ -97,6 +97,7 @@ def large_ones_released(world: World) -> Action:
     tent, hut = existing(world, "tent"), existing(world, "hut")
     ask_to_wait(world, tent, SOON, n=1, text=HUGE)
     ask_to_wait(world, hut, SOON, n=1, text=HUGE[:20_000])
+    ask_to_wait(world, tent, SOON + 1, n=2)
     world.emulator.clock.sleep(SOON + 60)
     return no_action
 
