@@ -20,5 +20,5 @@ def test_the_text_of_each_breakage_is_in_its_file(breakage: Breakage) -> None:
 
 
 def test_each_promise_has_a_breakage() -> None:
-    assert {each.promise for each in BREAKAGES} == {f"P{i}" for i in range(1, 11)}
+    assert {each.promise for each in BREAKAGES} == {f"P{i}" for i in range(1, 12)}
     assert len({each.name for each in BREAKAGES}) == len(BREAKAGES)
