@@ -490,6 +490,27 @@ def test_a_command_that_was_never_stored_waits_for_the_repeated_request(
     check_nothing_left(pipeline)
 
 
+def test_a_command_that_is_not_visible_yet_holds_up_its_document(
+    pipeline: Pipeline, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 may not find an object that was put soon before."""
+    tent, hut = an_item(pipeline, "Tent"), an_item(pipeline, "Hut")
+    time = clock.within(MINUTE)
+    later = [{**merge(tent, n=2), "not_before": time}, {**merge(hut, n=2), "not_before": time}]
+    post(pipeline, {**merge(tent, n=1, text=LARGE), "not_before": time}, *later)
+    clock.put_forward(2 * MINUTE)
+    with monkeypatch.context() as unsettled:
+        unsettled.setattr(pipeline.documents, "get_by_key", lambda _: None)
+        assert pipeline.release() == 1
+        assert clock.slept, "it is tried again"
+    pipeline.drain()
+    assert pipeline.request("GET", f"/items/{hut}").json["n"] == 2
+    assert "n" not in pipeline.request("GET", f"/items/{tent}").json
+    settle(pipeline)
+    assert pipeline.request("GET", f"/items/{tent}").json["n"] == 2
+    check_nothing_left(pipeline)
+
+
 def test_a_worker_whose_clock_is_behind_lets_a_command_wait(
     pipeline: Pipeline, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

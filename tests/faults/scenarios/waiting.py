@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from itertools import count
 
+from jobpipe.domain.documents.item_ref import ItemRef
+from jobpipe.domain.scheduled import shard_of
 from tests.faults.history import SentCommand
 from tests.faults.scenarios.batches import named
 from tests.faults.scenarios.parts import HUGE, Action, existing, no_action, scenario
@@ -26,6 +29,22 @@ def ask_to_wait(
 ) -> SentCommand:
     command = to_wait(world, "merge", item, seconds, **fields)
     return world.ask(command, key=secrets.token_hex(8) if key else None)
+
+
+def existing_beside(world: World, other: SentCommand, name: str) -> SentCommand:
+    """Create an item whose commands are released in the same pass as those of the other.
+
+    Otherwise it would depend on random ids which calls a scenario makes.
+    """
+    for number in count():
+        item = existing(world, f"{name} {number}")
+        if _shard(item) == _shard(other):
+            return item
+    raise AssertionError
+
+
+def _shard(item: SentCommand) -> str:
+    return shard_of(ItemRef(item.collection, "", item.item_id).group_id)
 
 
 @scenario
@@ -81,7 +100,8 @@ def accept_a_batch_to_wait_without_a_key(world: World) -> Action:
 @scenario
 def released_in_order(world: World) -> Action:
     """Of one item and of others, at one time and at several."""
-    tent, hut = existing(world, "tent", n=0), existing(world, "hut")
+    tent = existing(world, "tent", n=0)
+    hut = existing_beside(world, tent, "hut")
     for item, seconds, n in ((tent, 130, 3), (tent, 100, 1), (tent, 100, 2), (hut, 100, 1)):
         ask_to_wait(world, item, seconds, n=n)
     world.emulator.clock.sleep(60)
@@ -94,7 +114,8 @@ def released_in_order(world: World) -> Action:
 
 @scenario
 def large_ones_released(world: World) -> Action:
-    tent, hut = existing(world, "tent"), existing(world, "hut")
+    tent = existing(world, "tent")
+    hut = existing_beside(world, tent, "hut")
     ask_to_wait(world, tent, SOON, n=1, text=HUGE)
     ask_to_wait(world, hut, SOON, n=1, text=HUGE[:20_000])
     ask_to_wait(world, tent, SOON + 1, n=2)
@@ -105,7 +126,8 @@ def large_ones_released(world: World) -> Action:
 @scenario
 def released_behind_its_worker(world: World) -> Action:
     """The worker is faster than the marks: it gets each message at once."""
-    tent, hut = existing(world, "tent"), existing(world, "hut")
+    tent = existing(world, "tent")
+    hut = existing_beside(world, tent, "hut")
     ask_to_wait(world, tent, SOON, n=1)
     ask_to_wait(world, hut, SOON, n=1, text=HUGE)
     world.emulator.clock.sleep(SOON + 60)

@@ -16,6 +16,7 @@ from functools import cache
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Job, Status
+from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.domain.queue_message import claim_key
 from jobpipe.domain.scheduled import DueEntry, message_of, up_to
 from jobpipe.domain.send_rounds import next_call
@@ -123,14 +124,17 @@ def put_claim(job: Job, services: ReleaseServices) -> bool:
     """Put the claim check that the job's message names, if it names one; return whether the message can be sent.
 
     It cannot be if the command was never stored: its request died between its two writes. Nobody was promised
-    anything, and the repeated request stores it; until then the job stays as it is.
+    anything, and the repeated request stores it; until then the job stays as it is. Raise Unavailable while S3 may
+    only not find the command yet.
     """
     waits_under = None if job.waiting is None else job.waiting.claim
     if waits_under is None:
         return True
     text = services.documents.get_by_key(waits_under)
     if text is None:
-        logger.warning("the command of a scheduled job is not stored", extra=_ids(job))
+        if may_become_visible(datetime.fromisoformat(job.created_at)):
+            raise Unavailable("The command is not visible yet.")
+        logger.warning("the command of a scheduled job was never stored", extra=_ids(job))
         return False
     services.documents.put(claim_key(waits_under), text)
     return True
