@@ -92,7 +92,7 @@ class Job:
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
     owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
-    not_before: datetime | None = None  # the command must not take effect sooner
+    not_before: datetime | None = None  # the earliest time of its effect
     not_after: datetime | None = None  # the command must not take effect later
 
     @classmethod

@@ -14,12 +14,8 @@ from infra.templates.sources import AWS_OWNED, Template
 
 UNRESERVED = 100  # executions that Lambda does not allow to be reserved
 LEAST = 2  # the lowest maximum concurrency of an event source mapping
-_FRACTIONS = {
-    "ApiErrorRate",
-    "OwnerRate",
-    "RateLimit",
-    "StageRateLimit",
-}  # AWS accepts only whole numbers for the others
+# All other numbers must be whole: AWS refuses fractions.
+_FRACTIONS = {"ApiErrorRate", "OwnerRate", "RateLimit", "StageRateLimit"}
 _MORE = "ask AWS for more (Service Quotas, Lambda, Concurrent executions)"
 
 
@@ -76,7 +72,7 @@ def check_encryption(stage: str, foundation: dict[str, str], overrides: dict[str
 
 
 def check_event_bus(planned: Mapping[str, str]) -> None:
-    """Raise OperatorError for an event bus to which nothing would go."""
+    """Raise OperatorError if the stage has an event bus but no events."""
     bus = planned.get("EventBus")
     if bus and planned.get("Events") != "on":
         raise OperatorError(

@@ -13,11 +13,11 @@ from jobpipe.domain.events.pausing import pause
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 
-_CALL_TIMEOUT = 20.0  # seconds for one try of one call
+_CALL_TIMEOUT = 20.0  # seconds until a call of AWS is given up or tried again
 
 
 def pause_webhooks(owner: str, deployment: Deployment, target: Target) -> int:
-    """Pause all webhooks of the owner, and return how many were not paused yet; 0 in a stage without webhooks."""
+    """Pause all webhooks of the owner, and return how many of them this call has paused."""
     table = deployment.resources.get("webhooks_table")
     if table is None:
         return 0
@@ -30,6 +30,6 @@ def pause_webhooks(owner: str, deployment: Deployment, target: Target) -> int:
         return sum(pause(each, webhooks) for each in webhooks.of_owner(owner))
     except Unavailable as outage:
         raise OperatorError(
-            f"{owner} has no key any more, but may have webhooks that are told of events: {outage.detail} "
+            f"{owner} has no key any more, but may still have webhooks that receive events: {outage.detail} "
             f"Pause them by make webhooks PAUSE={owner}"
         ) from outage

@@ -114,8 +114,8 @@ class Command:
     item_id: str
     collection: str = field(default=ITEMS, kw_only=True)
     scope: str = field(default="", kw_only=True)  # of the collection, where the item is; not in the raw form
-    not_before: str | None = field(default=None, kw_only=True)  # it must not take effect sooner (RFC 3339)
-    not_after: str | None = field(default=None, kw_only=True)  # it must not take effect later (RFC 3339)
+    not_before: str | None = field(default=None, kw_only=True)  # the earliest time of its effect (RFC 3339)
+    not_after: str | None = field(default=None, kw_only=True)  # the latest time of its effect (RFC 3339)
 
     @property
     def item(self) -> ItemRef:

@@ -18,13 +18,13 @@ from jobpipe.domain.violations import Violations
 from jobpipe.operation import EVENT_TYPE, Event
 
 MAX_EMITTED = 10
-"""Events of one job."""
+"""The most events of one job."""
 
 MAX_EMITTED_BYTES = 32 * 1024
-"""Of all events of one job together, as JSON."""
+"""The most bytes of JSON that all events of one job have together."""
 
 OF_THE_SERVICE = frozenset({"job.ended", "item.changed", "webhook.test"})
-"""Types that no operation can emit, since the service itself has events of these types."""
+"""The types of the service's own events, which no operation can emit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Emitted:
 
 
 def emitted_type(collection: str, name: str) -> str:
-    """Return the type of the event that operations of the collection call so."""
+    """Return the type of an event, which operations name without their collection."""
     return f"{collection}.{name}"
 
 
@@ -50,7 +50,7 @@ def can_be_emitted(event_type: str, collections: Collection[str]) -> bool:
 def encode_emitted(events: Sequence[Any], collection: str, operation: str) -> str | None:
     """Return what is stored of the events that the operation has returned; None if there are none.
 
-    Raise InvalidRequest if they are too many or too large, or if one of them cannot be told.
+    Raise InvalidRequest if there are too many, if they are too large, or if one of them is no valid event.
     """
     if not events:
         return None

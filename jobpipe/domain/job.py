@@ -95,7 +95,7 @@ class Job:
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
     collection: str = ITEMS
     scope: str = ""  # of the collection, where the item is: the owner, or empty
-    not_before: str | None = None  # the command must not take effect sooner (RFC 3339)
+    not_before: str | None = None  # the earliest time of its effect (RFC 3339)
     not_after: str | None = None  # the command must not take effect later (RFC 3339)
     # From its acceptance until SQS has confirmed its message. It may have ended meanwhile.
     waiting: Waiting | None = None

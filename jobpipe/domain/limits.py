@@ -60,7 +60,7 @@ There the message is a JSON string, in which every character but ASCII may be es
 """
 
 MAX_WAITING_BYTES = 16 * 1024
-"""Of a command that waits for its time in the row of its job; a larger one waits in the documents bucket.
+"""The most bytes of a command that waits for its time in its job's row; a larger one waits in the documents bucket.
 
 A transaction takes 4 MB, and so a hundred of these; and in a row, each kilobyte is billed with every write.
 """

@@ -32,7 +32,7 @@ _OWNER = re.compile("[a-z][a-z0-9-]{0,62}")
 _TOKEN = re.compile(r"[0-9a-f]{1,64}")
 _CLAIMS_PREFIX = "claims/"
 WAITING_PREFIX = "scheduled/"
-"""Of the keys of claim checks whose messages are not sent yet."""
+"""The keys of claim checks begin with this until their messages are sent."""
 _CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]{1,64})/[0-9a-f]{1,64}/[0-9a-f]{64}\.json")
 
 
@@ -55,9 +55,9 @@ class QueueMessage:
     collection: str = field(default=ITEMS, kw_only=True)
     scope: str = field(default="", kw_only=True)
     owner: str = field(default="", kw_only=True)  # the job's; a message for `items` does not have it
-    # When it was accepted, was due, or its retry was asked for; as owner.
+    # When the command was accepted or was due, or its retry was requested; a message for `items` does not have it.
     at: str = field(default="", kw_only=True)
-    not_before: str | None = field(default=None, kw_only=True)  # the command must not take effect sooner
+    not_before: str | None = field(default=None, kw_only=True)  # the earliest time of its effect
     # The command's time limit. It holds instead of the one in a claim check, since a retry may have set it.
     not_after: str | None = field(default=None, kw_only=True)
 

@@ -14,12 +14,12 @@ from jobpipe.runtime import deadline
 from jobpipe.runtime.aws import AwsClients, outages
 
 MAX_ENTRIES = 10
-"""Of one call."""
+"""The most entries of one call."""
 
 MAX_CALL_BYTES = 256 * 1024
-"""Of the sources, types and details of all entries of one call."""
+"""The most bytes of the sources, types and details of all entries of one call."""
 
-_TRIES = 3  # of entries that the bus did not take, while it took others
+_TRIES = 3  # to put an entry that the bus refuses while it takes others
 _BUS = "The event bus"
 
 

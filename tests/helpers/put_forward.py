@@ -1,4 +1,4 @@
-"""A clock of the Lambdas that a test puts forward; a sleep of the release puts it forward too."""
+"""A clock for the code of the Lambdas. A test can advance it, and each sleep of the release advances it too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PRODUCT = ("api_lambda.", "worker_lambda.", "jobpipe.")
 
 
 class MovedClock:
-    """The time of the Lambdas, which is `ahead` of the real one."""
+    """A clock that is `ahead` of the real one."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
@@ -35,7 +35,7 @@ class MovedClock:
         self.on_sleep()
 
     def within(self, duration: timedelta) -> str:
-        """Return the time that is so far ahead, in the stored form."""
+        """Return the time after this duration, as RFC 3339 text."""
         return rfc3339(self.now() + duration)
 
 
@@ -43,7 +43,7 @@ _real_now = clock.now
 
 
 def installed(patch: pytest.MonkeyPatch) -> MovedClock:
-    """Let all modules of the product have a clock that can be put forward."""
+    """Let all modules of the product use a clock that the test can advance."""
     moved = MovedClock()
     for name, module in list(sys.modules.items()):
         if name.startswith(_PRODUCT) and vars(module).get("now") is _real_now:

@@ -1,4 +1,4 @@
-"""A command with a time waits for it, is released once and in its order, and can be cancelled until then."""
+"""Commands with `not_before` are released once, at that time and in order, and can be cancelled until then."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ class NoTimeLeft(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the messages of one item are after they were processed together with those of others."""
+    """How many messages of one item were processed together with those of others, and how to go on."""
 
-    done: int = 0  # so many of the first messages may be deleted
+    done: int = 0  # how many of the first messages may be deleted
     # Goes on with those that follow, and returns how many of them may be deleted then; raises NoTimeLeft, or what
     # interrupts the first of them. None: they go one at a time.
     resume: Callable[[], int] | None = None

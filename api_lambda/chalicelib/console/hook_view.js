@@ -1,8 +1,8 @@
 // One webhook: its facts, its deliveries, and what its owner can do.
 
 const DELIVERIES = 20; // of a page
-const OUTCOME_PAUSE = 1; // seconds between two looks for the outcome of a test or replay
-const OUTCOME_WAIT = 60_000; // milliseconds for which the page looks so often
+const OUTCOME_PAUSE = 1; // seconds between two requests for the outcome of a test or replay
+const OUTCOME_WAIT = 60_000; // milliseconds, after which the page asks less often
 const DELIVERY_KINDS = { pending: "queued", delivered: "succeeded", "given-up": "failed" };
 let openHook = null; // {id, pages, changes, found, entries, next, gone, awaited}
 let shownSecret = null; // what the service has answered with a new secret, until another view is shown
@@ -186,7 +186,7 @@ $("hook-pause").addEventListener("click", (event) => changeHook(event.currentTar
 }, { body: { paused: !openHook.found.paused } }));
 $("hook-rotate").addEventListener("click", (event) => {
   const button = event.currentTarget, hook = openHook;
-  hook.rotateKey ??= randomKey(); // until it has succeeded: a repeated request makes no second secret
+  hook.rotateKey ??= randomKey(); // the same key is sent until a request succeeds, so that only one secret is made
   const text = "For a day the present secret signs beside the new one. An older one that still signs stops at once.";
   confirmAction("Make a new secret?", [text], () => changeHook(button, "POST", "/rotate", (found) => {
     hook.rotateKey = undefined;

@@ -2,8 +2,8 @@
 
 const HOOK_FIELDS = ["url", "events", "collections"];
 let formHook = null; // the webhook that the form changes; null for a new one
-let hookFormAt = null; // the address at which the form was opened; it keeps its contents while it is not sent
-let hookKey = ""; // the Idempotency-Key of what the form shows: if it is sent again, it creates no second webhook
+let hookFormAt = null; // the address at which the form was opened; at the same address it keeps its contents
+let hookKey = ""; // the Idempotency-Key of the form; sending the same form again creates no second webhook
 
 const mayChange = () => KEY_PARTS.exec(apiKey())?.[2] !== "R";
 const hookHref = (id, more = "") => `#/webhooks/${encodeURIComponent(id)}${more}`;
@@ -118,7 +118,7 @@ async function saveHook() {
     const saved = JSON.parse(answer.text);
     hookFormAt = null;
     announce(hook ? "The webhook is changed." : "The webhook is created.");
-    if (saved.secret) showSecret(saved); // whatever is shown now: there is no second chance to see it
+    if (saved.secret) showSecret(saved); // in any view, since the secret is shown only once
     else if (shown === "webhook-form") location.hash = hookHref(saved.id);
   } catch (error) {
     if (formHook === hook && !error.keyRefused) hookErrors(hookProblems(error))?.focus();

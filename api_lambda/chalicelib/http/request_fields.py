@@ -36,7 +36,7 @@ MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
 LISTED_STATUSES = (Status.FAILED, Status.RETRYING)
-"""The statuses whose jobs operators see, whoever the owner is."""
+"""The statuses by which operators list the jobs of all owners."""
 STATUSES_WITH_LISTS = (Status.SCHEDULED, *LISTED_STATUSES)
 """The statuses whose jobs every stage lists; the others are in the list of all jobs only."""
 

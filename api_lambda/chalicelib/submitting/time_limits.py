@@ -22,7 +22,8 @@ def check_times(command: Command, job: Job, services: Services, at: datetime, *,
 
     A replay is not judged: its command was accepted before, when its time limit was to come.
     """
-    not_before.check_at_acceptance(command.not_before, command.not_after, at)  # no time comes nearer by a replay
+    # This holds for a replay too: what was near enough at the first request is nearer now.
+    not_before.check_at_acceptance(command.not_before, command.not_after, at)
     if command.not_after is None:
         return
     earlier = services.jobs.get(job.job_id) if has_key else None

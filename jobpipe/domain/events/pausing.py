@@ -24,7 +24,8 @@ def resume(webhook: Webhook, webhooks: WebhookStore, queue: DeliveryQueue) -> bo
     if not webhook.paused:
         return False
     sweep = Sweep(webhook.owner, webhook.webhook_id, at=rfc3339(now()))
-    queue.sweep(sweep, _LONGEST_CHANGE)  # it comes after the change, even if this process ends in between
+    # This message arrives after the change is stored, even if this process ends before it can send the other one.
+    queue.sweep(sweep, _LONGEST_CHANGE)
     if not _changed(webhook, webhooks, _resumed, to=False):
         return False
     queue.sweep(sweep)
@@ -38,13 +39,13 @@ def _resumed(old: Webhook) -> Webhook:
         paused_by_failures=False,
         failing_since=None,
         failures=0,
-        next_try=None,  # the circuit is closed: its receiver may answer now
+        next_try=None,  # this closes the circuit: the receiver may answer again
         updated_at=rfc3339(now()),
     )
 
 
 def _changed(webhook: Webhook, webhooks: WebhookStore, change: Callable[[Webhook], Webhook], *, to: bool) -> bool:
-    """Store the changed webhook, unless it is as wanted. Another change meanwhile is not lost."""
+    """Store the changed webhook, unless it is paused or resumed already; a concurrent change is kept."""
     current: Webhook | None = webhook
     while current is not None and current.paused is not to:
         if webhooks.replace(current, change(current)):

@@ -25,10 +25,10 @@ EVENT_TYPES = (JOB_ENDED, ITEM_CHANGED)
 """The events of the service that a webhook can ask for, besides those of operations."""
 
 MAX_WEBHOOKS = 10
-"""Webhooks of one owner."""
+"""The most webhooks of one owner."""
 
 MAX_STAGE_WEBHOOKS = 1000
-"""Webhooks of all owners of a stage: a change of a document that everybody may read is told to all of them."""
+"""The most webhooks of all owners: each may be told of a document that everybody may read."""
 
 OLD_SECRET_LASTS = timedelta(days=1)
 """How long a rotated secret signs beside the new one, so that receivers can change theirs meanwhile."""

@@ -16,10 +16,10 @@ from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_secret
 from jobpipe.domain.violations import Violations
 
 MAX_COLLECTIONS = 100
-"""Collections that one webhook names."""
+"""The most collections of one webhook."""
 
 MAX_EVENT_TYPES = 50
-"""Types of events that one webhook names."""
+"""The most types of events of one webhook."""
 
 
 def new_webhook(body: Any, owner: str, known: Collection[str], urls: UrlRules, at: datetime) -> Webhook:
@@ -55,7 +55,7 @@ def changed_webhook(webhook: Webhook, body: Any, known: Collection[str], urls: U
     if valid.get("paused") is False:
         valid |= {"paused_by_failures": False, "failing_since": None}
     if valid.get("paused") is False or "url" in valid:
-        valid |= {"failures": 0, "next_try": None}  # the circuit is closed: it may answer now
+        valid |= {"failures": 0, "next_try": None}  # this closes the circuit: the receiver may answer again
     return replace(webhook, **valid, updated_at=rfc3339(at))
 
 

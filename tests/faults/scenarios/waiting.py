@@ -12,7 +12,7 @@ from tests.faults.scenarios.batches import named
 from tests.faults.scenarios.parts import HUGE, Action, existing, no_action, scenario
 from tests.faults.world import World
 
-SOON = 600  # seconds; the bucket finds all that was put, even while it settles
+SOON = 600  # seconds
 
 
 def to_wait(

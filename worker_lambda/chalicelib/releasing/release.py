@@ -39,7 +39,7 @@ class Pass:
         self._shard = shard
         self._services = services
         self._may_go_on = may_go_on
-        # The documents of which a command could not be sent: those behind it must not overtake it.
+        # The documents with a command that could not be sent, which the commands behind it must not overtake.
         self._held_up: set[str] = set()
         self.released = 0
         self.left_any = False  # whether something that is due was not released
@@ -110,7 +110,7 @@ class Pass:
         self.left_any = True
 
     def _try(self, step: Callable[[Job, ReleaseServices], None], job: Job, services: ReleaseServices) -> bool:
-        """Do what follows a send, and return whether that was done; if not, the next pass does it."""
+        """Do this step and return True; if it fails, leave it to the next pass and return False."""
         try:
             step(job, services)
         except Exception:  # noqa: BLE001  # the other jobs must be marked
@@ -141,7 +141,7 @@ def put_claim(job: Job, services: ReleaseServices) -> bool:
 
 
 def finish(job: Job, services: ReleaseServices) -> None:
-    """Mark a job as queued whose message is on the queue, and delete what it needed for waiting."""
+    """Mark the job as queued, whose message is on the queue, and delete what it needed only while it waited."""
     is_marked = services.schedule.mark_queued(job, now())
     waits_under = None if job.waiting is None else job.waiting.claim
     if waits_under is not None:
@@ -155,10 +155,10 @@ def finish(job: Job, services: ReleaseServices) -> None:
 
 
 def clean_up(job: Job, services: ReleaseServices) -> None:
-    """Delete what a job needed for waiting that is scheduled no more, or has expired.
+    """Delete what a job that has ended or expired needed only while it waited.
 
-    Of a job that was cancelled the message is sent all the same where ends are told: the worker finds that it has
-    ended, and lets that be told.
+    In a stage with events the message of a cancelled job is sent nevertheless: the worker finds that the job has
+    ended, and sends its event.
     """
     if services.tells_ends and job.status is Status.CANCELLED and services.queue.send_batch([message_of(job)]):
         raise Unavailable("SQS has refused the message of a cancelled job.")

@@ -22,20 +22,20 @@ from .release import FIRST, Pass
 from .services import ReleaseServices
 
 AHEAD = timedelta(minutes=2)
-"""So far ahead a sweep looks for what will be due."""
+"""How far ahead a sweep looks for commands that become due."""
 OWN = timedelta(minutes=1)
-"""After this time the next sweep has begun, which releases what is due then."""
+"""The time until the next sweep begins, which releases what becomes due from then on."""
 SETTLES = timedelta(seconds=2)
-"""A command is released so long after its time, since the index shows new entries after a moment.
+"""How long after its time a command is released. The index needs a moment until it shows a new entry.
 
-So of one document's commands, one that was accepted just before its time is not overtaken by a later one.
+Without it, a command that is accepted just before its time could be overtaken by a later one of its document.
 """
 NEXT_SWEEP = timedelta(seconds=5)
-"""So much longer a sweep waits with what is for the next one to release."""
+"""How much time a sweep gives the next one to release a command, before it releases the command itself."""
 TRY_AGAIN = timedelta(seconds=5)
-"""After this time, what was not released is tried again."""
+"""The pause before a sweep tries again to release what it could not."""
 RESERVE_SECONDS = 20.0
-"""With less time left nothing is begun with: a call may hang in three tries."""
+"""The time that must be left to begin a pass: a call of AWS may hang in each of its three tries."""
 
 
 def sweep(services: ReleaseServices, seconds_left: Callable[[], float]) -> int:

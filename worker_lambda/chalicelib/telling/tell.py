@@ -184,8 +184,9 @@ def _deliveries(
 
 def _is_told(webhook: Webhook, event_type: str, job: Job) -> bool:
     """Return whether the webhook wants the event, and its owner may know of it."""
-    shared = event_type != JOB_ENDED and not job.scope  # it is of a document that everybody may read
-    return webhook.wants(event_type, job.collection) and (shared or webhook.owner == job.owner)
+    # The end of a job is told only to the owner of the job; a document without a scope may be read by everybody.
+    is_public = event_type != JOB_ENDED and not job.scope
+    return webhook.wants(event_type, job.collection) and (is_public or webhook.owner == job.owner)
 
 
 def _delivery(event: Event, line: Line) -> Delivery:
