@@ -38,35 +38,38 @@ help: ## list the targets
 demo: .venv/.installed ## deploy into the embedded emulator, send sample commands and show the outcome of each (COLLECTIONS=...)
 	@$(RUN) infra.deploy up --stage local --target embedded --collections=@COLLECTIONS
 	@$(PY) -m scripts.demo --stage local
-	@echo 'the stage keeps running: continue with README.md, or stop it with "make stop"'
+	@echo 'The stage keeps running. What you can do next:'
+	@echo '  make open          see these jobs and items in your browser'
+	@echo '  docs/tutorial.md   store documents of your own, in a quarter of an hour'
+	@echo '  make stop          end the stage, and delete its data'
 
-test: .venv/.installed ## run the tests on the embedded emulator
+test: .venv/.dev-installed ## run the tests on the embedded emulator
 	@$(RUN) pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
 
-test-browser: .venv/.installed .venv/.browser-installed ## test the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
+test-browser: .venv/.dev-installed .venv/.browser-installed ## test the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
 	@$(need_chromium)
 	@$(RUN) pytest tests/browser --quiet @words:PYTEST_ARGS
 
-test-tutorial: .venv/.installed ## follow docs/tutorial.md and the recipe for an operation to the letter, in copies of the checkout
+test-tutorial: .venv/.dev-installed ## follow docs/tutorial.md and the recipe for an operation to the letter, in copies of the checkout
 	@$(RUN) pytest tests/tutorial --quiet @words:PYTEST_ARGS
 
-test-clients: .venv/.installed $(CLIENTS)-venv/.installed $(CLIENTS)-npm/.installed ## generate clients from the contract and call each operation; run Redocly, Spectral and Prism
+test-clients: .venv/.dev-installed $(CLIENTS)-venv/.installed $(CLIENTS)-npm/.installed ## generate clients from the contract and call each operation; run Redocly, Spectral and Prism
 	@$(RUN) pytest tests/clients --quiet @words:PYTEST_ARGS
 
-screenshots: .venv/.installed .venv/.browser-installed ## make the pictures of the console in docs/images, from a separate stage
+screenshots: .venv/.dev-installed .venv/.browser-installed ## make the pictures of the console in docs/images, from a separate stage
 	@$(need_chromium)
 	@$(PY) -m tests.browser.screenshots
 
-bench: .venv/.installed .venv/.bench-installed ## measure jobpipe and its alternatives, and write docs/performance.md (BENCH="--quick ceiling")
+bench: .venv/.dev-installed .venv/.bench-installed ## measure jobpipe and its alternatives, and write docs/performance.md (BENCH="--quick ceiling")
 	@$(RUN) tests.bench @words:BENCH
 
-faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--groups", "--all", "--share 0.1 put"), or test the operations of your own collections (COLLECTIONS=...)
+faults: .venv/.dev-installed ## test more faults than make test, on all cores (FAULTS="--singles", "--groups", "--all", "--share 0.1 put"), or test the operations of your own collections (COLLECTIONS=...)
 	@$(RUN) tests.faults --collections=@COLLECTIONS @words:FAULTS
 
-mutants: .venv/.installed ## break the code on purpose, one promise at a time, and check that the tests fail (ONLY=...)
+mutants: .venv/.dev-installed ## break the code on purpose, one promise at a time, and check that the tests fail (ONLY=...)
 	@$(RUN) tests.mutants --only=@ONLY
 
-chaos: .venv/.installed ## run the long chaos test, some minutes (CHAOS_ARGS="--groups --jobs 3000 --seed 7")
+chaos: .venv/.dev-installed ## run the long chaos test, some minutes (CHAOS_ARGS="--groups --jobs 3000 --seed 7")
 	@$(RUN) tests.chaos @words:CHAOS_ARGS
 
 simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs/s, and compare a run on the emulator (docs/scaling.md)
@@ -86,10 +89,10 @@ env: .venv/.installed ## print a stage's URL and key, for eval "$(make -s env)" 
 localstack: .venv/.installed ## start LocalStack through Docker Compose and wait until it is healthy
 	@$(PY) -m infra.local localstack
 
-test-compose: .venv/.installed ## run the integration tests in Compose, on a LocalStack of their own, and take it down
+test-compose: .venv/.dev-installed ## run the integration tests in Compose, on a LocalStack of their own, and take it down
 	@$(PY) -m infra.local test-compose
 
-test-integration: .venv/.installed ## run the integration and end-to-end tests against the stage in .jobpipe/local.json
+test-integration: .venv/.dev-installed ## run the integration and end-to-end tests against the stage in .jobpipe/local.json
 	@JOBPIPE_TEST_STAGE="$${STAGE:-$${JOBPIPE_STAGE:-local}}" $(RUN) pytest $(wildcard tests/integration tests/e2e) @words:PYTEST_ARGS
 
 deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=... COLLECTIONS=... ALLOW_REPLACEMENT=yes)
@@ -104,16 +107,16 @@ diff: .venv/.installed ## show what a deployment would change, and change nothin
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=name of the stage)
 	@$(RUN) infra.deploy destroy --stage=@STAGE --target aws --confirm=@CONFIRM
 
-grants: .venv/.installed ## test each permission of the Lambdas by its absence, and write docs/security-grants.md
+grants: .venv/.dev-installed ## test each permission of the Lambdas by its absence, and write docs/security-grants.md
 	@$(PY) -m tests.iam
 
-calls: .venv/.installed ## count the calls of AWS of each operation, and write tests/calls/calls.json
+calls: .venv/.dev-installed ## count the calls of AWS of each operation, and write tests/calls/calls.json
 	@$(PY) -m tests.calls
 
 cost: .venv/.installed ## compute what a million jobs cost on AWS from counted calls, and write docs/cost.md (JSON=yes)
 	@$(RUN) scripts.models.cost --json=@yes:JSON
 
-reference: .venv/.installed ## write docs/reference: settings, errors, permissions, the contract
+reference: .venv/.dev-installed ## write docs/reference: settings, errors, permissions, the contract
 	@$(PY) -m scripts.reference
 
 new-collection: .venv/.installed ## write a small working collection as a starting point (NAME=orders COLLECTIONS=folder)
@@ -122,7 +125,7 @@ new-collection: .venv/.installed ## write a small working collection as a starti
 package: .venv/.installed ## build both Lambdas' zips and templates into build/ (COLLECTIONS=...)
 	@$(RUN) infra.packaging.package --collections=@COLLECTIONS
 
-lint: .venv/.installed $(CHECKS)/.installed ## run ruff, and cfn-lint, checkov and AWS's validator on the templates as they are deployed (COLLECTIONS=...)
+lint: .venv/.dev-installed $(CHECKS)/.installed ## run ruff, and cfn-lint, checkov and AWS's validator on the templates as they are deployed (COLLECTIONS=...)
 	@$(RUN) infra.packaging.package --collections=@COLLECTIONS
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -135,7 +138,7 @@ lint: .venv/.installed $(CHECKS)/.installed ## run ruff, and cfn-lint, checkov a
 audit-dependencies: .venv/.installed $(CHECKS)/.installed ## list known vulnerabilities of the locked versions
 	@$(PY) -m infra.checks.dependency_audit
 
-types: .venv/.installed ## run mypy --strict
+types: .venv/.dev-installed ## run mypy --strict
 	.venv/bin/mypy --strict jobpipe jobpipe_client infra scripts tests
 	cd api_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
 	cd worker_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
@@ -213,6 +216,7 @@ stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was s
 lock: ## resolve the requirements and write the lock files (needs uv)
 	@command -v uv >/dev/null || { echo 'make lock: uv is needed (https://docs.astral.sh/uv)' >&2; exit 1; }
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
+	$(UV_COMPILE) -c requirements-dev.lock requirements.in -o requirements.lock
 	$(UV_COMPILE) -c requirements-dev.lock tests/bench/requirements.in -o tests/bench/requirements.lock
 	$(UV_COMPILE) -c requirements-dev.lock tests/browser/requirements.in -o tests/browser/requirements.lock
 	$(UV_COMPILE) tests/clients/requirements.in -o tests/clients/requirements.lock
@@ -233,10 +237,13 @@ override set_up = @$(1)/bin/python -m infra.environments check $(2) 2>/dev/null 
 .venv/.installed: FORCE
 	$(call set_up,.venv,tools)
 
-.venv/.bench-installed: .venv/.installed FORCE
+.venv/.dev-installed: .venv/.installed FORCE
+	$(call set_up,.venv,dev)
+
+.venv/.bench-installed: .venv/.dev-installed FORCE
 	$(call set_up,.venv,bench)
 
-.venv/.browser-installed: .venv/.installed FORCE
+.venv/.browser-installed: .venv/.dev-installed FORCE
 	$(call set_up,.venv,browser)
 
 $(CHECKS)/.installed: FORCE

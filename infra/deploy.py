@@ -102,7 +102,7 @@ def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> N
 
 
 def _report_target(target: Target, stage: str, settings: Settings) -> Progress:
-    progress = Progress()
+    progress = Progress(in_short=target.is_emulator)
     progress.say(f"target: {target.place}, stage {stage} ({target.why})")
     target.check_location(earlier_deployment(settings.state_dir, stage))
     return progress

@@ -23,7 +23,8 @@ from infra.errors import OperatorError
 from infra.settings import ROOT, tool_environment
 
 LOCKS = (
-    "requirements-dev.lock",  # it includes Chalice's runtime, which goes into the zips
+    "requirements.lock",  # it includes Chalice's runtime, which goes into the zips
+    "requirements-dev.lock",
     "api_lambda/requirements.txt",
     "worker_lambda/requirements.txt",
     "infra/emulator/requirements.lock",

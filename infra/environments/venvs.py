@@ -57,7 +57,8 @@ _CHECKS = "the checks (checkov, pip-audit, cloudformation-validate)"
 _CLIENTS = "what makes clients of the contract (openapi-generator, Java, Node.js)"
 _LOCK = "requirements.lock"
 _ALL = (
-    Environment("tools", "the tools", _TOOLS, ROOT / "requirements-dev.lock", editable=True),
+    Environment("tools", "the tools", _TOOLS, ROOT / _LOCK, editable=True),
+    Environment("dev", "what tests and checks need", _TOOLS, ROOT / "requirements-dev.lock", ".dev-installed"),
     Environment("bench", _BENCH, _TOOLS, ROOT / "tests/bench" / _LOCK, ".bench-installed"),
     Environment(
         "browser",

@@ -59,7 +59,7 @@ _BUILDERS = (
 )
 _SOURCE = "folder.txt"  # in a place of build/folders: the folder of collections
 _OUTPUTS = ("lambda.zip", "lambda.cdx.json", "template.json")
-_TOOLS_LOCK = ROOT / "requirements-dev.lock"
+_TOOLS_LOCK = ROOT / "requirements.lock"
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
 
 

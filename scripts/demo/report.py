@@ -1,8 +1,7 @@
-"""The demo's report: one job in full, the counts of outcomes, and the latencies."""
+"""The demo's report: the counts of outcomes, and the latencies."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from statistics import quantiles
 
@@ -16,8 +15,7 @@ SHOWN = 20  # unexpected outcomes; a broken deployment has hundreds of the same 
 
 
 def print_report(console: Console, outcomes: list[Outcome], seconds: float) -> None:
-    """Print one job in full, the tables, and the unexpected outcomes."""
-    _print_example(console, outcomes)  # first, so that the tables stay on the screen
+    """Print the tables, and the unexpected outcomes."""
     console.print(_counts(outcomes))
     console.print(_latencies(outcomes))
     unexpected = [outcome for outcome in outcomes if not outcome.as_expected]
@@ -76,16 +74,6 @@ def _latencies(outcomes: list[Outcome]) -> Table:
             table.add_section()
         table.add_row(operation, *cells)
     return table
-
-
-def _print_example(console: Console, outcomes: list[Outcome]) -> None:
-    ended = [o for o in outcomes if o.job is not None and o.job.done]
-    if not ended:
-        return
-    example = next((o for o in ended if o.got == "succeeded" and o.line.merge is not None), ended[0])
-    if example.job is not None:
-        console.print(f"One job in full ({example.line.label}):", style="italic", markup=False)
-        console.print_json(json.dumps(example.job.raw, ensure_ascii=False), ensure_ascii=False)
 
 
 def _details(unexpected: list[Outcome]) -> Table:

@@ -45,7 +45,7 @@ def test_two_runs_on_one_deployment(service: Service, tmp_path: Path, capsys: py
     out = capsys.readouterr().out
     assert "every outcome as expected" in out
     assert "259 of 259 jobs ended" in out
-    assert re.search(r'"operation": "update"', out)
+    assert re.search(r"│ update +│ +78 │", out)
     kept = len(service.items)
     assert f"{kept} items stay" in out
     rows = demo.SAMPLE.read_text(encoding="utf-8").splitlines()[:80]

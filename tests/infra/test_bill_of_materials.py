@@ -23,7 +23,7 @@ LIB = Distribution(
     "lib", "2.0", "Apache License 2.0", "0" * 64, frozenset({"gone"}), {"lib.py": b"l", "py.typed": b""}
 )
 GOOD = {**JOBPIPE.files, **LIB.files}
-TOOLS_LOCK = ROOT / "requirements-dev.lock"
+TOOLS_LOCK = ROOT / "requirements.lock"
 
 
 def zipped(folder: Path, files: dict[str, bytes]) -> Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from infra.checks.dependency_audit import LOCKS
 from infra.environments.locked_requirements import Locked, read_locked
@@ -43,7 +46,11 @@ def relative(path: Path) -> str:
 
 
 def requirements_of(path: Path) -> list[str]:
-    return [line.strip() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    """Return the lines of the file, and of those that it includes."""
+    lines = [line.strip() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    included = [line.removeprefix("-r ") for line in lines if line.startswith("-r ")]
+    own = [line for line in lines if not line.startswith("-r ")]
+    return own + [line for name in included for line in requirements_of(path.with_name(name))]
 
 
 def test_every_lock_is_known_and_made_by_make_lock() -> None:
@@ -76,6 +83,28 @@ def test_every_requirement_has_an_exact_version(lock: str) -> None:
 @pytest.mark.parametrize("lock", ["api_lambda/requirements.txt", "worker_lambda/requirements.txt"])
 def test_the_tests_use_the_versions_in_the_zips(lock: str) -> None:
     assert set(read_locked(ROOT / lock)) <= set(read_locked(ROOT / "requirements-dev.lock"))
+
+
+def test_the_demo_needs_no_package_of_tests_and_checks() -> None:
+    locked = read_locked(ROOT / "requirements.lock")
+    assert set(locked) < set(read_locked(ROOT / "requirements-dev.lock"))
+    needed = {name for folder in ("infra", "scripts", "jobpipe", "jobpipe_client") for name in imported(folder)}
+    assert needed >= {"aws-sam-translator", "boto3", "hypothesis", "rich"}
+    assert needed <= {each.name for each in locked}
+
+
+def imported(folder: str) -> Iterator[str]:
+    """Yield the distributions whose modules the folder imports, without those for checks, types and plots."""
+    distributions = packages_distributions()
+    for path in (ROOT / folder).rglob("*.py"):
+        if any(path.is_relative_to(ROOT / other) for other in ("infra/checks", "scripts/reference")):
+            continue  # they run where tests and checks do
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            for name in {each.partition(".")[0] for each in names}:
+                if name in distributions and not name.startswith("mypy_boto3") and name != "matplotlib":
+                    yield from {canonicalize_name(each) for each in distributions[name]} - {"jobpipe-client"}
 
 
 def test_nothing_is_installed_without_its_hash() -> None:

@@ -247,6 +247,7 @@ def test_the_stage_comes_from_the_first_variable_that_is_set(
 
 SET_UP = {
     ".venv/.installed": "tools",
+    ".venv/.dev-installed": "dev",
     ".venv/.bench-installed": "bench",
     ".venv/.browser-installed": "browser",
     ".jobpipe/checks-venv/.installed": "checks",

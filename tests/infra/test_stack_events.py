@@ -89,3 +89,21 @@ def test_a_stack_without_events_has_not_begun(cloudformation: tuple[Any, Stubber
     page(stub, range(3))
     events.print_new()
     assert events.has_begun
+
+
+def test_in_short_a_stack_has_one_line_and_each_failure_another(tmp_path: Any) -> None:
+    console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
+    progress = Progress(console, in_short=True)
+    for stack, resources in (("jobpipe-local-api", 3), ("jobpipe-local-worker", 2)):
+        for number in range(resources):
+            progress.event(stack, "CREATE_COMPLETE", f"AWS::SQS::Queue Queue{number}")
+    progress.event("jobpipe-local-worker", "CREATE_FAILED", "AWS::SQS::Queue Broken", "no room")
+    progress.event("jobpipe-local-worker", "ROLLBACK_COMPLETE", "AWS::CloudFormation::Stack jobpipe-local-worker")
+    progress.event("jobpipe-local-api", "CREATE_COMPLETE", "AWS::CloudFormation::Stack jobpipe-local-api")
+    progress.event("jobpipe-local-operations", "UNCHANGED", "no changes")
+    assert [line.split() for line in console.export_text().splitlines()] == [
+        ["jobpipe-local-worker", "CREATE_FAILED", "AWS::SQS::Queue", "Broken", "no", "room"],
+        ["jobpipe-local-worker", "ROLLBACK_COMPLETE", "AWS::CloudFormation::Stack", "jobpipe-local-worker"],
+        ["jobpipe-local-api", "CREATE_COMPLETE", "3", "resources"],
+        ["jobpipe-local-operations", "UNCHANGED", "no", "changes"],
+    ]

@@ -117,7 +117,7 @@ def test_the_ranges_include_the_tested_versions() -> None:
     needed = [*project["dependencies"], *project["optional-dependencies"]["cli"]]
     pinned = dict(
         line.strip().split("==")
-        for line in (ROOT / "requirements-dev.in").read_text().splitlines()
+        for line in (ROOT / "requirements.in").read_text().splitlines()
         if "==" in line and not line.startswith("#")
     )
     for requirement in needed:

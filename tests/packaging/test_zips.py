@@ -207,7 +207,7 @@ def test_shipped_packages_are_locked_and_have_an_allowed_licence(app: str, zips:
     parts = json.loads(zips[app].with_suffix(".cdx.json").read_text())["components"]
     shipped = {part["name"]: part for part in parts}
     lambda_lock = read_locked(ROOT / f"{app}_lambda" / "requirements.txt")
-    tools_lock = [each for each in read_locked(ROOT / "requirements-dev.lock") if each.name == "chalice"]
+    tools_lock = [each for each in read_locked(ROOT / "requirements.lock") if each.name == "chalice"]
     for locked in (*lambda_lock, *tools_lock):
         part = shipped[locked.name]
         assert part["purl"] == f"pkg:pypi/{locked.name}@{locked.version}"
@@ -221,7 +221,7 @@ def test_shipped_packages_are_locked_and_have_an_allowed_licence(app: str, zips:
 def test_a_changed_byte_in_a_zip_is_refused(app: str, zips: dict[str, Path], tmp_path: Path) -> None:
     wheels = fetch_wheels(
         ROOT / f"{app}_lambda" / "requirements.txt",
-        ROOT / "requirements-dev.lock",
+        ROOT / "requirements.lock",
         tmp_path / "w",
         tmp_path / "kept",
     )
