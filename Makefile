@@ -210,6 +210,9 @@ rotate-key: .venv/.installed ## create another API key for a caller (OWNER=... R
 revoke-key: .venv/.installed ## revoke all API keys of a caller, or one key; with the last one, pause the webhooks (OWNER=... or KEY=...)
 	@$(RUN) infra.keys revoke --stage=@STAGE --owner=@OWNER --key=@KEY
 
+doctor: .venv/.installed ## look for what keeps this checkout or a stage from working, and say what to do (STAGE=... JSON=yes)
+	@$(JOBPIPE) doctor --stage=@STAGE --json=@yes:JSON
+
 stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here
 	@$(PY) -m infra.local stop
 

@@ -127,7 +127,7 @@ for _command in (
     *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
     *(collections.collections, collections.run, collections.find, collections.new),
     *(jobs.list_jobs, jobs.failed, jobs.retrying, retry, jobs.cancel, webhooks, stats, open_console),
-    *(checkout.audit, checkout.redrive, checkout.parked, completion),
+    *(checkout.audit, checkout.redrive, checkout.parked, checkout.demo, checkout.doctor, completion),
 ):
     app.add_command(_command)
 

@@ -19,8 +19,12 @@ from jobpipe_client import Client, JobpipeError
 from scripts.demo.report import print_report
 from scripts.demo.run import DemoRun, Outcome
 from scripts.demo.script import ScriptError, read_script
-from scripts.stage.commands import positive, progress_bar
+from scripts.stage.commands import command_parser, positive, progress_bar
 
+_EXAMPLES = """examples:
+  jobpipe demo                  send the sample commands to the local stage
+  jobpipe demo --clean-up       and delete their items at the end
+"""
 SAMPLE = Path(__file__).with_name("sample_items.jsonl")
 JOBS_PER_LINE = 50  # of progress, where there is no terminal
 
@@ -89,8 +93,7 @@ def _delete(client: Client, item_ids: list[str]) -> None:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
-    parser.add_argument("--stage", help="deployed stage (JOBPIPE_URL, or JOBPIPE_STAGE, or local)")
+    parser = command_parser("demo", __doc__, _EXAMPLES)
     parser.add_argument("--file", type=Path, default=SAMPLE, help="commands to send (%(default)s)")
     parser.add_argument("--concurrency", type=positive, default=8, help="callers at a time (%(default)s)")
     parser.add_argument(

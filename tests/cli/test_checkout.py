@@ -19,7 +19,8 @@ def test_operators_commands_need_a_checkout(service: Service, tmp_path: Path) ->
     # Without `site` the checkout, which is installed here as it stands, is not on the path.
     path = [str(tmp_path), sysconfig.get_paths()["purelib"]]
     start = f"import sys; sys.path += {path}; from jobpipe_client.cli import main; sys.exit(main())"
-    for arguments in (*((name, "--limit", "3") for name in ("audit", "redrive", "parked")), ("new", "orders")):
+    programs = [(name, "--limit", "3") for name in ("audit", "redrive", "parked")]
+    for arguments in (*programs, ("demo",), ("doctor",), ("new", "orders")):
         done = subprocess.run(
             (sys.executable, "-S", "-c", start, *arguments),
             cwd=tmp_path,
@@ -44,7 +45,7 @@ def test_a_new_collection_is_written_by_the_checkout(jobpipe: Jobpipe, tmp_path:
 
 
 def test_operators_commands_take_their_own_options(jobpipe: Jobpipe) -> None:
-    for name in ("audit", "redrive", "parked"):
+    for name in ("audit", "redrive", "parked", "demo", "doctor"):
         done = commands.run(
             sys.executable, "-m", "jobpipe_client.cli", name, "--help", env=commands.clean_environment()
         )

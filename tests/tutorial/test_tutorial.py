@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from infra.environments.venvs import ENVIRONMENTS
 from infra.settings import EMULATOR_VENV
 from tests.docs.pages import Block, blocks, copy_of_the_checkout
 from tests.helpers.commands import clean_environment
+from tests.helpers.ports import free_port
 
 PAGE = "tutorial.md"
 
@@ -91,14 +91,6 @@ def test_the_outputs_are_those_of_the_page(shell: Shell) -> None:
             assert re.search(pattern(block), printed, flags=re.DOTALL), f"{block.text}\nis not in\n{printed}"
             compared += 1
     assert compared == sum(block.language == "text" for block in blocks(PAGE)) > 8
-
-
-def free_port() -> int:
-    """Return an unused port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def pattern(block: Block) -> str:

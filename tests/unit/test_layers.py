@@ -233,6 +233,7 @@ SCRIPTS: dict[str, set[str]] = {
     "audit": {"stage"},
     "check": {"stage"},
     "demo": {"stage"},
+    "doctor": {"stage"},
     "parked": {"stage"},
     "redrive": {"stage", "audit"},
     "reindex": {"stage"},

@@ -116,6 +116,16 @@ audit = _ScriptCommand(
     "Compare jobs, items, name locks and documents of a stage, and report where they disagree.",
     "jobpipe audit\njobpipe audit --repair\njobpipe audit --json --older-than 0",
 )
+demo = _ScriptCommand(
+    "demo",
+    "Send sample commands to a stage, and show the outcome and the latency of each kind.",
+    "jobpipe demo\njobpipe demo --clean-up --concurrency 16",
+)
+doctor = _ScriptCommand(
+    "doctor",
+    "Look for what keeps this checkout or a stage from working, and say what to do.",
+    "jobpipe doctor\njobpipe doctor --stage prod",
+)
 redrive = _ScriptCommand(
     "redrive",
     "Retry failed jobs of all callers, those that match every filter.",
