@@ -35,13 +35,13 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.installed ## deploy into the embedded emulator, send sample commands and show the outcome of each (COLLECTIONS=...)
-	@$(RUN) infra.deploy up --stage local --target embedded --collections=@COLLECTIONS
+demo: .venv/.installed ## deploy into the embedded emulator, send sample commands and show the outcome of each (COLLECTIONS=... KEEP=yes)
+	@$(RUN) infra.deploy up --stage local --target embedded --keep=@yes:KEEP --collections=@COLLECTIONS
 	@$(PY) -m scripts.demo --stage local
 	@echo 'The stage keeps running. What you can do next:'
 	@echo '  make open          see these jobs and items in your browser'
 	@echo '  docs/tutorial.md   store documents of your own, in a quarter of an hour'
-	@echo '  make stop          end the stage, and delete its data'
+	@echo '  make stop          end the stage, and delete its data unless KEEP=yes was given'
 
 test: .venv/.dev-installed ## run the tests on the embedded emulator
 	@$(RUN) pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
@@ -76,8 +76,8 @@ simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs
 	@$(PY) -m scripts.models.scaling
 	@$(PY) -m tests.scaling.emulator_check
 
-deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack COLLECTIONS=folder)
-	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --parameter=@each:PARAMETERS \
+deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack COLLECTIONS=folder; KEEP=yes keeps its data when it stops)
+	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --keep=@yes:KEEP --parameter=@each:PARAMETERS \
 		--collections=@COLLECTIONS --remove-collections=@yes:REMOVE_COLLECTIONS
 
 destroy-local: .venv/.installed ## delete that stage and all its data (TARGET=...)

@@ -14,6 +14,7 @@ from infra.deployment.plan import Deployer
 from infra.deployment.readiness import is_healthy
 from infra.deployment.stateful import stateful_resources
 from infra.deployment.teardown import Teardown, check_confirmation, confirm_destruction
+from infra.emulator import Emulator
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE, Settings, check_stage, collections_folder, read_settings
 from infra.stage.stage_file import Deployment, earlier_deployment, read_deployment, stage_file
@@ -32,6 +33,8 @@ def _command(arguments: argparse.Namespace) -> int | None:
     settings = read_settings()
     if arguments.collections:
         settings = replace(settings, collections=collections_folder(arguments.collections))
+    if arguments.command == "up" and arguments.keep:
+        settings = replace(settings, keep=True)
     stage = check_stage(arguments.stage or settings.stage)
     if arguments.only_local and stage != LOCAL_STAGE:
         # JOBPIPE_STAGE may still be exported from an earlier command, and must not decide where to deploy.
@@ -87,7 +90,10 @@ def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> N
     if target is None:
         if arguments.target not in {AUTO, EMBEDDED}:
             raise OperatorError(f"nothing answers at {settings.emulator_url}")
-        # An emulator that does not run has no stage, since it keeps nothing between starts.
+        kept = Emulator(settings.state_dir, settings.port).kept_dir
+        if kept.exists():
+            remedy = f"start it (make deploy-local KEEP=yes) and repeat this, or delete {kept}"
+            raise OperatorError(f"the emulator that keeps the stage does not run: {remedy}")
         earlier = earlier_deployment(settings.state_dir, stage)
         if earlier and earlier.endpoint_url == settings.emulator_url:
             stage_file(settings.state_dir, stage).unlink()
@@ -148,6 +154,7 @@ def _parse() -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="a parameter of the templates, such as WorkerTimeout=30",
     )
+    parser.add_argument("--keep", action="store_true", help="start the embedded emulator so that it keeps its data")
     parser.add_argument(
         "--allow-replacement",
         action="store_true",

@@ -39,7 +39,11 @@ def _start(settings: Settings) -> None:
 
 
 def _stop(settings: Settings) -> None:
-    print("embedded emulator stopped" if _embedded(settings).stop() else "embedded emulator was not running")
+    emulator = _embedded(settings)
+    running = emulator.status()
+    stopped = emulator.stop()
+    kept = f"; its data is kept in {emulator.kept_dir}" if running and running.keeps else ""
+    print(f"embedded emulator stopped{kept}" if stopped else "embedded emulator was not running")
     if compose.stop(settings):
         print("LocalStack stopped")
 

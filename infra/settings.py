@@ -34,6 +34,7 @@ class Settings:
     state_dir: Path
     localstack_image: str = LOCALSTACK_IMAGE
     collections: Path = COLLECTIONS  # the folder of collections
+    keep: bool = False  # whether the embedded emulator keeps its data between starts
 
     @property
     def emulator_url(self) -> str:

@@ -1,4 +1,8 @@
-"""Runs MiniStack as a subprocess, bound to 127.0.0.1, with IAM enforced. When it stops, its data is lost."""
+"""Runs MiniStack as a subprocess, bound to 127.0.0.1, with IAM enforced.
+
+When it stops, its data is lost, unless it was started to keep it. Then it saves its data when it stops, and the
+next emulator that keeps its data continues with that. The data has URLs with the port.
+"""
 
 import fcntl
 import json
@@ -25,6 +29,8 @@ from infra.settings import EMULATOR_VENV
 
 START_SECONDS = 120
 STOP_SECONDS = 5
+SAVE_SECONDS = 60
+"""How long an emulator that keeps its data may take to save it when it stops."""
 _ARGUMENTS = ["-m", "ministack"]
 
 
@@ -45,6 +51,7 @@ class Running:
 
     pid: int
     port: int
+    keeps: bool = False  # whether it saves its data when it stops
 
 
 @dataclass(frozen=True)
@@ -71,27 +78,40 @@ class Emulator:
         return self.state_dir / "emulator.pid"
 
     @cached_property
-    def _data_dir(self) -> Path:
-        return self.state_dir / "emulator-data"
+    def kept_dir(self) -> Path:
+        """The folder of what an emulator that keeps its data has saved."""
+        return self.state_dir / "emulator-kept"
 
-    def start(self) -> bool:
-        """Start the emulator and wait until it is healthy; return False if it was running already."""
+    @cached_property
+    def _kept_port(self) -> Path:
+        return self.kept_dir / "port"
+
+    @cached_property
+    def _data_dirs(self) -> tuple[Path, Path]:
+        return self.state_dir / "emulator-data", self.kept_dir
+
+    def start(self, *, keep: bool = False) -> bool:
+        """Start the emulator and wait until it is healthy; return False if it was running already.
+
+        With `keep` it continues with what the last one has saved that was started so. Raise OperatorError if one
+        runs that does not keep its data, or if what was saved has another port.
+        """
         python = ensure_venv()
         with file_lock(self.state_dir / "emulator.lock"):
             running = self.status()
             if running and running.port == self.port:
+                self._check_keeps(running, keep=keep)
                 return False
             if running:
                 raise OperatorError(f"the emulator already runs on port {running.port}: stop it first (make stop)")
             if _is_listening(self.port) and not (self._pid_file.exists() and _is_released(self.port)):
                 raise PortTakenError(self.port)
             self._stop()  # deletes what an emulator that died, or a start that was killed, has left
-            shutil.rmtree(self._data_dir, ignore_errors=True)
-            self._data_dir.mkdir(parents=True)
+            folder = self._prepare_folder(keep=keep)
             with self._pid_file.open("w") as pid_file:
                 fcntl.flock(pid_file, fcntl.LOCK_EX)
-                process = self._launch(python, pid_file)
-                json.dump({"pid": process.pid, "port": self.port}, pid_file)
+                process = self._launch(python, pid_file, folder, keep=keep)
+                json.dump({"pid": process.pid, "port": self.port, "keeps": keep}, pid_file)
             try:
                 self._wait_until_healthy(process)
             except BaseException:
@@ -112,21 +132,41 @@ class Emulator:
             record = json.load(pid_file)
             # Releases before the lock wrote the same file.
             if is_locked or self._is_emulator(record["pid"]):
-                return Running(record["pid"], record["port"])
+                return Running(record["pid"], record["port"], record.get("keeps", False))
         return None
+
+    def _check_keeps(self, running: Running, *, keep: bool) -> None:
+        if keep and not running.keeps:
+            raise OperatorError("the emulator that runs does not keep its data: stop it first (make stop)")
+
+    def _prepare_folder(self, *, keep: bool) -> Path:
+        """Return the folder of the data, which is empty unless it was kept."""
+        lost, kept = self._data_dirs
+        if not keep:
+            shutil.rmtree(lost, ignore_errors=True)
+            lost.mkdir(parents=True)
+            return lost
+        kept.mkdir(parents=True, exist_ok=True)
+        port = self._kept_port.read_text() if self._kept_port.exists() else str(self.port)
+        if port != str(self.port):
+            remedy = f"set JOBPIPE_PORT={port}, or delete the folder"
+            raise OperatorError(f"what is kept in {kept} belongs to port {port}: {remedy}")
+        self._kept_port.write_text(port)
+        return kept
 
     def _is_emulator(self, pid: int) -> bool:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             process = psutil.Process(pid)
-            return process.cmdline()[1:] == _ARGUMENTS and self._data_dir.samefile(process.cwd())
+            places = [each for each in self._data_dirs if each.exists()]
+            return process.cmdline()[1:] == _ARGUMENTS and any(each.samefile(process.cwd()) for each in places)
         return False
 
-    def _launch(self, python: Path, pid_file: IO[str]) -> subprocess.Popen[bytes]:
+    def _launch(self, python: Path, pid_file: IO[str], folder: Path, *, keep: bool) -> subprocess.Popen[bytes]:
         with self.log_file.open("wb") as log:
             return subprocess.Popen(
                 [str(python), *_ARGUMENTS],
-                cwd=self._data_dir,
-                env=self._environment(python),
+                cwd=folder,
+                env=self._environment(python, folder, keep=keep),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -134,9 +174,9 @@ class Emulator:
                 start_new_session=True,  # the emulator outlives the shell that ran make
             )
 
-    def _environment(self, python: Path) -> dict[str, str]:
+    def _environment(self, python: Path, folder: Path, *, keep: bool) -> dict[str, str]:
         # No variable is inherited, since the Lambdas see this environment too.
-        data = str(self._data_dir)
+        data, kept = str(folder), str(int(keep))
         return {
             "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": data,
@@ -146,8 +186,8 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "AUTH": "true",
             "IOT_MTLS_ENABLED": "0",
-            "PERSIST_STATE": "0",
-            "S3_PERSIST": "0",
+            "PERSIST_STATE": kept,
+            "S3_PERSIST": kept,
             "S3_DATA_DIR": f"{data}/s3",
             "STATE_DIR": f"{data}/state",
             "TMPDIR": data,
@@ -171,7 +211,7 @@ class Emulator:
         running = self.status()
         if running:
             try:
-                self._end(psutil.Process(running.pid))
+                self._end(psutil.Process(running.pid), SAVE_SECONDS if running.keeps else STOP_SECONDS)
             except psutil.NoSuchProcess:
                 pass
             except psutil.AccessDenied:
@@ -181,20 +221,20 @@ class Emulator:
         self._pid_file.unlink(missing_ok=True)
         return running is not None
 
-    def _end(self, process: psutil.Process) -> None:
+    def _end(self, process: psutil.Process, seconds: float) -> None:
         if process.cmdline()[1:] != _ARGUMENTS:  # the PID counts in the container that started the emulator
             raise OperatorError("the emulator runs in another container: stop it there")
         for send_signal in (process.terminate, process.kill):
             send_signal()
-            if _wait_until(lambda: self.status() is None, STOP_SECONDS):
+            if _wait_until(lambda: self.status() is None, seconds):
                 return
 
     def _end_lambdas(self) -> None:
         # The Lambdas are processes of their own: one that is handling an invocation survives the emulator.
-        python, folder = str(EMULATOR_VENV / "bin" / "python"), f"{self._data_dir}/"
+        python, folders = str(EMULATOR_VENV / "bin" / "python"), [f"{each}/" for each in self._data_dirs]
         for process in psutil.process_iter(["cmdline"]):
             command = " ".join(process.info["cmdline"] or [])
-            if command.startswith(python) and folder in command:
+            if command.startswith(python) and any(each in command for each in folders):
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
 

@@ -155,12 +155,21 @@ def find_target(requested: str, stage: str, settings: Settings, *, start: bool =
     if found:
         if requested not in {AUTO, found}:
             raise OperatorError(f"{_NAMES[found]} answers at {url}, not {_NAMES[requested]}; {_remedy(settings)}")
+        if settings.keep:
+            _check_keeps(found, settings)
         return _emulator(found, url, f"{_NAMES[found]} answers at {url}")
     if not start:
         return None
     if settings.endpoint_url:
         raise OperatorError(f"nothing answers at {url} (AWS_ENDPOINT_URL)")
     return _start(requested, settings)
+
+
+def _check_keeps(found: str, settings: Settings) -> None:
+    """Raise OperatorError if the emulator that answers does not keep its data."""
+    running = Emulator(settings.state_dir, settings.port).status() if found == EMBEDDED else None
+    if running is None or not running.keeps:
+        raise OperatorError(f"{_NAMES[found]} answers and does not keep its data: stop it first, or leave KEEP out")
 
 
 def _remedy(settings: Settings) -> str:
@@ -179,7 +188,10 @@ def target_of(deployment: Deployment) -> Target:
 
 
 def _start(requested: str, settings: Settings) -> Target:
-    reason = compose.why_not(settings) if requested in {AUTO, LOCALSTACK} else "it was asked for"
+    if settings.keep and requested == LOCALSTACK:
+        raise OperatorError("KEEP=yes is for the embedded emulator: LocalStack keeps no data")
+    is_chosen = settings.keep or requested not in {AUTO, LOCALSTACK}
+    reason = "it was asked for" if is_chosen else compose.why_not(settings)
     if reason is None:
         with compose.starting(settings):
             wait_for_localstack(settings)
@@ -188,7 +200,7 @@ def _start(requested: str, settings: Settings) -> Target:
         raise OperatorError(
             f"LocalStack does not answer at {settings.emulator_url} and cannot be started: {reason}"
         )
-    Emulator(settings.state_dir, settings.port).start()
+    Emulator(settings.state_dir, settings.port).start(keep=settings.keep)
     return _emulator(EMBEDDED, settings.emulator_url, reason)
 
 
