@@ -80,6 +80,9 @@ deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|
 	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --keep=@yes:KEEP --parameter=@each:PARAMETERS \
 		--collections=@COLLECTIONS --remove-collections=@yes:REMOVE_COLLECTIONS
 
+dev: .venv/.installed ## run a local stage whose Lambdas get each source file as soon as it is saved, until Ctrl-C (COLLECTIONS=folder KEEP=yes)
+	@$(RUN) infra.dev --keep=@yes:KEEP --collections=@COLLECTIONS
+
 destroy-local: .venv/.installed ## delete that stage and all its data (TARGET=...)
 	@$(RUN) infra.deploy destroy --only-local --stage=@STAGE --target=@TARGET
 

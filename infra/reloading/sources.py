@@ -1,0 +1,57 @@
+"""The source files of the Lambdas, and which of them have changed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.settings import ROOT
+
+SHARED = ROOT / "jobpipe"
+_VERBATIM = {".py", ".html", ".js", ".css"}  # files that packaging puts into a zip as they are
+
+State = tuple[int, int]
+"""The time of a file's last change, in nanoseconds, and its size."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files on which a deployment depends."""
+
+    apps: dict[str, Path]  # the folder of each app
+    collections: Path
+
+    def read(self) -> dict[Path, State]:
+        """Return the state of each file; a file that is deleted meanwhile is left out."""
+        states: dict[Path, State] = {}
+        for path in self._paths():
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            states[path] = (found.st_mtime_ns, found.st_size)
+        return states
+
+    def entries(self, app: str, changed: set[Path]) -> dict[str, Path] | None:
+        """Return the app's changed files by their names in its zip; None if the change needs a deployment."""
+        entries: dict[str, Path] = {}
+        for path in changed:
+            is_ours = any(path.is_relative_to(folder) for folder in (*self.apps.values(), SHARED))
+            if path.suffix not in _VERBATIM or not is_ours:
+                return None
+            if path.is_relative_to(self.apps[app]):
+                entries[path.relative_to(self.apps[app]).as_posix()] = path
+            elif path.is_relative_to(SHARED):
+                entries[path.relative_to(SHARED.parent).as_posix()] = path
+        return entries
+
+    def _paths(self) -> Iterator[Path]:
+        for folder in (*self.apps.values(), SHARED, ROOT / "infra" / "templates", self.collections):
+            for path in folder.rglob("*"):
+                hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(folder).parts)
+                if path.suffix and not hidden and path.is_file():
+                    yield path
+
+
+def changed_files(before: dict[Path, State], after: dict[Path, State]) -> set[Path]:
+    """Return the files that were saved, added or deleted."""
+    return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
