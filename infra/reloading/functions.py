@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.errors import OperatorError
-from infra.stage.names import app_stack
+from infra.stage.names import FUNCTIONS
 from infra.targets.target import Target
 
 _AGAIN_AFTER = 0.4  # seconds
@@ -19,7 +19,7 @@ class AppFunctions:
 
     def __init__(self, target: Target, stage: str, app: str, zip_path: Path) -> None:
         self._lambdas: Any = target.client("lambda")
-        self._names = _functions_of(target.client("cloudformation"), app_stack(stage, app))
+        self._names = _functions_of(stage, app)
         with zipfile.ZipFile(zip_path) as built:
             self._files = {name: built.read(name) for name in built.namelist()}
 
@@ -54,10 +54,9 @@ class AppFunctions:
             self._lambdas.update_function_code(FunctionName=name, ZipFile=body)
 
 
-def _functions_of(cloudformation: Any, stack: str) -> list[str]:
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
-    resources = [each for page in pages for each in page["StackResourceSummaries"]]
-    return [each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Lambda::Function"]
+def _functions_of(stage: str, app: str) -> list[str]:
+    """Return the functions of a stage with Events=on, which local stages have."""
+    return [f"jobpipe-{stage}-{name}" for name in FUNCTIONS if (name == "api") is (app == "api")]
 
 
 def _check_syntax(path: Path, content: bytes) -> None:

@@ -201,7 +201,7 @@ def test_a_file_that_looks_like_an_option_is_a_file(checkout: Checkout) -> None:
     assert own_lines(checkout.make("import")) == ["make: FILE=... is needed"]
 
 
-PACKAGING = ("demo", "deploy-local", "deploy", "diff", "package", "lint", "new-collection")
+PACKAGING = ("demo", "dev", "deploy-local", "deploy", "diff", "package", "lint", "new-collection")
 
 
 def test_every_target_that_packages_takes_a_folder_of_collections(checkout: Checkout) -> None:
@@ -216,7 +216,13 @@ def test_every_target_that_packages_takes_a_folder_of_collections(checkout: Chec
     assert not [module for module in MODULES if re.search(rf"\$\(PY\) -m {module}\b", MAKEFILE)]
 
 
-MODULES = ("infra.deploy", "infra.packaging.package", "infra.checks.lint_variants", "infra.collections.scaffold")
+MODULES = (
+    "infra.deploy",
+    "infra.dev",
+    "infra.packaging.package",
+    "infra.checks.lint_variants",
+    "infra.collections.scaffold",
+)
 
 
 def test_quotes_keep_words_together(checkout: Checkout) -> None:

@@ -39,6 +39,7 @@ INFRA_FOLDERS = (
         "stacks",
         "keys",
         "deployment",
+        "reloading",
     ),
     "checks",
 )
@@ -119,7 +120,7 @@ def test_the_folders_of_infra_import_one_way(folder: str) -> None:
 
 def test_every_module_of_infra_is_a_command_or_in_a_folder() -> None:
     commands = {path.stem for path in (ROOT / "infra").glob("[!_]*.py")}
-    assert commands == {"deploy", "errors", "local", "logs", "make_values", "pause", "settings"}
+    assert commands == {"deploy", "dev", "errors", "local", "logs", "make_values", "pause", "settings"}
     folders = {
         path.relative_to(ROOT / "infra").parts[0] for path in modules("infra") if path.parent.name != "infra"
     }
