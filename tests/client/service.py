@@ -112,7 +112,16 @@ class _Handler(BaseHTTPRequestHandler):
             queue = {"waiting": waiting, "in_flight": 0, "delayed": 0, "oldest_seconds": None}
             at = datetime.now(UTC).isoformat()
             return Canned(
-                200, {}, {"at": at, "queue": queue, "paused_at": owner.paused_at, "dead_letters": 0, "parked": 0}
+                200,
+                {},
+                {
+                    "at": at,
+                    "queue": queue,
+                    "paused_at": owner.paused_at,
+                    "dead_letters": 0,
+                    "parked": 0,
+                    "scheduled": owner.scheduled,
+                },
             )
         if seen.path == "/health":
             return Canned(200, {}, {"status": "ok", "version": "1"})
