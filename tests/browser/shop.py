@@ -94,6 +94,7 @@ class Shop:
             "stats": lambda: {**STATS, "at": _now(), "paused_at": self.paused_at, "scheduled": self.scheduled},
             "items": list,
             "jobs": lambda: self._ended(path[1]) if len(path) > 1 else self._with_status(query["status"]),
+            "webhooks": list,
             "batches": lambda: self._batch(path[1]),
         }
         return 200, json_text.encode(answers[path[0]]()), {}
