@@ -189,7 +189,7 @@ import: .venv/.installed ## create an item from each row of a CSV or JSONL file;
 	@$(JOBPIPE) import --stage=@STAGE --collection=@COLLECTION --upsert=@yes:UPSERT \
 		--restart=@yes:RESTART --dry-run=@yes:DRY_RUN -- @FILE
 
-stats: .venv/.installed ## show queue depth and age, dead letters and how jobs ended (STAGE=... WATCH=yes JSON=yes)
+stats: .venv/.installed ## show queue depth and age, dead letters, scheduled commands and how jobs ended (STAGE=... WATCH=yes JSON=yes)
 	@$(JOBPIPE) stats --stage=@STAGE --watch=@yes:WATCH --json=@yes:JSON
 
 open: .venv/.installed ## open the stage's console in the browser (STAGE=...)

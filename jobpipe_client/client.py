@@ -371,7 +371,7 @@ class Client:
         return MappingProxyType(self._collections)
 
     def stats(self) -> Stats:
-        """Return the number of messages in each queue and the age of the oldest, for all callers together.
+        """Return the numbers of queued messages and of scheduled commands, those of all callers together.
 
         >>> client.stats().parked
         0

@@ -318,7 +318,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The messages on the service's queues, of all callers together; the counts are approximate."""
+    """The messages and the scheduled commands of all callers together; the counts are approximate."""
 
     at: datetime  # when they were counted
     waiting: int  # ready for the worker
@@ -328,6 +328,7 @@ class Stats:
     dead_letters: int  # given up by the queue; their jobs are about to be ended
     parked: int  # not readable as commands; they wait for an operator
     paused_at: datetime | None = None  # when the stage was paused; None if it is not, and from older services
+    scheduled: int | None = None  # not due yet; 1000 if as many or more; None from older services
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
 
     @classmethod
@@ -335,7 +336,7 @@ class Stats:
     def of(cls, document: Any) -> Stats:
         """Return the counts in a JSON document. Raise BadAnswer if it has none."""
         queue = document["queue"]
-        oldest, paused_at = queue["oldest_seconds"], document.get("paused_at")
+        oldest, paused_at, scheduled = queue["oldest_seconds"], document.get("paused_at"), document.get("scheduled")
         return cls(
             at=datetime.fromisoformat(document["at"]),
             waiting=int(queue["waiting"]),
@@ -345,6 +346,7 @@ class Stats:
             dead_letters=int(document["dead_letters"]),
             parked=int(document["parked"]),
             paused_at=None if paused_at is None else datetime.fromisoformat(paused_at),
+            scheduled=None if scheduled is None else int(scheduled),
             raw=document,
         )
 

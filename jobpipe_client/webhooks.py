@@ -113,17 +113,22 @@ class Webhooks:
         """
         return _event(document(self._transport.send(calls.test_webhook(webhook_id))))
 
-    def deliveries(self, webhook_id: str, page_size: int | None = None) -> Iterator[WebhookDelivery]:
+    def deliveries(
+        self, webhook_id: str, page_size: int | None = None, *, job: str | None = None
+    ) -> Iterator[WebhookDelivery]:
         """Yield the events of the last 30 days with the attempts to deliver them, newest first, page by page.
+
+        With the id of one of your jobs as `job`, yield the events of its last end: none before it has ended, or if
+        the webhook was not told. Raise NotFound if you have no such job.
 
         >>> _ = client.webhooks.test(webhook.id)
         >>> for each in client.webhooks.deliveries(webhook.id):
         ...     print(each.type, each.state, [attempt.status for attempt in each.attempts])
         webhook.test delivered [204]
         """
-        query = {"limit": page_size} if page_size else None
+        query = {name: value for name, value in (("job", job), ("limit", page_size)) if value is not None}
         path = f"{calls.webhook_path(webhook_id)}/deliveries"
-        return (WebhookDelivery.of(entry) for entry in pages.entries(self._transport, path, query))
+        return (WebhookDelivery.of(entry) for entry in pages.entries(self._transport, path, query or None))
 
     def replay(self, webhook_id: str, event: str | None = None, *, since: datetime | str | None = None) -> None:
         """Deliver one event once more, or all events since a time, also to a paused webhook.

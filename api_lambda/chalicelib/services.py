@@ -18,6 +18,7 @@ from jobpipe.domain.ports import (
     DocumentStore,
     IndexStates,
     RecentJobs,
+    ScheduledCount,
 )
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
@@ -26,6 +27,7 @@ from jobpipe.stores.aws_stores import Stores, open_stores
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
 from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
 from jobpipe.stores.dynamodb_pause import DynamoDbPause
+from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 
@@ -43,6 +45,7 @@ class Services(Stores):
     job_retention: timedelta
     batches: BatchStore
     backlog: BacklogGauge
+    scheduled: ScheduledCount
     index_states: IndexStates
     longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
@@ -73,6 +76,7 @@ def open_services() -> Services:
         longest_wait=settings.longest_wait,
         batches=DynamoDbBatches(clients, settings.jobs_table),
         backlog=SqsBacklog(clients, queues),
+        scheduled=DynamoDbScheduledCount(clients, settings.jobs_table),
         index_states=DynamoDbIndexStates(clients, settings.collections_table),
         registry=stores.registry,
         open_collection=stores.open_collection,

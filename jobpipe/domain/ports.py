@@ -261,6 +261,20 @@ class BacklogGauge(Protocol):
         """Return the counts of some seconds ago, and the age of a minute or two ago."""
 
 
+class ScheduledCount(Protocol):
+    """How many commands of all callers wait for their time."""
+
+    def read(self) -> int:
+        """Return the number, or MOST_COUNTED if there are as many or more.
+
+        A count of nothing may be a minute old. A job that was cancelled or released within the last minute may be
+        counted.
+        """
+
+    def expect_some(self) -> None:
+        """Let the next read count, since a command that waits was accepted."""
+
+
 class ReceivedMessages(Protocol):
     """The FIFO queue of commands, for receivers."""
 

@@ -18,6 +18,9 @@ from jobpipe.domain.queue_message import Envelope, QueueMessage, seal_to_wait
 SHARDS = tuple(str(number) for number in range(10))
 """The shards of the index."""
 
+MOST_COUNTED = 1000
+"""The largest number of waiting commands that `GET /stats` shows; it stands for all that are larger."""
+
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:

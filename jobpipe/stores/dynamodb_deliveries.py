@@ -158,9 +158,16 @@ class DynamoDbDeliveries:
         row = self._get(_body_key(delivery))
         return replace(delivery, body=row["body"]["S"]) if row else None
 
-    def page(self, owner: str, webhook_id: str, limit: int, after: str | None) -> DeliveryPage:
-        """Return deliveries without their bodies, newest event first."""
-        request = _query(self._table, _deliveries_partition(owner, webhook_id), before=after or _LAST)
+    def page(
+        self, owner: str, webhook_id: str, limit: int, after: str | None, *, stem: str | None = None
+    ) -> DeliveryPage:
+        """Return deliveries without their bodies, newest event first; with `stem`, those of one end of a job."""
+        partition = _deliveries_partition(owner, webhook_id)
+        if stem is None:
+            request = _query(self._table, partition, before=after or _LAST)
+        else:  # a key condition has either a prefix or a bound
+            request = _query(self._table, partition, prefix=f"{stem}-")
+            request |= {} if after is None else {"ExclusiveStartKey": _key(owner, webhook_id, after)}
         return self._page(request | {"ScanIndexForward": False}, owner, webhook_id, limit)
 
     def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:

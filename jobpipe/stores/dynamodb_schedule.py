@@ -24,7 +24,8 @@ from jobpipe.stores.dynamodb_job_lists import readable_job
 from jobpipe.stores.dynamodb_rows import LIST_KEY, Row, place_in_list
 
 _TABLE = "The jobs table"
-_INDEX = "due"
+INDEX = "due"
+"""The index of the jobs that wait."""
 _MESSAGE = "#due, due_shard, message, message_claim"
 
 
@@ -44,7 +45,7 @@ class DynamoDbSchedule:
         with outages(_TABLE):
             response = self._clients.dynamodb.query(
                 TableName=self._table,
-                IndexName=_INDEX,
+                IndexName=INDEX,
                 KeyConditionExpression="due_shard = :shard AND #due BETWEEN :since AND :until",
                 ExpressionAttributeNames={"#due": "due"},
                 ExpressionAttributeValues={

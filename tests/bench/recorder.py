@@ -18,6 +18,7 @@ from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
 from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
+from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 from tests.bench.aws_calls import Call
@@ -98,6 +99,7 @@ class Recorder:
                 clients,
                 QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url),
             ),
+            scheduled=DynamoDbScheduledCount(clients, settings.jobs_table),
             index_states=DynamoDbIndexStates(clients, settings.collections_table),
         )
 

@@ -9,12 +9,17 @@ from typing import Any, cast
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from api_lambda.chalicelib.http.callers import Role
+from infra.deployment.readiness import wait_for_key
 from infra.errors import OperatorError
+from jobpipe_client import Client
 from tests.browser.chromium import chromium
 from tests.browser.console import TIMEOUT, Console
+from tests.browser.owner import Owner
 from tests.browser.shop import Shop, serving
 from tests.helpers.deployed import Stage
 from tests.helpers.event_source import EventSourceMapping
+from tests.helpers.receiver import Receiver, receiver
 
 HEIGHT = 900
 NewConsole = Callable[..., Console]
@@ -90,3 +95,27 @@ def new_shop_console(browser: Browser, shop: Shop) -> Iterator[NewConsole]:
 @pytest.fixture
 def shop_console(new_shop_console: NewConsole) -> Console:
     return new_shop_console()
+
+
+@pytest.fixture(scope="module")
+def hook_owner(stage: Stage) -> Iterator[Owner]:
+    keys = [stage.api_keys.add("hookowner", role) for role in (Role.WRITER, Role.READER)]
+    for key in keys:
+        assert wait_for_key(stage.deployment.base_url, key.value, accepted=True)
+    writer, reader = (key.value for key in keys)
+    yield Owner(writer, reader, Client(stage.deployment.base_url, writer, request_timeout=30))
+    for key in keys:
+        stage.api_keys.revoke(key)
+
+
+@pytest.fixture
+def owner(hook_owner: Owner) -> Iterator[Owner]:
+    yield hook_owner
+    for left in hook_owner.client.webhooks.list():
+        hook_owner.client.webhooks.delete(left.id)
+
+
+@pytest.fixture
+def hook() -> Iterator[Receiver]:
+    with receiver() as state:
+        yield state

@@ -30,7 +30,11 @@ from jobpipe.domain import json_text
 KEY = "alice" + "0" * 32
 READER = "bobR" + "0" * 32
 COLLECTIONS = Path(__file__).with_name("shop.json").read_text(encoding="utf-8")
-STATS = {"queue": {"waiting": 0, "delayed": 0, "in_flight": 0, "oldest_seconds": 0}, "dead_letters": 0, "parked": 0}
+STATS: dict[str, Any] = {
+    "queue": {"waiting": 0, "delayed": 0, "in_flight": 0, "oldest_seconds": 0},
+    "dead_letters": 0,
+    "parked": 0,
+}
 PROBLEM = "urn:jobpipe:problem:"
 
 Document = dict[str, Any]
@@ -51,6 +55,7 @@ class Shop:
     jobs: dict[str, Document] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # job ids by idempotency keys
     writes: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, body
+    scheduled: int = 0  # as /stats says
     paused_at: str | None = None  # when the stage was paused
     deployment: Any = None
 
@@ -86,9 +91,10 @@ class Shop:
         if path[0] in self.collections:
             return self._page(path[0], query) if len(path) == 1 else self._document(*path)
         answers: dict[str, Callable[[], Any]] = {
-            "stats": lambda: {**STATS, "at": _now(), "paused_at": self.paused_at},
+            "stats": lambda: {**STATS, "at": _now(), "paused_at": self.paused_at, "scheduled": self.scheduled},
             "items": list,
             "jobs": lambda: self._ended(path[1]) if len(path) > 1 else self._with_status(query["status"]),
+            "webhooks": list,
             "batches": lambda: self._batch(path[1]),
         }
         return 200, json_text.encode(answers[path[0]]()), {}

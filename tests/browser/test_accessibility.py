@@ -47,6 +47,7 @@ def seeded(stage: Stage) -> Iterator[dict[str, str]]:
         "jobs": "jobs",
         "a failed job": f"jobs/{failed.id}",
         "a succeeded job": f"jobs/{done.id}",
+        "a job that was told": f"jobs/{changed.id}",
         "send": "send",
         "items": "items",
         "an item": f"items/{item['id']}",
@@ -65,6 +66,7 @@ LOADED = {
     "jobs": "#listed tbody tr, #tile-dead svg",
     "a failed job": "#job-failure",
     "a succeeded job": "#job-result",
+    "a job that was told": "#told tbody tr",
     "send": "#curl",
     "items": "#items tbody tr",
     "an item": "#item-json",
@@ -122,6 +124,9 @@ def test_axe_finds_nothing(new_console: NewConsole, seeded: dict[str, str], sche
             page.keyboard.press("Escape")
             page.get_by_role("button", name="Edit").click()
             found["editing"] = findings(page)
+        if view == "a job that was told":
+            page.locator("#told summary").first.click()
+            found["the attempts to tell a job"] = findings(page)
         if view == "a webhook":
             page.locator("#deliveries summary").first.click()
             page.get_by_role("button", name="Test", exact=True).click()
@@ -152,6 +157,9 @@ def test_no_view_is_wider_than_a_narrow_screen(new_console: NewConsole, seeded: 
         if view == "an item":
             page.get_by_role("button", name="Edit").click()
             widths["editing"] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))
+        if view == "a job that was told":
+            page.locator("#told summary").first.click()
+            widths["attempts"] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))
         if view == "a webhook":
             page.locator("#deliveries summary").first.click()
             page.get_by_role("button", name="New secret…").click()

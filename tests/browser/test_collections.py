@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from jobpipe.domain.scheduled import MOST_COUNTED
 from tests.browser.console import TIMEOUT, Console
 from tests.browser.shop import READER, Shop
 
@@ -319,6 +320,16 @@ def test_a_refusal_by_the_role_of_the_key_does_not_forget_the_key(shop_console: 
     expect(page.locator("#tiles")).to_be_hidden()
     expect(page.locator("#listed-text")).to_have_text("No job has failed.")
     expect(page.get_by_role("navigation", name="Console")).to_be_visible()
+
+
+def test_scheduled_commands_are_counted(shop_console: Console, shop: Shop) -> None:
+    page, tile = shop_console.page, shop_console.page.locator("#tile-scheduled")
+    shop_console.open_with_key("jobs")
+    expect(tile).to_contain_text("Scheduled")
+    for number, shown in ((0, "0"), (999, "999"), (MOST_COUNTED, "1,000+")):
+        shop.scheduled = number
+        expect(page.locator("#now-scheduled")).to_have_text(shown, timeout=TIMEOUT)
+    expect(tile.get_by_role("img", name="Scheduled: now 1,000+, 0 to 1000 in")).to_be_visible()
 
 
 def test_a_paused_stage_is_said_to_be_paused_on_every_view(shop_console: Console, shop: Shop) -> None:

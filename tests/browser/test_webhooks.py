@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,57 +11,20 @@ import pytest
 import standardwebhooks
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from api_lambda.chalicelib.http.callers import Role
 from infra.cli.progress import Progress
 from infra.deployment.plan import Deployer
 from infra.deployment.readiness import wait_for_key
 from infra.settings import LOCAL_STAGE
-from jobpipe_client import Client, Webhook
+from jobpipe_client import Webhook
 from tests.browser.conftest import NewConsole
 from tests.browser.console import Console
+from tests.browser.owner import ELSEWHERE, Owner
 from tests.browser.test_late_answers import delayed, wait_for_request
 from tests.helpers.deployed import Stage, unique
 from tests.helpers.embedded import embedded
 from tests.helpers.receiver import Receiver, receiver
 
-ELSEWHERE = "https://receiver.example/in"
 SECRET = re.compile(r"whsec_\S{20,}")
-
-
-@dataclass
-class Owner:
-    """A caller of the tests' own, since an owner can have ten webhooks, and its client."""
-
-    key: str
-    reader: str
-    client: Client
-
-    def webhook(self, url: str = ELSEWHERE, *events: str) -> Webhook:
-        return self.client.webhooks.create(url, events=events or ("job.ended",))
-
-
-@pytest.fixture(scope="module")
-def hook_owner(stage: Stage) -> Iterator[Owner]:
-    keys = [stage.api_keys.add("hookowner", role) for role in (Role.WRITER, Role.READER)]
-    for key in keys:
-        assert wait_for_key(stage.deployment.base_url, key.value, accepted=True)
-    writer, reader = (key.value for key in keys)
-    yield Owner(writer, reader, Client(stage.deployment.base_url, writer, request_timeout=30))
-    for key in keys:
-        stage.api_keys.revoke(key)
-
-
-@pytest.fixture
-def owner(hook_owner: Owner) -> Iterator[Owner]:
-    yield hook_owner
-    for left in hook_owner.client.webhooks.list():
-        hook_owner.client.webhooks.delete(left.id)
-
-
-@pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiver() as state:
-        yield state
 
 
 def button(page: Page, name: str) -> Locator:
@@ -269,7 +230,7 @@ def test_an_edit_sends_only_what_was_changed(console: Console, page: Page, owner
     page.get_by_label("items").check()
     with page.expect_request(lambda request: request.method == "PATCH") as sent:
         button(page, "Save").click()
-    assert sorted(sent.value.post_data_json) == ["collections", "events"]
+    assert sorted(sent.value.post_data_json or ()) == ["collections", "events"]
     expect(page.locator("#hook-facts")).to_contain_text("items, orders")
     page.get_by_role("link", name="Edit").click()
     page.get_by_label("URL of the receiver").fill(ELSEWHERE)
@@ -500,5 +461,10 @@ def test_a_stage_without_events_says_how_to_turn_them_on(
         console.open(f"webhooks/{'0' * 32}")
         expect(page.locator("#hook-problem")).to_contain_text("Events=on")
         expect(page.locator("#hook-body")).to_be_hidden()
+        job = off.client.wait(off.client.read("no-such-item"))
+        with page.expect_response(lambda answer: answer.url.endswith("/webhooks")):
+            console.open(f"jobs/{job.id}")
+        expect(page.locator("#job-failure")).to_be_visible()
+        expect(page.locator("#job-told")).to_be_hidden()
         context.close()
         assert console.errors == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import requests
 
+from jobpipe.domain.clock import now, rfc3339
 from tests.calls.lab import Lab
 from tests.calls.operations import HUGE, LARGE, LONG, Act, created_item, document, failed_job, operation
 
@@ -29,6 +31,17 @@ def list_failed_jobs(lab: Lab) -> Act:
 
 @operation("api")
 def stats(lab: Lab) -> Act:
+    """The process knows that nothing was scheduled a moment ago."""
+    lab.request("GET", "/stats")
+    return lambda: lab.request("GET", "/stats")
+
+
+@operation("api")
+def stats_that_count_scheduled(lab: Lab) -> Act:
+    """As once a minute in a process, and after each command that it schedules; here nothing is scheduled."""
+    tomorrow = rfc3339(now() + timedelta(days=1))
+    job = lab.accept("POST", "/jobs", {"operation": "create", "not_before": tomorrow, "item": document()})
+    assert lab.request("DELETE", f"/jobs/{job['id']}").status_code == 200
     return lambda: lab.request("GET", "/stats")
 
 

@@ -7,9 +7,10 @@ import signal
 
 import pytest
 
+from jobpipe.domain.scheduled import MOST_COUNTED
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import a_failed_job, a_job, documents, on_a_terminal, started, until
-from tests.client.service import Service
+from tests.client.service import Canned, Service
 
 
 def test_stats_in_both_forms(jobpipe: Jobpipe, service: Service) -> None:
@@ -23,6 +24,24 @@ def test_stats_in_both_forms(jobpipe: Jobpipe, service: Service) -> None:
     told = json.loads(jobpipe.does("stats", "--json"))
     assert (told["waiting"], told["parked"], told["outcomes"]) == (1, 0, None)
     assert told["outcomes_missing"]
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "shown"), [(0, "0"), (7, "7"), (999, "999"), (MOST_COUNTED, "1,000+")], ids=lambda each: f"{each}"
+)
+def test_scheduled_commands_are_counted(jobpipe: Jobpipe, service: Service, scheduled: int, shown: str) -> None:
+    service.scheduled = scheduled
+    assert f"scheduled\t{shown}\n" in jobpipe.does("stats")
+    assert json.loads(jobpipe.does("stats", "--json"))["scheduled"] == scheduled
+    watched = on_a_terminal(service, {}, "watch", a_failed_job(jobpipe)["id"], status=3)
+    assert f"scheduled: {shown}" in " ".join(watched.split())
+
+
+def test_an_older_service_counts_no_scheduled_commands(jobpipe: Jobpipe, service: Service) -> None:
+    counts = {"waiting": 0, "in_flight": 0, "delayed": 0, "oldest_seconds": None}
+    older = {"at": "2026-11-29T23:10:43Z", "queue": counts, "paused_at": None, "dead_letters": 0, "parked": 0}
+    service.canned.append(Canned(200, {}, older))
+    assert "scheduled" not in jobpipe.does("stats")
 
 
 def test_stats_are_watched_until_ctrl_c(service: Service) -> None:

@@ -96,6 +96,20 @@ def test_a_test_is_sent_and_deliveries_are_listed(jobpipe: Jobpipe) -> None:
     assert documents(jobpipe.does("webhooks", "test", webhook_id, "--json"))[0]["event"]
 
 
+def test_the_deliveries_of_a_job_are_listed_for_one_webhook_or_for_all(jobpipe: Jobpipe) -> None:
+    first, second = (created(jobpipe)["id"] for _ in range(2))
+    event, _ = (jobpipe.does("webhooks", "test", webhook_id).strip() for webhook_id in (first, second))
+    job_id = event.split("-")[1]
+    of_one = jobpipe.does("webhooks", "deliveries", first, "--job", job_id).splitlines()
+    assert [line.split("\t")[0] for line in of_one] == [event]
+    of_all = jobpipe.does("webhooks", "deliveries", "--job", job_id).splitlines()
+    assert [line.split("\t")[:3] for line in of_all] == [[first, event, "webhook.test"]]
+    (document,) = documents(jobpipe.does("webhooks", "deliveries", "--job", job_id, "--json"))
+    assert (document["webhook"], document["event"]) == (first, event)
+    assert jobpipe.does("webhooks", "deliveries", second, "--job", job_id) == ""
+    assert "Name a webhook, or say --job" in jobpipe.fails(2, "webhooks", "deliveries")
+
+
 def test_a_failed_attempt_says_why_and_when_it_is_repeated(jobpipe: Jobpipe, service: Service) -> None:
     webhook_id = created(jobpipe)["id"]
     jobpipe.does("webhooks", "test", webhook_id)

@@ -112,7 +112,16 @@ class _Handler(BaseHTTPRequestHandler):
             queue = {"waiting": waiting, "in_flight": 0, "delayed": 0, "oldest_seconds": None}
             at = datetime.now(UTC).isoformat()
             return Canned(
-                200, {}, {"at": at, "queue": queue, "paused_at": owner.paused_at, "dead_letters": 0, "parked": 0}
+                200,
+                {},
+                {
+                    "at": at,
+                    "queue": queue,
+                    "paused_at": owner.paused_at,
+                    "dead_letters": 0,
+                    "parked": 0,
+                    "scheduled": owner.scheduled,
+                },
             )
         if seen.path == "/health":
             return Canned(200, {}, {"status": "ok", "version": "1"})
@@ -188,7 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "GET", [webhook_id, "deliveries"]:
                 webhooks.shown(webhook_id)
                 limit, start = int(seen.query.get("limit", ["2"])[0]), int(seen.query.get("cursor", ["0"])[0])
-                found = webhooks.deliveries[webhook_id]
+                of_job = f"-{seen.query.get('job', [''])[0]}"
+                found = [each for each in webhooks.deliveries[webhook_id] if of_job in each["event"]]
                 following = f"deliveries?limit={limit}&cursor={start + limit}"
                 more = {"Link": f'<{following}>; rel="next"'} if start + limit < len(found) else {}
                 return Canned(200, more, found[start : start + limit])

@@ -46,6 +46,7 @@ class ServiceState:
         self.pending: dict[str, deque[str]] = {}  # jobs, by their items
         self.applied: list[dict[str, Any]] = []
         self.paused = False
+        self.scheduled = 0  # as /stats says
         self.paused_at: str | None = None  # as /stats says, whatever the worker does
         self.changed = threading.Condition()
         self.batches = batches.Batches(lambda command, key: self.accept(command, key, None), self.jobs)

@@ -201,12 +201,15 @@ def test_stats(client: Client, service: Service) -> None:
     stats = client.stats()
     assert (stats.waiting, stats.in_flight, stats.delayed) == (1, 0, 0)
     assert (stats.oldest_seconds, stats.dead_letters, stats.parked) == (None, 0, 0)
-    assert stats.paused_at is None
+    assert (stats.paused_at, stats.scheduled) == (None, 0)
     service.paused_at = "2026-11-29T23:10:43.120Z"
+    service.scheduled = 12
+    assert client.stats().scheduled == 12
     assert client.stats().paused_at == datetime(2026, 11, 29, 23, 10, 43, 120_000, tzinfo=UTC)
-    earlier = {name: value for name, value in stats.raw.items() if name != "paused_at"}
+    earlier = {name: value for name, value in stats.raw.items() if name not in {"paused_at", "scheduled"}}
     service.canned.append(Canned(200, {}, earlier))
-    assert client.stats().paused_at is None, "an older service does not say"
+    older = client.stats()
+    assert (older.paused_at, older.scheduled) == (None, None), "an older service does not say"
     service.canned.append(Canned(200, {}, {"queue": []}))
     with pytest.raises(BadAnswer):
         client.stats()

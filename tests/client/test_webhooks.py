@@ -82,6 +82,16 @@ def test_deliveries_are_read_page_by_page(client: Client, service: Service) -> N
     )
 
 
+def test_the_deliveries_of_a_job_are_asked_for(client: Client, service: Service) -> None:
+    made = created(client)
+    events = [client.webhooks.test(made.id) for _ in range(3)]
+    job_id = events[1].split("-")[1]
+    assert [each.event for each in client.webhooks.deliveries(made.id, job=job_id)] == [events[1]]
+    assert service.seen[-1].query == {"job": [job_id]}
+    assert [each.event for each in client.webhooks.deliveries(made.id, 1, job=job_id)] == [events[1]]
+    assert service.seen[-1].query == {"job": [job_id], "limit": ["1"]}
+
+
 def test_one_event_or_all_since_a_time_are_replayed(client: Client, service: Service) -> None:
     made = created(client)
     event = client.webhooks.test(made.id)

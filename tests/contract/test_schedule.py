@@ -12,13 +12,14 @@ from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands import DeleteItem
 from jobpipe.domain.errors import JobEnded
 from jobpipe.domain.job import Job, Status, new_job
-from jobpipe.domain.ports import Schedule
-from jobpipe.domain.scheduled import SHARDS, DueEntry, let_wait, up_to
+from jobpipe.domain.ports import Schedule, ScheduledCount
+from jobpipe.domain.scheduled import MOST_COUNTED, SHARDS, DueEntry, let_wait, up_to
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_schedule import DynamoDbSchedule
+from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount
 from tests.contract.stores import NOW, Stores
 from tests.helpers.memory import RETENTION
-from tests.helpers.memory.jobs import MemoryJobs, MemorySchedule
+from tests.helpers.memory.jobs import MemoryJobs, MemorySchedule, MemoryScheduledCount
 
 HOUR = timedelta(hours=1)
 OWNER = ""
@@ -29,6 +30,13 @@ def schedule_of(stores: Stores) -> Schedule:
         return MemorySchedule(stores.jobs)
     jobs = cast("DynamoDbJobs", stores.jobs)
     return DynamoDbSchedule(jobs._clients, jobs._table)
+
+
+def count_of(stores: Stores, most: int = MOST_COUNTED) -> ScheduledCount:
+    if isinstance(stores.jobs, MemoryJobs):
+        return MemoryScheduledCount(stores.jobs, most)
+    jobs = cast("DynamoDbJobs", stores.jobs)
+    return DynamoDbScheduledCount(jobs._clients, jobs._table, most)
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +136,22 @@ def test_scheduled_jobs_are_listed_with_their_times(stores: Stores) -> None:
     stores.jobs.record_interruption(jobs[0].ref, {"status": 503}, 0, 1, NOW)
     left = stores.jobs.listed(OWNER, Status.SCHEDULED, 10, None, NOW).jobs
     assert [job.job_id for job in left] == [jobs[1].job_id]
+
+
+def test_jobs_that_wait_are_counted_in_all_shards(stores: Stores) -> None:
+    schedule, before = schedule_of(stores), count_of(stores).read()
+    jobs = [put(stores, 1 + number, f"item-{number}", large=number % 2 == 0) for number in range(20)]
+    assert len({job.waiting.shard for job in jobs if job.waiting is not None}) > 1
+    assert count_of(stores).read() == before + 20
+    ended = new_job(DeleteItem("i"), OWNER, None, NOW, RETENTION)
+    assert stores.jobs.put_new(ended, NOW) is None
+    assert count_of(stores).read() == before + 20, "a job without a time does not wait"
+    stores.jobs.cancel(jobs[1].ref, NOW)
+    assert schedule.mark_queued(jobs[3], NOW)
+    assert count_of(stores).read() == before + 18
+
+
+def test_no_more_are_counted_than_are_shown(stores: Stores) -> None:
+    for number in range(3):
+        put(stores, 1, f"item-{number}")
+    assert count_of(stores, 2).read() == 2

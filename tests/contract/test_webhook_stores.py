@@ -283,6 +283,28 @@ def test_an_event_is_stored_once(stores: EventStores) -> None:
     assert stores.deliveries.head(a_line()) is None
 
 
+def test_the_deliveries_of_one_end_of_a_job_are_found(stores: EventStores) -> None:
+    stem, line = "20261122205744123-5b8c-9f", a_line()
+    kinds = ("ended", "emitted-0", "changed")
+    wanted = [replace(a_delivery(line, n), event_id=f"{stem}-{kind}") for n, kind in enumerate(kinds)]
+    others = [
+        replace(a_delivery(line, n), event_id=event_id)
+        for n, event_id in enumerate((f"{stem}a-ended", "20261122205744122-5b8c-9f-ended", f"{stem[:-1]}-ended"), 3)
+    ]
+    elsewhere = replace(wanted[0], line=a_line(webhook_id="elsewhere"))
+    for each in (*wanted, *others, elsewhere):
+        assert stores.deliveries.add(each)
+    found: list[Delivery] = []
+    after: str | None = None
+    for _ in range(2):
+        page = stores.deliveries.page("alice", "w", 2, after, stem=stem)
+        found += page.deliveries
+        after = page.next_after
+    assert found == [stored(each) for each in wanted]
+    assert after is None
+    assert stores.deliveries.page("alice", "w", 50, None, stem="20261122205744123-5b8c-0").deliveries == []
+
+
 def test_the_deliveries_that_are_not_stored_are_found_together(stores: EventStores) -> None:
     deliveries = [a_delivery(a_line(webhook_id=f"w{n % 7}"), n) for n in range(100)]
     assert stores.deliveries.missing(deliveries) == deliveries

@@ -179,6 +179,23 @@ def test_a_failed_delivery_is_tried_again_and_listed(stage: Stage) -> None:
     assert (delivery.state, [each.status for each in delivery.attempts]) == ("delivered", [500, 204])
 
 
+def test_the_deliveries_of_a_job_are_listed(stage: Stage) -> None:
+    with receiver() as hook, a_webhook(stage.client, hook.url) as webhook:
+        jobs = [
+            stage.client.wait(stage.client.create({"name": unique("Told"), "description": "d"})) for _ in range(2)
+        ]
+        for job in jobs:
+            hook.wait_for(1, of=job.id)
+        for job in jobs:
+            event = hook.of(job.id)[0].headers["webhook-id"]
+            delivery_of(stage.client, webhook, event)
+            found = [*stage.client.webhooks.deliveries(webhook.id, job=job.id)]
+            assert [(each.event, each.state) for each in found if each.type == "job.ended"] == [
+                (event, "delivered")
+            ]
+            assert {each.event.split("-")[1] for each in found} == {job.id}
+
+
 def test_deliveries_are_listed_page_by_page(stage: Stage) -> None:
     with receiver() as hook, a_webhook(stage.client, hook.url) as webhook:
         events = [stage.client.webhooks.test(webhook.id) for _ in range(5)]

@@ -26,7 +26,13 @@ from tests.helpers.memory.allowances import MemoryAllowances
 from tests.helpers.memory.documents import MemoryCollections, MemoryDocuments, MemoryIndexStates, MemoryItems
 from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.memory.groups import MemoryGroups
-from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs, MemoryRecentJobs, MemorySchedule
+from tests.helpers.memory.jobs import (
+    MemoryBatches,
+    MemoryJobs,
+    MemoryRecentJobs,
+    MemorySchedule,
+    MemoryScheduledCount,
+)
 from tests.helpers.memory.queues import MemoryBacklog, MemoryParked, MemoryQueue
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
 from worker_lambda.chalicelib.command_consumer import command_consumer
@@ -101,6 +107,7 @@ class Pipeline:
         self.services = services = Services(
             *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
             backlog=MemoryBacklog(self.queue, self.parked),
+            scheduled=MemoryScheduledCount(self.jobs),
             index_states=MemoryIndexStates(self.registry, self.collections),
             longest_wait=self.longest_wait,
             **known,

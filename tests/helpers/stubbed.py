@@ -14,6 +14,7 @@ from jobpipe.stores.dynamodb_batches import DynamoDbBatches
 from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from jobpipe.stores.eventbridge_bus import EventBridgeBus
 from jobpipe.stores.s3_documents import S3Documents
@@ -52,6 +53,7 @@ class Stubbed:
         self.parked = SqsParked(self.clients, "https://sqs/parked")
         urls = QueueUrls("https://sqs/commands.fifo", "https://sqs/dead-letters.fifo", "https://sqs/parked")
         self.backlog = SqsBacklog(self.clients, urls)
+        self.scheduled = DynamoDbScheduledCount(self.clients, "jobs")
         self.webhooks = DynamoDbWebhooks(self.clients, "webhooks")
         self.deliveries = DynamoDbDeliveries(self.clients, "webhooks")
         self.events = SqsEvents(self.clients, "https://sqs/events.fifo")

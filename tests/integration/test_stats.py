@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import tenacity
 
+from jobpipe.domain.scheduled import MOST_COUNTED
 from tests.helpers.deployed import Stage, unique
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
@@ -62,6 +64,22 @@ def test_parked_messages_are_counted(stage: Stage) -> None:
         assert stats(stage)["parked"] == before + 1
 
     counted()
+
+
+def test_scheduled_commands_are_counted(stage: Stage) -> None:
+    assert stats(stage)["scheduled"] <= MOST_COUNTED
+    commands = [
+        {"operation": "create", "item": {"name": unique("Waiting"), "description": "d", "n": number}}
+        for number in range(3)
+    ]
+    batch = stage.client.submit_batch(commands, at=timedelta(hours=1))
+
+    @tenacity.retry(stop=tenacity.stop_after_delay(90), wait=tenacity.wait_fixed(1), reraise=True)
+    def counted() -> None:  # another process of the API may have found nothing less than a minute ago
+        assert stats(stage)["scheduled"] >= 3
+
+    counted()
+    assert stage.client.cancel_batch(batch.id).counts["cancelled"] == 3
 
 
 def test_the_statistics_need_a_key(stage: Stage) -> None:

@@ -89,6 +89,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("sqs", "send_message_batch", lambda s: s.queue.send_batch([Envelope("{}", "g", "d")])),
     ("dynamodb", "batch_get_item", lambda s: s.batches.jobs(["j"])),
     ("sqs", "get_queue_attributes", lambda s: s.backlog.read()),
+    ("dynamodb", "scan", lambda s: s.scheduled.read()),
     ("dynamodb", "get_item", lambda s: s.webhooks.all()),
     ("dynamodb", "query", lambda s: s.webhooks.of_owner("alice")),
     ("dynamodb", "transact_write_items", lambda s: s.webhooks.put_new(WEBHOOK, 10)),

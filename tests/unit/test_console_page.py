@@ -43,11 +43,21 @@ def test_it_has_all_of_its_parts(answer: Answer) -> None:
     for path in FOLDER.iterdir():
         if path.suffix in {".css", ".js"}:
             lines = path.read_text().splitlines()
-            shown = "\n".join(line for line in lines if not line.lstrip().startswith("//"))
-            assert shown in answer.text, path.name
+            if path.suffix == ".js":
+                lines = [line.lstrip(" ") for line in lines if not line.lstrip().startswith("//")]
+            assert "\n".join(lines) in answer.text, path.name
     assert "{{" not in answer.text
     files = {path for path in FOLDER.iterdir() if path.is_file()}
     assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == files
+
+
+def test_no_text_of_a_script_or_the_page_spans_lines() -> None:
+    """The page is served without the indentation of its lines, which must not be a part of a text."""
+    for path in FOLDER.glob("*.js"):
+        for line in path.read_text().replace(r"/^`([^`]+)` is", "").splitlines():
+            assert line.count("`") % 2 == 0, f"{path.name}: {line}"
+    html = (FOLDER / "page.html").read_text()
+    assert not [each for each in re.findall(r"(?s)<(pre|textarea)\b[^>]*>(.*?)</\1>", html) if each[1]]
 
 
 def test_each_script_is_small_enough_to_read() -> None:

@@ -103,7 +103,15 @@ def test_a_parameter_of_another_route_is_refused_too(route: Route) -> None:
 def test_a_known_parameter_twice_is_refused(route: Route) -> None:
     stored = Stored()
     time = "2026-11-22T20:57:44Z"
-    good = {"limit": "1", "cursor": "x", "status": "failed", "wait": "0", "collection": "items", "owner": "bob"}
+    good = {
+        "limit": "1",
+        "cursor": "x",
+        "status": "failed",
+        "wait": "0",
+        "collection": "items",
+        "owner": "bob",
+        "job": "a" * 32,
+    }
     good |= {"since": time, "until": time}
     for name in route.query:
         answer = stored.refuses(route, stored.path(route), f"{name}={good[name]}", f"{name}={good[name]}")

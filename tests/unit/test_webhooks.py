@@ -13,6 +13,7 @@ import pytest
 
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.events.cloud_event import stem_of
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
 from jobpipe.domain.events.webhook import MAX_STAGE_WEBHOOKS, MAX_WEBHOOKS, Webhook
@@ -368,6 +369,48 @@ def test_a_paused_webhook_can_be_tested_and_replayed(pipeline: Pipeline) -> None
     assert len(pipeline.delivery_queue.replays) == 2
     assert len(pipeline.delivery_queue.sweeps) == 1
     assert pipeline.request("GET", target).json["paused"] is True
+
+
+def test_the_deliveries_of_a_job_are_those_of_its_last_end(pipeline: Pipeline) -> None:
+    made, other = created(pipeline), created(pipeline)
+    jobs = [pipeline.do("POST", "/items", {"name": f"Tent {n}", "description": "d"}) for n in range(2)]
+    stems = [stem_of(pipeline.jobs.rows[job["id"]]) for job in jobs]
+    kinds = ("ended", "emitted-1", "emitted-0", "changed")
+    ids = [f"{stem}-{kind}" for stem in (*stems, f"20261122205744123-{jobs[0]['id']}-earlier") for kind in kinds]
+    for event_id in ids:
+        pipeline.deliveries.add(replace(a_delivery(made), event_id=event_id))
+    target = f"/webhooks/{made['id']}/deliveries?job={jobs[0]['id']}"
+    whole = pipeline.request("GET", target)
+    assert [each["event"] for each in whole.json] == ids[:4]
+    assert "link" not in whole.headers
+    page = pipeline.request("GET", f"{target}&limit=3")
+    assert [each["event"] for each in page.json] == ids[:3]
+    following = page.headers["link"].partition(">")[0].replace("<../../", "/")
+    rest = pipeline.request("GET", following)
+    assert [each["event"] for each in rest.json] == ids[3:4]
+    assert "link" not in rest.headers
+    assert pipeline.request("GET", f"/webhooks/{other['id']}/deliveries?job={jobs[0]['id']}").json == []
+    strange = pipeline.request("GET", following.replace(jobs[0]["id"], jobs[1]["id"]))
+    assert is_refused(strange, 400, "invalid-request")
+
+
+def test_a_job_that_has_not_ended_has_no_deliveries(pipeline: Pipeline) -> None:
+    made = created(pipeline)
+    job = pipeline.request("POST", "/items", {"name": "Tent", "description": "d"}).json
+    stem = stem_of(pipeline.jobs.rows[job["id"]])
+    pipeline.deliveries.add(replace(a_delivery(made), event_id=f"{stem}-ended"))
+    assert pipeline.request("GET", f"/webhooks/{made['id']}/deliveries?job={job['id']}").json == []
+
+
+def test_only_the_callers_own_jobs_have_deliveries(pipeline: Pipeline) -> None:
+    made = created(pipeline)
+    bobs = pipeline.request("POST", "/items", {"name": "Tent", "description": "d"}, owner="bob").json
+    target = f"/webhooks/{made['id']}/deliveries?job="
+    for key in (WRITER, OPERATOR):
+        for job_id in (bobs["id"], "0" * 32):
+            assert is_refused(pipeline.request("GET", f"{target}{job_id}", checked_key=key), 404, "not-found")
+    for job_id in ("", "nope", bobs["id"].upper(), f"{bobs['id']}-"):
+        assert is_refused(pipeline.request("GET", f"{target}{job_id}"), 400, "invalid-request")
 
 
 def every_request(webhook_id: str) -> list[tuple[str, str, Any]]:

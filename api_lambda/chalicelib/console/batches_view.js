@@ -69,9 +69,7 @@ function renderBatch(batch) {
   show("batch-body", true);
 }
 
-async function changeBatch(button, method, path) {
-  if (button.getAttribute("aria-busy") === "true") return;
-  button.setAttribute("aria-busy", "true");
+const changeBatch = (button, method, path) => whileBusy(button, async () => {
   const id = openBatch;
   setText("batch-change-error", "");
   try {
@@ -86,10 +84,8 @@ async function changeBatch(button, method, path) {
     batchPoll.soon();
   } catch (error) {
     if (id === openBatch) setText("batch-change-error", messageOf(error));
-  } finally {
-    button.removeAttribute("aria-busy");
   }
-}
+});
 
 $("batch-cancel").addEventListener("click", (event) => changeBatch(event.currentTarget, "DELETE", `batches/${openBatch}`));
 $("batch-retry").addEventListener("click", (event) => changeBatch(event.currentTarget, "POST", `batches/${openBatch}/retry`));

@@ -4,12 +4,12 @@ const DELIVERIES = 20; // of a page
 const OUTCOME_PAUSE = 1; // seconds between two requests for the outcome of a test or replay
 const OUTCOME_WAIT = 60_000; // milliseconds, after which the page asks less often
 const DELIVERY_KINDS = { pending: "queued", delivered: "succeeded", "given-up": "failed" };
-let openHook = null; // {id, pages, changes, found, entries, next, gone, awaited}
+let openHook = null; // {id, pages, changes, found, entries, next, gone, awaited, note}
 let shownSecret = null; // what the service has answered with a new secret, until another view is shown
 
 function enterHook(id) {
   if (openHook?.id !== id || openHook.gone) {
-    openHook = { id, pages: 1, changes: 0, entries: [], next: null, gone: !isJobId(id), awaited: null };
+    openHook = { id, pages: 1, changes: 0, entries: [], next: null, gone: !isJobId(id), awaited: null, note: "hook-outcome" };
     show("hook-body", false);
     $("hook-badge").replaceChildren();
     fill($("deliveries"), []);
@@ -71,18 +71,21 @@ function renderHook() {
   show("deliveries-empty", entries.length === 0);
   show("deliveries-more", next !== null);
   show("hook-body", true);
-  renderOutcome();
+  renderOutcome(openHook);
 }
 
+// A delivery has its webhook as `hook` where those of several webhooks are shown.
+const deliveryId = ({ event, hook }) => hook ? `${hook.id} ${event}` : event;
+
 function deliveryRow(delivery) {
-  const { event, type, state, subject, attempts, created_at, due } = delivery;
-  return { id: event, cells: [
+  const { type, state, subject, attempts, created_at, due, hook } = delivery;
+  return { id: deliveryId(delivery), cells: [
     [state, () => [el("span", { class: `badge ${DELIVERY_KINDS[state]}` }, state.replace("-", " ")), el("small", { class: "slim" }, when(created_at))]],
-    [`${type} ${subject}`, () => [type, el("small", {}, subjectLink(subject))]],
+    [`${type} ${hook?.url ?? subject}`, () => [type, el("small", {}, hook ? hookLink(hook) : subjectLink(subject))]],
     [JSON.stringify([attempts, due]), () => answerCell(attempts, due)],
     [String(attempts.length), () => String(attempts.length), "wide number"],
     [created_at, () => when(created_at), "wide"],
-    [String(mayChange()), () => mayChange() ? el("button", { type: "button", class: "quiet", "data-event": event, "aria-label": `Replay ${type} of ${subject}` }, "Replay") : "", "number"],
+    [String(mayChange()), () => mayChange() ? el("button", { type: "button", class: "quiet", "aria-label": `Replay ${type} ${hook ? `to ${hook.url}` : `of ${subject}`}` }, "Replay") : "", "number"],
   ] };
 }
 
@@ -104,31 +107,34 @@ function answerCell(attempts, due) {
     el("details", {}, el("summary", {}, attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`), el("ol", {}, ...each))];
 }
 
+const deliveryOf = (button, { entries }) => entries.find((each) => deliveryId(each) === button.closest("tr").dataset.id);
+const replayPath = ({ event }) => `/deliveries/${encodeURIComponent(event)}/replay`;
+
 // Wait for the next attempt to deliver an event, and tell what the receiver has answered.
-function awaitOutcome(hook, event, name, after) {
-  hook.awaited = { event, after, name, until: Date.now() + OUTCOME_WAIT };
-  tellOutcome(null, `${name} is on its way. Waiting for the receiver's answer…`);
+function awaitOutcome(view, delivery, name) {
+  view.awaited = { id: deliveryId(delivery), after: delivery.attempts.at(-1)?.at, name, until: Date.now() + OUTCOME_WAIT };
+  tellOutcome(view, null, `${name} is on its way. Waiting for the receiver's answer…`);
 }
 
-function renderOutcome() {
-  const { awaited, entries } = openHook;
+function renderOutcome(view) {
+  const { awaited, entries } = view;
   if (!awaited) return;
-  const last = entries.find((each) => each.event === awaited.event)?.attempts.at(-1);
+  const last = entries.find((each) => deliveryId(each) === awaited.id)?.attempts.at(-1);
   if (last && last.at !== awaited.after) {
     const good = last.status >= 200 && last.status < 300;
-    tellOutcome(good, `${awaited.name} ${good ? "is delivered" : "is not delivered"}. ${last.status === null ? "There was no answer:" : "The receiver answered"} ${answerOf(last)}.`);
+    tellOutcome(view, good, `${awaited.name} ${good ? "is delivered" : "is not delivered"}. ${last.status === null ? "There was no answer:" : "The receiver answered"} ${answerOf(last)}.`);
   } else if (Date.now() > awaited.until) {
-    tellOutcome(null, `${awaited.name} was not attempted yet. The list below will show what becomes of it.`);
+    tellOutcome(view, null, `${awaited.name} was not attempted yet. The list below will show what becomes of it.`);
   } else {
     return;
   }
-  openHook.awaited = null;
+  view.awaited = null;
 }
 
-function tellOutcome(good, text) {
-  setText("hook-outcome", text);
-  $("hook-outcome").classList.toggle("bad", good === false);
-  $("hook-outcome").classList.toggle("good", good === true);
+function tellOutcome({ note }, good, text) {
+  setText(note, text);
+  $(note).classList.toggle("bad", good === false);
+  $(note).classList.toggle("good", good === true);
   announce(text);
 }
 
@@ -153,9 +159,7 @@ function renderSecret() {
 }
 
 // Send a request about the open webhook; `done` gets the answer, and the webhook that was open.
-async function changeHook(button, method, path, done, { headers, body } = {}) {
-  if (button.getAttribute("aria-busy") === "true") return;
-  button.setAttribute("aria-busy", "true");
+const changeHook = (button, method, path, done, { headers, body } = {}) => whileBusy(button, async () => {
   const hook = openHook;
   setText("hook-error", "");
   try {
@@ -165,10 +169,8 @@ async function changeHook(button, method, path, done, { headers, body } = {}) {
     hookPoll.soon();
   } catch (error) {
     if (openHook === hook) setText("hook-error", messageOf(error));
-  } finally {
-    button.removeAttribute("aria-busy");
   }
-}
+});
 
 function showChanged(found, hook) {
   if (openHook !== hook) return;
@@ -176,7 +178,7 @@ function showChanged(found, hook) {
   renderHook();
 }
 
-$("hook-test").addEventListener("click", (event) => changeHook(event.currentTarget, "POST", "/test", ({ event: id }, hook) => awaitOutcome(hook, id, "The test event")));
+$("hook-test").addEventListener("click", (event) => changeHook(event.currentTarget, "POST", "/test", ({ event: id }, hook) => awaitOutcome(hook, { event: id, attempts: [] }, "The test event")));
 $("hook-edit").addEventListener("click", () => {
   hookFormAt = null;
 });
@@ -205,10 +207,8 @@ $("hook-delete").addEventListener("click", (event) => {
 });
 $("hook-secret-copy").addEventListener("click", () => copyText($("hook-secret-text"), "The secret"));
 $("deliveries").addEventListener("click", (event) => {
-  const button = event.target.closest("button"), id = button?.dataset.event;
-  if (!id) return;
-  const { at } = openHook.entries.find((each) => each.event === id)?.attempts.at(-1) ?? {};
-  changeHook(button, "POST", `/deliveries/${encodeURIComponent(id)}/replay`, (_, hook) => awaitOutcome(hook, id, "The event", at));
+  const button = event.target.closest("button"), delivery = button && deliveryOf(button, openHook);
+  if (delivery) changeHook(button, "POST", replayPath(delivery), (_, hook) => awaitOutcome(hook, delivery, "The event"));
 });
 $("deliveries-more").addEventListener("click", () => {
   openHook.pages += 1;
@@ -221,5 +221,5 @@ $("replay").addEventListener("submit", (event) => {
   setText("replay-error", wrong);
   $("replay-since").setAttribute("aria-invalid", String(Boolean(wrong)));
   if (wrong) return $("replay-since").focus();
-  changeHook($("replay-all"), "POST", "/replay", (_, hook) => openHook === hook && tellOutcome(null, `All events since ${since.toLocaleString()} are delivered once more. The list below shows what becomes of each.`), { body: { since: since.toISOString() } });
+  changeHook($("replay-all"), "POST", "/replay", (_, hook) => openHook === hook && tellOutcome(hook, null, `All events since ${since.toLocaleString()} are delivered once more. The list below shows what becomes of each.`), { body: { since: since.toISOString() } });
 });

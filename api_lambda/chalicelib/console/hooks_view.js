@@ -7,6 +7,7 @@ let hookKey = ""; // the Idempotency-Key of the form; sending the same form agai
 
 const mayChange = () => KEY_PARTS.exec(apiKey())?.[2] !== "R";
 const hookHref = (id, more = "") => `#/webhooks/${encodeURIComponent(id)}${more}`;
+const hookLink = ({ id, url }) => el("a", { href: hookHref(id) }, bdi(url));
 const isOff = (error) => error instanceof ApiError && error.type.endsWith(":events-off");
 
 function hookBadge({ paused, paused_by_failures, failing_since }) {
@@ -44,7 +45,7 @@ function hookRow(hook) {
   const since = hook.failing_since;
   return { id: hook.id, cells: [
     [JSON.stringify([hook.paused, hook.paused_by_failures, since]), () => [hookBadge(hook), ...since ? [el("small", {}, "since ", when(since))] : []]],
-    [JSON.stringify([hook.url, hook.events]), () => [el("a", { href: hookHref(hook.id) }, bdi(hook.url)), el("small", { class: "slim" }, `${hook.events.join(", ")} · created `, when(hook.created_at))]],
+    [JSON.stringify([hook.url, hook.events]), () => [hookLink(hook), el("small", { class: "slim" }, `${hook.events.join(", ")} · created `, when(hook.created_at))]],
     [JSON.stringify([hook.events, hook.collections]), () => [hook.events.join(", "), ...hook.collections.length ? [el("small", {}, bdi(hook.collections.join(", ")))] : []], "wide"],
     [hook.created_at, () => when(hook.created_at), "wide"],
   ] };
@@ -101,9 +102,8 @@ function hookErrors(errors) {
   return first;
 }
 
-async function saveHook() {
-  const button = $("hook-save"), hook = formHook, key = hookKey;
-  if (button.getAttribute("aria-busy") === "true") return;
+const saveHook = () => whileBusy($("hook-save"), async () => {
+  const hook = formHook, key = hookKey;
   const checked = (id) => [...$(id).querySelectorAll("input:checked")].map((box) => box.value);
   const wanted = { url: $("hook-url").value.trim(), events: checked("hook-events"), ...$("hook-collections").hidden ? {} : { collections: checked("hook-collections") } };
   const wrong = { ...wanted.url ? {} : { url: "The URL is needed." }, ...wanted.events.length ? {} : { events: "Choose at least one event." } };
@@ -111,7 +111,6 @@ async function saveHook() {
   if (Object.keys(wrong).length) return hookErrors(wrong).focus();
   const text = (value) => JSON.stringify(Array.isArray(value) ? value.toSorted() : value);
   const sent = Object.fromEntries(Object.entries(wanted).filter(([name, value]) => text(value) !== text(hook?.[name])));
-  button.setAttribute("aria-busy", "true");
   try {
     const headers = { "Content-Type": "application/json", ...hook ? {} : { "Idempotency-Key": key } };
     const answer = await call(hook ? "PATCH" : "POST", hook ? `webhooks/${hook.id}` : "webhooks", { headers, body: JSON.stringify(sent) });
@@ -122,10 +121,8 @@ async function saveHook() {
     else if (shown === "webhook-form") location.hash = hookHref(saved.id);
   } catch (error) {
     if (formHook === hook && !error.keyRefused) hookErrors(hookProblems(error))?.focus();
-  } finally {
-    button.removeAttribute("aria-busy");
   }
-}
+});
 
 // Return the texts of a problem by field.
 function hookProblems(error) {

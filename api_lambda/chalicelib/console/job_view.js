@@ -11,6 +11,7 @@ function enterJob(id) {
   setText("job-error", "");
   setText("job-problem", isJobId(id) ? "" : "This is not the id of a job.");
   if (isJobId(id)) readOpenJob();
+  toldPoll.soon();
 }
 
 async function readOpenJob() {
@@ -113,9 +114,7 @@ function timeline(job) {
   return steps;
 }
 
-async function changeJob(button, method, path) {
-  if (button.getAttribute("aria-busy") === "true") return;
-  button.setAttribute("aria-busy", "true");
+const changeJob = (button, method, path) => whileBusy(button, async () => {
   setText("job-error", "");
   try {
     const answer = await call(method, path);
@@ -126,10 +125,8 @@ async function changeJob(button, method, path) {
   } catch (error) {
     setText("job-error", messageOf(error));
     readOpenJob();
-  } finally {
-    button.removeAttribute("aria-busy");
   }
-}
+});
 
 $("job-cancel").addEventListener("click", (event) => changeJob(event.currentTarget, "DELETE", `jobs/${openJob.id}`));
 $("job-retry").addEventListener("click", (event) => changeJob(event.currentTarget, "POST", `jobs/${openJob.id}/retry`));

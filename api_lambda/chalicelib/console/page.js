@@ -122,6 +122,17 @@ setInterval(() => {
   }
 }, 1000);
 
+// Take a step that a button begins, and no second one meanwhile.
+async function whileBusy(button, step) {
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  try {
+    await step();
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
 // Copy the text of an element, which `name` names.
 async function copyText(element, name) {
   getSelection().selectAllChildren(element);

@@ -1,14 +1,15 @@
-// The queues now, with small plots of their history since the page was opened.
+// The queues now and the scheduled commands, with small plots of their history since the page was opened.
 
 const STATS_PAUSE = 5;
 const STATS_PAUSE_REFUSED = 3600;
 const MAX_POINTS = 360; // half an hour
 const TILES = [
-  ["waiting", "Waiting", "messages"],
-  ["in_flight", "In flight", "messages"],
-  ["oldest", "Oldest message", null],
-  ["dead", "Dead letters", "messages"],
-  ["parked", "Parked", "messages"],
+  ["waiting", "Waiting"],
+  ["in_flight", "In flight"],
+  ["oldest", "Oldest message"],
+  ["scheduled", "Scheduled"],
+  ["dead", "Dead letters"],
+  ["parked", "Parked"],
 ];
 const pointsOf = new Map(TILES.map(([id]) => [id, []]));
 
@@ -73,6 +74,7 @@ repeat(async () => {
   tile("waiting", queue.waiting + queue.delayed, String(queue.waiting + queue.delayed));
   tile("in_flight", queue.in_flight, String(queue.in_flight));
   tile("oldest", oldest, oldest ? span(oldest) : "none", "s");
+  tile("scheduled", stats.scheduled, stats.scheduled < 1000 ? String(stats.scheduled) : "1,000+"); // no more are counted
   tile("dead", stats.dead_letters, String(stats.dead_letters));
   tile("parked", stats.parked, String(stats.parked));
   $("tile-dead").classList.toggle("alarm", stats.dead_letters > 0);

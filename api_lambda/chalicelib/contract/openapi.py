@@ -46,6 +46,7 @@ from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_STAGE_WEBHOOKS, MAX_W
 from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS, MAX_EVENT_TYPES
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
+from jobpipe.domain.scheduled import MOST_COUNTED
 from jobpipe.operation import EVENT_TYPE
 
 from ..http import request_fields
@@ -166,6 +167,7 @@ def _values(registry: Registry) -> Node:
         "NOT_IN_NAMES": r"\u0000-\u001f\u007f-\u009f" + INVISIBLE,
         "MAX_ATTEMPTS": MAX_ATTEMPTS,
         "MAX_COMMANDS": MAX_COMMANDS,
+        "MOST_COUNTED": MOST_COUNTED,
         "MAX_DEPTH": MAX_DEPTH,
         "MAX_DIGITS": json_text.MAX_DIGITS,
         "MAX_DOCUMENT_BYTES": MAX_DOCUMENT_BYTES,

@@ -35,7 +35,7 @@ def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
 def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Return the job now, or as soon as it ends or is retrying."""
     seconds = request_fields.wait_query(request)
-    job = _own_job(request, services, or_failed=request.caller.may(Right.SEE_ALL_FAILURES))
+    job = _named_job(request, services, or_failed=request.caller.may(Right.SEE_ALL_FAILURES))
     if seconds:
         job = wait_for(job, seconds, request, services)
     return job_response(200, job, services.documents, with_owner=job.owner != request.owner)
@@ -73,7 +73,7 @@ def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, l
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Cancel a job that has not taken effect."""
     request_fields.refuse_preconditions(request)
-    job = cancel(_own_job(request, services), services.jobs, is_told=services.tells_ends)
+    job = cancel(_named_job(request, services), services.jobs, is_told=services.tells_ends)
     if job.status is not Status.CANCELLED:
         raise why_not_cancelled(job)
     return job_response(200, job, services.documents)
@@ -84,7 +84,7 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     request_fields.refuse_preconditions(request)
     seconds, at = request_fields.preferred_wait(request), now()
     limit = request_fields.new_limit(request, at)
-    job = _own_job(request, services)
+    job = _named_job(request, services)
     check_limit(int(job.status is Status.FAILED), request, services)
     job = retry(
         job,
@@ -98,9 +98,12 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     return wait_and_respond(job, seconds, request, services)
 
 
-def _own_job(request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:
+def _named_job(request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:
+    return own_job(request.path_parameters["job_id"], request, services, or_failed=or_failed)
+
+
+def own_job(job_id: str, request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:
     """Return the caller's job; with `or_failed`, also a failed or retrying one of another caller."""
-    job_id = request.path_parameters["job_id"]
     job = services.jobs.get(job_id) if is_job_id(job_id) else None
     # Another caller's job is a 404 too, so that callers see nothing of each other.
     if (

@@ -82,7 +82,12 @@ _AFTER_COLLECTIONS = (
     Route("POST", f"{_WEBHOOK}/rotate", _late("rotate_secret", "Give a webhook a new secret.")),
     Route("POST", f"{_WEBHOOK}/test", _late("test_webhook", "Send a test event to a webhook.")),
     Route("POST", f"{_WEBHOOK}/replay", _late("replay_deliveries", "Deliver all events since a time once more.")),
-    Route("GET", f"{_WEBHOOK}/deliveries", _late("list_deliveries", "List a webhook's deliveries."), query=_PAGE),
+    Route(
+        "GET",
+        f"{_WEBHOOK}/deliveries",
+        _late("list_deliveries", "List a webhook's deliveries."),
+        query=(*_PAGE, "job"),
+    ),
     Route(
         "POST", f"{_WEBHOOK}/deliveries/{{event_id}}/replay", _late("replay_delivery", "Deliver an event again.")
     ),

@@ -68,7 +68,7 @@ def console(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: 
 
 
 def get_stats(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
-    """Count the messages on the queues, for all callers together, and say whether the stage is paused."""
+    """Count queued messages and scheduled commands, for all callers, and say whether the stage is paused."""
     backlog, paused_at = services.backlog.read(), services.paused_at()
     return _json(
         {
@@ -82,6 +82,7 @@ def get_stats(request: HttpRequest, services: Services) -> HttpResponse:  # noqa
             },
             "dead_letters": backlog.dead_letters,
             "parked": backlog.parked,
+            "scheduled": services.scheduled.read(),
         }
     )
 

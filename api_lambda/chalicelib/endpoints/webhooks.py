@@ -18,7 +18,7 @@ from jobpipe.domain.errors import (
     TooManyWebhooks,
     Unavailable,
 )
-from jobpipe.domain.events.cloud_event import EVENT_ID
+from jobpipe.domain.events.cloud_event import EVENT_ID, stem_of
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep
 from jobpipe.domain.events.webhook import MAX_WEBHOOKS, WEBHOOK_ID, Webhook, request_digest
@@ -30,6 +30,7 @@ from ..http.request_and_response import HttpRequest, HttpResponse
 from ..http.time_fields import rounded_up
 from ..services import Services
 from ..webhook_services import WebhookServices
+from .jobs import own_job
 
 DELETED = {"message": "Webhook deleted"}
 
@@ -149,14 +150,23 @@ def test_webhook(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def list_deliveries(request: HttpRequest, services: Services) -> HttpResponse:
-    """Return a page of a webhook's deliveries, newest event first."""
+    """Return a page of a webhook's deliveries, newest event first; with `job`, those of this job's last end."""
     on = _services(services)
     limit, after = request_fields.limit(request), request_fields.event_cursor(request, EVENT_ID)
+    job_id, stem = request_fields.job_of_events(request), None
     webhook = _own(request, on)
-    page = on.deliveries.page(webhook.owner, webhook.webhook_id, limit, after)
+    if job_id is not None:
+        job = own_job(job_id, request, services)
+        stem = stem_of(job)
+        if after is not None and not after.startswith(f"{stem}-"):
+            raise InvalidRequest("The cursor does not belong to the events of this job.")
+        if not job.status.done:
+            return _json(200, [])
+    page = on.deliveries.page(webhook.owner, webhook.webhook_id, limit, after, stem=stem)
     response = _json(200, [each.to_json() for each in page.deliveries])
     if page.next_after is not None:
-        query = f"limit={limit}&cursor={request_fields.make_cursor(page.next_after)}"
+        of_job = "" if job_id is None else f"job={job_id}&"
+        query = f"{of_job}limit={limit}&cursor={request_fields.make_cursor(page.next_after)}"
         path = f"{request.to_root}webhooks/{webhook.webhook_id}/deliveries"
         response.headers["Link"] = f'<{path}?{query}>; rel="next"'
     return response

@@ -14,7 +14,7 @@ from jobpipe.domain.commands import checked_member
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType
-from jobpipe.domain.job import Status
+from jobpipe.domain.job import Status, is_job_id
 from jobpipe.domain.job_filter import JobFilter
 from jobpipe.domain.violations import Violations
 
@@ -219,6 +219,14 @@ def index_cursor(request: HttpRequest) -> str | None:
 def event_cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
     """Return the id of the event after whose delivery the page starts, if there is one; ids have this form."""
     return _cursor(request, form)
+
+
+def job_of_events(request: HttpRequest) -> str | None:
+    """Return the id of the job whose events to list, or None for the events of all jobs."""
+    job_id = _one(request, "job")
+    if job_id is not None and not is_job_id(job_id):
+        raise InvalidRequest("job must be the id of a job.")
+    return job_id
 
 
 def refuse_paging(request: HttpRequest, field: str) -> None:

@@ -63,6 +63,7 @@ def submit(
 
 def _scheduled(job: Job, command: Command, services: Services, *, replayed: bool, has_key: bool) -> Job:
     """Return a scheduled job, whose command is stored; raise Unavailable if that is not certain."""
+    services.scheduled.expect_some()
     try:
         return store_command(job, command, services, replayed=replayed)
     except Unavailable:

@@ -71,6 +71,8 @@ def submit_batch(
     _Sender(result, services, seconds_left, replayed=stored.replayed).send(messages)
     if idempotency_key is None:
         _fail_unsent(messages, result, services, seconds_left)
+    if scheduled:
+        services.scheduled.expect_some()
     _let_wait(
         scheduled, result, services, seconds_left, replayed=stored.replayed, has_key=idempotency_key is not None
     )

@@ -41,6 +41,11 @@ class Event:
     body: str = ""  # the CloudEvent as JSON text
 
 
+def stem_of(job: Job) -> str:
+    """Return the text with which the ids of all events of this end of the job begin; a `-` follows."""
+    return f"{_digits(job.updated_at)}-{job.job_id}-{job.generation}"
+
+
 def emitted_types(job: Job) -> list[str]:
     """Return the types of the events that the job's operation has returned, each once."""
     return [*dict.fromkeys(each.event_type for each in decode_emitted(job.emitted, job.collection))]
@@ -58,7 +63,7 @@ class Source:
 
         Raise Unavailable if its result cannot be read now. A result that is too large, or lost, is left out.
         """
-        stem = f"{_digits(job.updated_at)}-{job.job_id}-{job.generation}"
+        stem = stem_of(job)
         changes_item = job.status is Status.SUCCEEDED and job.operation != "read"
         subject = f"{job.collection}/{quote(job.item_id, safe='')}"
         if ITEM_CHANGED in wanted and changes_item:

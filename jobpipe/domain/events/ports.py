@@ -113,8 +113,13 @@ class DeliveryStore(Protocol):
     def with_body(self, delivery: Delivery) -> Delivery | None:
         """Return the delivery with its event; None if the event has expired."""
 
-    def page(self, owner: str, webhook_id: str, limit: int, after: str | None) -> DeliveryPage:
-        """Return deliveries without their bodies, newest event first."""
+    def page(
+        self, owner: str, webhook_id: str, limit: int, after: str | None, *, stem: str | None = None
+    ) -> DeliveryPage:
+        """Return deliveries without their bodies, newest event first; with `stem`, those of one end of a job.
+
+        With both, `after` is one of these events.
+        """
 
     def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
         """Return deliveries of events since this time (RFC 3339), without their bodies, oldest event first."""

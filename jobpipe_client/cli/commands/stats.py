@@ -1,4 +1,4 @@
-"""`jobpipe stats`: the messages on the queues, and how jobs ended."""
+"""`jobpipe stats`: the messages on the queues, the scheduled commands, and how jobs ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from jobpipe_client.cli.polling import INTERVAL, show_repeatedly
 from jobpipe_client.models import Stats
 
 _OWN_PACKAGES = {"infra", "jobpipe", "jobpipe_client", "scripts"}
-_COUNTS = ("waiting", "in_flight", "delayed", "oldest_seconds", "dead_letters", "parked")
+_COUNTS = ("waiting", "in_flight", "delayed", "oldest_seconds", "dead_letters", "parked", "scheduled")
+_MOST_COUNTED = 1000  # the service counts no more scheduled commands
 
 
 class Outcomes(Protocol):
@@ -44,7 +45,7 @@ class Outcomes(Protocol):
 )
 @pass_state
 def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
-    """Show the queue's depth and age, dead letters, parked messages, how jobs ended, and a pause of the stage.
+    """Show the queue's depth and age, dead letters, parked and scheduled commands, how jobs ended, and a pause.
 
     How jobs ended is read from the stage's metrics, on an emulator from the worker's log. That takes the jobpipe
     of a checkout and the stage's AWS; without them all else is shown.
@@ -108,7 +109,7 @@ class _View:
 
 def count_rows(counts: Stats) -> list[tuple[str, str]]:
     """Return a row with its name for each number; a paused stage says so in the first."""
-    oldest, paused_at = counts.oldest_seconds, counts.paused_at
+    oldest, paused_at, scheduled = counts.oldest_seconds, counts.paused_at, counts.scheduled
     return [
         *([] if paused_at is None else [("PAUSED", f"since {paused_at:%Y-%m-%d %H:%M:%S %Z}")]),
         ("waiting", f"{counts.waiting:,}"),
@@ -117,6 +118,7 @@ def count_rows(counts: Stats) -> list[tuple[str, str]]:
         ("oldest", "unknown" if oldest is None else f"{oldest:,.0f} s"),
         ("dead letters", f"{counts.dead_letters:,}"),
         ("parked", f"{counts.parked:,}"),
+        *([] if scheduled is None else [("scheduled", f"{scheduled:,}{'+' * (scheduled >= _MOST_COUNTED)}")]),
     ]
 
 

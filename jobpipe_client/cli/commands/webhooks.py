@@ -157,22 +157,36 @@ def test(state: State, *, webhook_id: str) -> None:
     cls=Command,
     examples="""
     jobpipe webhooks deliveries 0c1d… --limit 20
+    jobpipe webhooks deliveries --job 5f0c…
     jobpipe webhooks deliveries 0c1d… --json | jq 'select(.state != "delivered")'
     """,
 )
-@_webhook_id
+@click.argument("webhook_id", metavar="[WEBHOOK]", required=False)
+@click.option("--job", "job_id", metavar="JOB", help="Only events of this job of yours.")
 @click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
 @pass_state
-def deliveries(state: State, *, webhook_id: str, limit: int | None) -> None:
-    """List the events of the last 30 days, newest first, and what the receiver answered."""
+def deliveries(state: State, *, webhook_id: str | None, job_id: str | None, limit: int | None) -> None:
+    """List the events of the last 30 days, newest first, and what the receiver answered.
+
+    With --job and without WEBHOOK, list what each of your webhooks was told of the job.
+    """
     state.output.stops_unread = True
-    found = islice(state.client.webhooks.deliveries(webhook_id, page_size(limit)), limit)
+    client = state.client.webhooks
+    if webhook_id is None and job_id is None:
+        raise click.UsageError("Name a webhook, or say --job.")
+    webhook_ids = [each.id for each in client.list()] if webhook_id is None else [webhook_id]
+    size = page_size(limit)
+    found = ((each, delivery) for each in webhook_ids for delivery in client.deliveries(each, size, job=job_id))
+    shown = islice(found, limit)
     if state.output.json:
-        for delivery in found:
-            state.output.document(delivery.raw)
+        for each, delivery in shown:
+            state.output.document({**delivery.raw, "webhook": each} if webhook_id is None else delivery.raw)
         return
     columns = ("event", "type", "state", "attempts", "last answer", "next attempt", "subject")
-    state.output.table(columns, map(_delivery_row, found))
+    if webhook_id is not None:
+        state.output.table(columns, (_delivery_row(delivery) for _, delivery in shown))
+    else:
+        state.output.table(("webhook", *columns), ((each, *_delivery_row(delivery)) for each, delivery in shown))
 
 
 @webhooks.command(

@@ -50,6 +50,7 @@ _REQUESTS = {
     "page of 10 items": "list_page",
     "list of failed jobs": "list_failed_jobs",
     "stats": "stats",
+    "stats that count scheduled commands, of which there are none": "stats_that_count_scheduled",
     "cancel": "cancel",
     "retry": "retry",
 }

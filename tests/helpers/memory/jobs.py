@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from jobpipe.domain.errors import JobEnded, Problem
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.scheduled import DueEntry, DuePage
+from jobpipe.domain.scheduled import MOST_COUNTED, DueEntry, DuePage
 from tests.helpers.memory import RETENTION
 
 # What the lists and batches do not read from the rows of their jobs.
@@ -211,6 +211,24 @@ class MemorySchedule:
         if now is None or job.waiting is None or now.waiting is None:
             return None
         return now if now.waiting.due == job.waiting.due else None
+
+
+@dataclass
+class MemoryScheduledCount:
+    """ScheduledCount; a count of nothing lasts until it expects some."""
+
+    jobs: MemoryJobs
+    most: int = MOST_COUNTED
+    _has_found_nothing: bool = False
+
+    def read(self) -> int:
+        with self.jobs.lock:
+            count = sum(job.waiting is not None for job in self.jobs.rows.values())
+        self._has_found_nothing = self._has_found_nothing or not count
+        return 0 if self._has_found_nothing else min(self.most, count)
+
+    def expect_some(self) -> None:
+        self._has_found_nothing = False
 
 
 def _listed_at(job: Job) -> str | None:

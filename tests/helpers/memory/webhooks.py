@@ -120,10 +120,13 @@ class MemoryDeliveries:
     def with_body(self, delivery: Delivery) -> Delivery | None:
         return self.rows.get((delivery.line.owner, delivery.line.webhook_id, delivery.event_id))
 
-    def page(self, owner: str, webhook_id: str, limit: int, after: str | None) -> DeliveryPage:
+    def page(
+        self, owner: str, webhook_id: str, limit: int, after: str | None, *, stem: str | None = None
+    ) -> DeliveryPage:
+        assert after is None or stem is None or after.startswith(f"{stem}-"), "DynamoDB refuses such a start key"
         newest_first = sorted(self._of(owner, webhook_id), key=lambda each: each.event_id, reverse=True)
-        left = [each for each in newest_first if after is None or each.event_id < after]
-        return _page(left, limit)
+        found = [each for each in newest_first if stem is None or each.event_id.startswith(f"{stem}-")]
+        return _page([each for each in found if after is None or each.event_id < after], limit)
 
     def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
         oldest_first = sorted(self._of(owner, webhook_id), key=lambda each: each.event_id)
