@@ -36,7 +36,7 @@ class Meanwhile(Fault):
     pick: int = 0
 
 
-_calls = st.integers(1, 24)
+_calls = st.integers(1, 12)
 troubles: st.SearchStrategy[list[Fault]] = st.just([]) | st.lists(
     st.builds(Fault, call=_calls, gone=st.booleans(), after=st.booleans())
     | st.builds(NotTaken, call=_calls)
@@ -51,7 +51,8 @@ class Interleaved(Unreliable):
     def __init__(self, pipeline: TellingPipeline, act: Callable[[int, int], None]) -> None:
         """`act` lets another process do something."""
         self._act = act
-        self.acted = False  # whether another process did something while this one ran
+        self.acted: set[int] = set()  # what other processes did while this one ran
+        self.failed = False  # whether a call of this one failed
         super().__init__(pipeline)
         for store, names in _OF_TELLING.items():
             self.wrap(getattr(pipeline, store), names)
@@ -61,6 +62,7 @@ class Interleaved(Unreliable):
 
         def call(*args: Any, **kwargs: Any) -> Any:
             fault = self._faults.get(self._calls + 1)
+            self.failed = self.failed or (fault is not None and not isinstance(fault, Meanwhile))
             if self._gone or not isinstance(fault, NotTaken | Meanwhile):
                 return planned(*args, **kwargs)
             del self._faults[self._calls + 1]
@@ -81,7 +83,8 @@ class Interleaved(Unreliable):
     def elsewhere(self, what: int, pick: int) -> None:
         """Let another process, which has no faults, do something."""
         kept = self._calls, self._gone, self._faults
-        self._calls, self._gone, self._faults, self.acted = 0, False, {}, True
+        self._calls, self._gone, self._faults = 0, False, {}
+        self.acted.add(what)
         try:
             self._act(what, pick)
         finally:
