@@ -29,7 +29,7 @@ from worker_lambda.chalicelib.telling.services import TellingServices
 SHARD = "0"  # of the schedule in these tests: the shards of a sweep run one after the other here
 _DEDUPLICATED_FOR = timedelta(minutes=5)
 _LONGEST_DELAY = timedelta(hours=2)  # 15 minutes on SQS: a message that comes too early is sent again
-_SECONDS = 60.0  # of an invocation of telling
+TELLING_SECONDS, RELEASE_SECONDS = 60.0, 180.0  # of an invocation
 
 
 @dataclass
@@ -82,15 +82,17 @@ class TellingQueue:
         return [each.record() for each in taken]
 
     def delete(self, receipts: Sequence[str]) -> None:
-        gone = {receipt.partition("/")[0] for receipt in receipts}
-        self.waiting = [each for each in self.waiting if str(each.number) not in gone]
+        self._delete({receipt.partition("/")[0] for receipt in receipts})
+
+    def _delete(self, numbers: set[str]) -> None:
+        self.waiting = [each for each in self.waiting if str(each.number) not in numbers]
 
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
         """Let the messages be received again at once: any delay is too short for someone."""
 
     def acknowledge(self, records: Sequence[dict[str, Any]], answer: dict[str, Any]) -> None:
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
-        self.delete([each["receiptHandle"] for each in records if each["messageId"] not in failed])
+        self._delete({each["messageId"] for each in records} - failed)
 
 
 class NotingQueue(MemoryQueue):
@@ -184,21 +186,21 @@ class TellingPipeline(Pipeline):
         )
         super().__post_init__()
 
-    def tell(self, pick: Sequence[int] = ()) -> bool:
+    def tell(self, pick: Sequence[int] = (), seconds: float = TELLING_SECONDS) -> bool:
         """Pass a batch of the queue of events to its consumer; return whether there was one."""
-        return self._consume(self.events_waiting, events_consumer, pick)
+        return self._consume(self.events_waiting, events_consumer, pick, seconds)
 
-    def deliver(self, pick: Sequence[int] = ()) -> bool:
+    def deliver(self, pick: Sequence[int] = (), seconds: float = TELLING_SECONDS) -> bool:
         """Pass a batch of the queue of deliveries to its consumer; return whether there was one."""
-        return self._consume(self.deliveries_waiting, deliveries_consumer, pick)
+        return self._consume(self.deliveries_waiting, deliveries_consumer, pick, seconds)
 
     def wake(self) -> bool:
         """Pass a batch of the queue of later deliveries to its consumer; return whether there was one."""
-        return self._consume(self.later_waiting, later_consumer, ())
+        return self._consume(self.later_waiting, later_consumer, (), TELLING_SECONDS)
 
-    def sweep_schedule(self) -> int:
-        """Run one invocation of the release; return the number of commands that it has released."""
-        return sweep(self._release_services(), lambda: 180.0)
+    def sweep_schedule(self, seconds: float = RELEASE_SECONDS) -> None:
+        """Run one invocation of the release."""
+        sweep(self._release_services(), _left(seconds))
 
     def release_once(self) -> None:
         """Go through the schedule once, as a part of an invocation."""
@@ -212,12 +214,12 @@ class TellingPipeline(Pipeline):
         queue: TellingQueue,
         consumer: Callable[[TellingServices, Callable[[], float]], Consumer],
         pick: Sequence[int],
+        seconds: float,
     ) -> bool:
         records = queue.receive(pick)
         if records:
-            began = now()
-            left: Callable[[], float] = lambda: _SECONDS - (now() - began).total_seconds()  # noqa: E731
-            queue.acknowledge(records, consume_batch(records, consumer(self._telling_services(), left)))
+            consumed = consume_batch(records, consumer(self._telling_services(), _left(seconds)))
+            queue.acknowledge(records, consumed)
         return bool(records)
 
     def _telling_services(self) -> TellingServices:
@@ -234,3 +236,9 @@ class TellingPipeline(Pipeline):
             bus=None,
             reserve_seconds=1.0,
         )
+
+
+def _left(seconds: float) -> Callable[[], float]:
+    """Return what counts the seconds that are left of an invocation that begins now and may take so many."""
+    began = now()
+    return lambda: seconds - (now() - began).total_seconds()

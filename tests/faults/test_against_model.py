@@ -178,9 +178,6 @@ class AgainstModel(RuleBasedStateMachine):
     @rule(pick=st.lists(st.integers(0, 5), max_size=3), planned=faults)
     def work(self, pick: list[int], planned: list[Fault]) -> None:
         """Process a batch of some groups before those of others; each group stays in order."""
-        self.work_on(pick, planned)
-
-    def work_on(self, pick: list[int], planned: list[Fault]) -> None:
         queue = self.pipeline.queue
         groups = list(dict.fromkeys(envelope.group_id for _, envelope, _ in queue.waiting))
         chosen = {groups[i % len(groups)] for i in pick} or set(groups)

@@ -38,7 +38,7 @@ from jobpipe.runtime.telemetry import logger
 from tests.faults.interleaved import Interleaved, troubles
 from tests.faults.lambdas import Inline
 from tests.faults.random_commands import LARGE, LONG, LoggedJobs, Sent, fields, keys, names, owners
-from tests.faults.telling_stage import SHARD, Answer, Receivers, TellingPipeline
+from tests.faults.telling_stage import RELEASE_SECONDS, SHARD, TELLING_SECONDS, Answer, Receivers, TellingPipeline
 from tests.faults.test_against_model import AgainstModel
 from tests.faults.told_model import Told
 from tests.helpers.unreliable import Fault
@@ -58,7 +58,11 @@ Times = tuple[float | None, float | None]  # seconds until not_before and not_af
 times: st.SearchStrategy[Times] = st.tuples(
     st.none() | st.sampled_from(_durations), st.none() | st.none() | st.sampled_from([1, 60, 200, 7200, 6 * 86400])
 )
-changes = st.sampled_from([{"x": 1}, {"x": LONG}, {"y": LARGE}, {"name": "tent"}, {"name": "lamp"}, None])
+CHANGES: dict[str, dict[str, Any] | None] = {
+    **{"small": {"x": 1}, "long": {"x": LONG}, "large": {"y": LARGE}},
+    **{"renamed": {"name": "tent"}, "renamed again": {"name": "lamp"}, "deleted": None},
+}
+changes = st.sampled_from([*CHANGES])
 batches = st.lists(st.tuples(st.integers(0, 7), changes, times), min_size=1, max_size=5)
 actions = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9)), max_size=3)
 bad = [Answer(500), Answer(302), Answer(0, 10), Answer(410), Answer(None), Answer(204, 9.5)]
@@ -129,7 +133,7 @@ class TimesAndEvents(AgainstModel):
         self.unreliable = Interleaved(self.stage, self.act)
         for name in ("first", "second"):
             self.send(self.new_item(name, {}), [], "alice", None)
-        self.work_on([], [])
+        super().work([], [])
 
     def teardown(self) -> None:
         try:
@@ -172,7 +176,7 @@ class TimesAndEvents(AgainstModel):
         elif what == RETRY and job is not None:
             self.pipeline.request("POST", f"/jobs/{job.job_id}/retry", owner=job.owner)
         elif what == CHANGE:
-            self.send(self.timed(self.change_of(pick, {"x": pick}), [None, 0.4, 3][pick % 3], None), [], "bob", None)
+            self.send(self.timed(self.change_of(pick, "small"), [None, 0.4, 3][pick % 3], None), [], "bob", None)
         elif what == REPEAT and self.by_key:
             (owner, key), sent = list(self.by_key.items())[pick % len(self.by_key)]
             if self.job_of(owner, key) is not None:
@@ -242,8 +246,9 @@ class TimesAndEvents(AgainstModel):
         body = {"name": name, "description": "d", **more}
         return Sent("create", body, "POST", "/jobs", raw={"operation": "create", "item": body})
 
-    def change_of(self, pick: int, change: dict[str, Any] | None) -> Sent:
+    def change_of(self, pick: int, name: str) -> Sent:
         """Return a command that changes an item, or deletes it."""
+        change = CHANGES[name]
         item_id = self.ids[pick % len(self.ids)]
         if change is None:
             return Sent("delete", {}, "POST", "/jobs", raw={"operation": "delete", "item_id": item_id})
@@ -258,13 +263,13 @@ class TimesAndEvents(AgainstModel):
 
     @rule(pick=st.integers(0, 5), change=changes, times=times, owner=owners, key=keys, planned=troubles)
     def change_in_time(
-        self, pick: int, change: Any, times: Times, owner: str, key: str | None, planned: list[Fault]
+        self, pick: int, change: str, times: Times, owner: str, key: str | None, planned: list[Fault]
     ) -> None:
         self.send(self.timed(self.change_of(pick, change), *times), planned, owner, key)
 
     @rule(commands=batches, owner=owners, key=keys, planned=troubles)
     def send_batch(
-        self, commands: list[tuple[int, Any, Times]], owner: str, key: str | None, planned: list[Fault]
+        self, commands: list[tuple[int, str, Times]], owner: str, key: str | None, planned: list[Fault]
     ) -> None:
         sent = [
             self.timed(self.new_item("batch", {}) if pick > 5 else self.change_of(pick, change), *times)
@@ -332,6 +337,25 @@ class TimesAndEvents(AgainstModel):
             assert self.pipeline.jobs.rows[job.job_id].retries > job.retries
             self.accepted.add(job.job_id)
 
+    @precondition(lambda self: self.by_key)
+    @rule(pick=st.integers(0), planned=troubles)
+    def replay(self, pick: int, planned: list[Fault]) -> None:
+        super().replay(pick, planned)
+
+    @precondition(lambda self: self.pipeline.jobs.rows)
+    @rule(pick=st.integers(0), planned=troubles)
+    def cancel(self, pick: int, planned: list[Fault]) -> None:
+        job = self.job_at(pick)
+        answer = self.ask("DELETE", f"/jobs/{job.job_id}", None, planned, job.owner)
+        assert answer is None or answer.status in (200, 404, 409, 503), answer.text
+        if answer is not None and answer.status == 200:
+            assert self.pipeline.jobs.rows[job.job_id].status is Status.CANCELLED
+
+    @precondition(lambda self: self.pipeline.jobs.rows)
+    @rule(pick=st.integers(0), planned=troubles)
+    def retry(self, pick: int, planned: list[Fault]) -> None:
+        super().retry(pick, planned)
+
     # --- webhooks and receivers -----------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.webhooks) < 3)
@@ -385,12 +409,19 @@ class TimesAndEvents(AgainstModel):
     def work(self, pick: list[int], behind: float, planned: list[Fault]) -> None:
         self.begin()
         with self.clock_off_by(-behind):
-            self.work_on(pick, planned)
+            super().work(pick, planned)
         # What a worker puts that was overtaken is found by the audit, if the worker then fails.
         self.leaves_orphans = self.leaves_orphans or (self.unreliable.failed and WORK in self.unreliable.acted)
 
-    @rule(planned=troubles, ahead=st.sampled_from(AHEAD), meanwhile=actions)
-    def sweep_schedule(self, planned: list[Fault], ahead: float, meanwhile: list[tuple[int, int]]) -> None:
+    @rule(
+        seconds=st.sampled_from([RELEASE_SECONDS, RELEASE_SECONDS, 25]),
+        planned=troubles,
+        ahead=st.sampled_from(AHEAD),
+        meanwhile=actions,
+    )
+    def sweep_schedule(
+        self, seconds: float, planned: list[Fault], ahead: float, meanwhile: list[tuple[int, int]]
+    ) -> None:
         rows, began = self.pipeline.jobs.rows, self.clock.now
         own = rfc3339(began + MINUTE)
         waiting = [rows[each] for each in self.accepted if rows[each].status is Status.SCHEDULED]
@@ -398,11 +429,11 @@ class TimesAndEvents(AgainstModel):
         self.during_sleep = [*meanwhile]
         self.ahead = timedelta(seconds=ahead)
         with self.clock_off_by(ahead), self.process(planned):
-            self.stage.sweep_schedule()
+            self.stage.sweep_schedule(seconds)
         self.ahead = timedelta()
         self.during_sleep = []
         for job in waiting:
-            if not planned and job.not_before is not None and job.not_before <= own and job.item not in held_up:
+            if not planned and seconds == RELEASE_SECONDS and job.not_before is not None and job.not_before <= own and job.item not in held_up:
                 assert rows[job.job_id].status is not Status.SCHEDULED, "a command was not released"
                 queued = self.queued_at.get((job.job_id, job.generation), began)
                 on_time = max(datetime.fromisoformat(job.not_before), began) + ON_TIME
@@ -415,15 +446,15 @@ class TimesAndEvents(AgainstModel):
             with self.clock_off_by(-self.ahead.total_seconds()):
                 self.unreliable.elsewhere(*self.during_sleep.pop(0))
 
-    @rule(pick=picks, planned=troubles)
-    def tell(self, pick: list[int], planned: list[Fault]) -> None:
+    @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 0.5]), planned=troubles)
+    def tell(self, pick: list[int], seconds: float, planned: list[Fault]) -> None:
         with self.process(planned):
-            self.stage.tell(pick)
+            self.stage.tell(pick, seconds)
 
-    @rule(pick=picks, planned=troubles)
-    def deliver(self, pick: list[int], planned: list[Fault]) -> None:
+    @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 20]), planned=troubles)
+    def deliver(self, pick: list[int], seconds: float, planned: list[Fault]) -> None:
         with self.process(planned):
-            self.stage.deliver(pick)
+            self.stage.deliver(pick, seconds)
 
     @rule(planned=troubles)
     def wake(self, planned: list[Fault]) -> None:
@@ -589,7 +620,7 @@ class TimesAndEvents(AgainstModel):
             pending = [each for each in deliveries.values() if each.state is DeliveryState.PENDING]
             assert not pending, "deliveries wait, and nothing wakes them"
         self.told.check_order(self.order)
-        assert not self.logger.unexpected
+        assert not self.logger.unexpected, self.logger.unexpected
 
     def must_be_told(self, job: Job) -> bool:
         """Return whether the end must be told: it is not undone, and the job was accepted or has a message."""
@@ -621,6 +652,9 @@ def _patched(machine: TimesAndEvents) -> Iterator[None]:
             f"{chalicelib}.telling.together._threads": Inline,
             f"{chalicelib}.releasing.sweep.time": Time,
             f"{chalicelib}.execute.time": Time,
+            f"{chalicelib}.releasing.release.PAGE": 3,
+            f"{chalicelib}.telling.tell.STORED_TOGETHER": 2,
+            f"{chalicelib}.telling.wait.SWEEP_PAGE": 2,
             "jobpipe.domain.queue_message.MAX_WAITING_BYTES": 250,
             "secrets.token_hex": lambda size: digest()[: 2 * size],
             "api_lambda.chalicelib.submitting.submit.token_hex": lambda size: digest()[: 2 * size],
