@@ -34,8 +34,10 @@ from jobpipe.domain.events.webhook import Webhook
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.domain.queue_message import Envelope
+from jobpipe.runtime.metrics import meter
 from jobpipe.runtime.telemetry import logger
-from tests.faults.interleaved import Interleaved, troubles
+from tests.faults.interleaved import Interleaved
+from tests.faults.interleaved import troubles as troubles_with
 from tests.faults.lambdas import Inline
 from tests.faults.random_commands import LARGE, LONG, LoggedJobs, Sent, fields, keys, names, owners
 from tests.faults.telling_stage import RELEASE_SECONDS, SHARD, TELLING_SECONDS, Answer, Receivers, TellingPipeline
@@ -46,7 +48,7 @@ from worker_lambda.chalicelib.consumer import CommandInterrupted, NoTimeLeft
 from worker_lambda.chalicelib.execute import NotDueYet
 
 MOMENT, SECOND, MINUTE = timedelta(milliseconds=1), timedelta(seconds=1), timedelta(minutes=1)
-CANCEL, WORK, RELEASE, TELL, DELIVER, RETRY, CHANGE, REPEAT = range(8)  # what another process can do meanwhile
+CANCEL, WORK, RELEASE, TELL, DELIVER, RETRY, CHANGE, REPEAT, PAUSE, WAKE = range(10)  # meanwhile, by others
 ON_TIME = timedelta(seconds=2.1)  # after the time of a command
 DEDUPLICATED_FOR = timedelta(minutes=5)
 FOUND_AFTER = timedelta(minutes=31)  # what S3 does not find so long after was never stored
@@ -64,7 +66,8 @@ CHANGES: dict[str, dict[str, Any] | None] = {
 }
 changes = st.sampled_from([*CHANGES])
 batches = st.lists(st.tuples(st.integers(0, 7), changes, times), min_size=1, max_size=5)
-actions = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9)), max_size=3)
+troubles = troubles_with(WAKE + 1)
+actions = st.lists(st.tuples(st.integers(0, WAKE), st.integers(0, 9)), max_size=3)
 bad = [Answer(500), Answer(302), Answer(0, 10), Answer(410), Answer(None), Answer(204, 9.5)]
 plans = st.lists(st.sampled_from(bad), min_size=1, max_size=7)
 subscribed = st.sampled_from([["job.ended"], ["item.changed"], ["job.ended", "item.changed"]])
@@ -90,10 +93,17 @@ class _Logger:
     def __init__(self) -> None:
         self.unexpected: list[str] = []
 
-    def note(self, message: str, *_: Any, **__: Any) -> None:
-        error = sys.exception()
-        if error is not None and not isinstance(error, self._EXPECTED):
+    def ignore(self, *_: Any, **__: Any) -> None:
+        """Write no line."""
+
+    def exception(self, message: str, *_: Any, exc_info: object = None, **__: Any) -> None:
+        error = exc_info if isinstance(exc_info, Exception) else sys.exception()
+        if not isinstance(error, self._EXPECTED):
             self.unexpected.append(f"{message}: {error!r}")
+
+    def warning(self, message: str, *_: Any, exc_info: object = None, **__: Any) -> None:
+        if exc_info:
+            self.exception(message, exc_info=exc_info)
 
 
 class TimesAndEvents(AgainstModel):
@@ -134,6 +144,8 @@ class TimesAndEvents(AgainstModel):
         for name in ("first", "second"):
             self.send(self.new_item(name, {}), [], "alice", None)
         super().work([], [])
+        self.create_webhook("alice", ["job.ended", "item.changed"], None, [])
+        self.create_webhook("bob", ["item.changed"], None, [])
 
     def teardown(self) -> None:
         try:
@@ -181,6 +193,12 @@ class TimesAndEvents(AgainstModel):
             (owner, key), sent = list(self.by_key.items())[pick % len(self.by_key)]
             if self.job_of(owner, key) is not None:
                 self.send(sent, [], owner, key)
+        elif what == PAUSE and self.webhooks:
+            webhook_id, owner = list(self.webhooks.items())[pick % len(self.webhooks)]
+            self.pipeline.request("PATCH", f"/webhooks/{webhook_id}", {"paused": pick % 2 == 0}, owner=owner)
+            self.stage.wake()
+        elif what == WAKE:
+            self.stage.wake()
         self.nested = False
 
     # --- callers --------------------------------------------------------------------------------------------------
@@ -197,7 +215,6 @@ class TimesAndEvents(AgainstModel):
 
     def begin(self) -> None:
         self.answered = {*self.accepted}
-        self.unreliable.acted, self.unreliable.failed = set(), False
 
     def send(self, sent: Sent, planned: list[Fault], owner: str, key: str | None) -> None:
         earlier = self.by_key.get((owner, key)) if key is not None else None
@@ -358,7 +375,7 @@ class TimesAndEvents(AgainstModel):
 
     # --- webhooks and receivers -----------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.webhooks) < 3)
+    @precondition(lambda self: len(self.webhooks) < 4)
     @rule(owner=owners, events=subscribed, key=st.none() | st.just("hook"), planned=troubles)
     def create_webhook(self, owner: str, events: list[str], key: str | None, planned: list[Fault]) -> None:
         body = {"url": "https://example.com/hook", "events": events}
@@ -370,14 +387,14 @@ class TimesAndEvents(AgainstModel):
                 self.told.since[each.webhook_id] = len(self.told.ends)
 
     @precondition(lambda self: self.webhooks)
-    @rule(pick=st.integers(0, 2), paused=st.booleans(), planned=troubles)
+    @rule(pick=st.integers(0, 3), paused=st.booleans(), planned=troubles)
     def pause_or_resume(self, pick: int, paused: bool, planned: list[Fault]) -> None:
         webhook_id, owner = list(self.webhooks.items())[pick % len(self.webhooks)]
         answer = self.ask("PATCH", f"/webhooks/{webhook_id}", {"paused": paused}, planned, owner)
         assert answer is None or answer.status in (200, 404, 503), answer.text
 
     @precondition(lambda self: self.webhooks)
-    @rule(pick=st.integers(0, 2), planned=troubles)
+    @rule(pick=st.integers(0, 3), planned=troubles)
     def delete_webhook(self, pick: int, planned: list[Fault]) -> None:
         webhook_id, owner = list(self.webhooks.items())[pick % len(self.webhooks)]
         answer = self.ask("DELETE", f"/webhooks/{webhook_id}", None, planned, owner)
@@ -392,7 +409,7 @@ class TimesAndEvents(AgainstModel):
         self.ask("POST", f"/webhooks/{webhook_id}/deliveries/{event_id}/replay", None, planned, owner)
 
     @precondition(lambda self: self.webhooks)
-    @rule(pick=st.integers(0, 2), plan=plans)
+    @rule(pick=st.integers(0, 3), plan=plans)
     def receiver_changes(self, pick: int, plan: list[Answer]) -> None:
         self.stage.receivers.answers[list(self.webhooks)[pick % len(self.webhooks)]] = [*plan]
 
@@ -661,8 +678,12 @@ def _patched(machine: TimesAndEvents) -> Iterator[None]:
             "uuid.uuid4": lambda: UUID(digest()[:32], version=4),
         }.items():
             stack.enter_context(patch(name, value))
-        for method in ("exception", "warning", "info", "error"):
-            stack.enter_context(patch.object(logger, method, machine.logger.note))
+        stack.enter_context(patch.object(meter, "write"))
+        lines = machine.logger
+        for method in ("error", "info", "log"):
+            stack.enter_context(patch.object(logger, method, lines.ignore))
+        stack.enter_context(patch.object(logger, "exception", lines.exception))
+        stack.enter_context(patch.object(logger, "warning", lines.warning))
         yield
 
 
