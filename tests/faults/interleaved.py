@@ -43,16 +43,20 @@ class Trouble(Fault):
     pick: int = 0
 
 
-_methods = sorted({f"{store}.{name}" for store, names in (METHODS | _OF_TELLING).items() for name in names})
-_place: dict[str, Any] = {"call": st.integers(1, 3), "method": st.sampled_from(_methods)}
+_STORES = METHODS | _OF_TELLING
 _any_place: dict[str, Any] = {"call": st.integers(1, 12)}
 
 
-def troubles(actions: int) -> st.SearchStrategy[list[Fault]]:
-    """Return lists of what happens at the calls of a process; others can do so many things meanwhile."""
+def troubles(actions: int, *stores: str) -> st.SearchStrategy[list[Fault]]:
+    """Return lists of what happens at the calls of a process that uses these stores.
+
+    Others can do so many things meanwhile.
+    """
+    methods = [f"{store}.{name}" for store in stores for name in _STORES[store]]
+    of_a_method: dict[str, Any] = {"call": st.integers(1, 3), "method": st.sampled_from(methods)}
     each = [
         builds
-        for place in (_place, _any_place)
+        for place in (of_a_method, _any_place)
         for builds in (
             st.builds(Trouble, gone=st.booleans(), after=st.booleans(), **place),
             st.builds(Trouble, kind=st.just(Kind.NOT_TAKEN), **place),
@@ -77,9 +81,10 @@ class Interleaved(Unreliable):
         self._left: list[tuple[Fault, list[int]]] = []  # with the numbers of calls until then
         self.acted: set[int] = set()  # what other processes did while this one ran
         self.failed = False  # whether a call of this one failed
-        for store, names in (METHODS | _OF_TELLING).items():
+        for store, names in _STORES.items():
+            wrapped = getattr(pipeline, store)
             for name in names:
-                setattr(getattr(pipeline, store), name, self._at(store, name, getattr(getattr(pipeline, store), name)))
+                setattr(wrapped, name, self._at(store, name, getattr(wrapped, name)))
 
     @contextmanager
     def process(self, *faults: Fault) -> Iterator[None]:

@@ -28,7 +28,7 @@ from worker_lambda.chalicelib.telling.services import TellingServices
 
 SHARD = "0"  # of the schedule in these tests: the shards of a sweep run one after the other here
 _DEDUPLICATED_FOR = timedelta(minutes=5)
-_LONGEST_DELAY = timedelta(hours=2)  # 15 minutes on SQS: a message that comes too early is sent again
+_LONG_DELAY = timedelta(seconds=30)  # a message with a longer one comes too early, as with one that SQS refuses
 TELLING_SECONDS, RELEASE_SECONDS = 60.0, 180.0  # of an invocation
 
 
@@ -69,7 +69,8 @@ class TellingQueue:
             return
         self._seen[token] = now()
         self._sent += 1
-        self.waiting.append(_Message(self._sent, body, group, now() + min(delay, _LONGEST_DELAY)))
+        visible = now() + (delay / 2 if delay > _LONG_DELAY else delay)
+        self.waiting.append(_Message(self._sent, body, group, visible))
 
     def receive(self, pick: Sequence[int], most: int = 10) -> list[dict[str, Any]]:
         """Return messages of some groups, in their order, as an event of Lambda."""

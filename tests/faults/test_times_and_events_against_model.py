@@ -36,8 +36,7 @@ from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.domain.queue_message import Envelope
 from jobpipe.runtime.metrics import meter
 from jobpipe.runtime.telemetry import logger
-from tests.faults.interleaved import Interleaved
-from tests.faults.interleaved import troubles as troubles_with
+from tests.faults.interleaved import Interleaved, troubles
 from tests.faults.lambdas import Inline
 from tests.faults.random_commands import LARGE, LONG, LoggedJobs, Sent, fields, keys, names, owners
 from tests.faults.telling_stage import RELEASE_SECONDS, SHARD, TELLING_SECONDS, Answer, Receivers, TellingPipeline
@@ -66,7 +65,14 @@ CHANGES: dict[str, dict[str, Any] | None] = {
 }
 changes = st.sampled_from([*CHANGES])
 batches = st.lists(st.tuples(st.integers(0, 7), changes, times), min_size=1, max_size=5)
-troubles = troubles_with(WAKE + 1)
+in_requests = troubles(WAKE + 1, "jobs", "batches", "documents", "queue")
+in_work = troubles(WAKE + 1, "jobs", "items", "groups", "documents", "queue", "event_queue")
+in_sweeps = troubles(WAKE + 1, "schedule", "documents", "queue")
+in_telling = troubles(WAKE + 1, "jobs", "webhooks", "deliveries", "delivery_queue")
+in_deliveries = troubles(
+    WAKE + 1, *("webhooks", "deliveries", "delivery_queue", "deliveries_waiting", "receivers")
+)
+in_changes = troubles(WAKE + 1, "webhooks", "delivery_queue")  # of webhooks
 actions = st.lists(st.tuples(st.integers(0, WAKE), st.integers(0, 9)), max_size=3)
 bad = [Answer(500), Answer(302), Answer(0, 10), Answer(410), Answer(None), Answer(204, 9.5)]
 plans = st.lists(st.sampled_from(bad), min_size=1, max_size=7)
@@ -272,19 +278,19 @@ class TimesAndEvents(AgainstModel):
         raw = {"operation": "update", "item_id": item_id, "merge": change}
         return Sent("merge", change, "POST", "/jobs", raw=raw)
 
-    @rule(name=names, more=fields, times=times, owner=owners, key=keys, planned=troubles)
+    @rule(name=names, more=fields, times=times, owner=owners, key=keys, planned=in_requests)
     def create_in_time(
         self, name: str, more: dict[str, Any], times: Times, owner: str, key: str | None, planned: list[Fault]
     ) -> None:
         self.send(self.timed(self.new_item(name, more), *times), planned, owner, key)
 
-    @rule(pick=st.integers(0, 5), change=changes, times=times, owner=owners, key=keys, planned=troubles)
+    @rule(pick=st.integers(0, 5), change=changes, times=times, owner=owners, key=keys, planned=in_requests)
     def change_in_time(
         self, pick: int, change: str, times: Times, owner: str, key: str | None, planned: list[Fault]
     ) -> None:
         self.send(self.timed(self.change_of(pick, change), *times), planned, owner, key)
 
-    @rule(commands=batches, owner=owners, key=keys, planned=troubles)
+    @rule(commands=batches, owner=owners, key=keys, planned=in_requests)
     def send_batch(
         self, commands: list[tuple[int, str, Times]], owner: str, key: str | None, planned: list[Fault]
     ) -> None:
@@ -295,7 +301,7 @@ class TimesAndEvents(AgainstModel):
         self.post_batch(sent, planned, owner, key)
 
     @precondition(lambda self: self.batch_of_key)
-    @rule(pick=st.integers(0, 5), planned=troubles)
+    @rule(pick=st.integers(0, 5), planned=in_requests)
     def repeat_batch(self, pick: int, planned: list[Fault]) -> None:
         (owner, key), sent = list(self.batch_of_key.items())[pick % len(self.batch_of_key)]
         self.post_batch(sent, planned, owner, key)
@@ -321,7 +327,7 @@ class TimesAndEvents(AgainstModel):
                 self.remember(sent[position], entry["job"]["item_id"])
 
     @precondition(lambda self: self.batches)
-    @rule(pick=st.integers(0, 5), planned=troubles)
+    @rule(pick=st.integers(0, 5), planned=in_requests)
     def cancel_batch(self, pick: int, planned: list[Fault]) -> None:
         batch_id, owner = list(self.batches.items())[pick % len(self.batches)]
         answer = self.ask("DELETE", f"/batches/{batch_id}", None, planned, owner)
@@ -331,7 +337,7 @@ class TimesAndEvents(AgainstModel):
                 assert self.pipeline.jobs.rows[entry["job"]["id"]].status is Status.CANCELLED
 
     @precondition(lambda self: self.batches)
-    @rule(pick=st.integers(0, 5), planned=troubles)
+    @rule(pick=st.integers(0, 5), planned=in_requests)
     def retry_batch(self, pick: int, planned: list[Fault]) -> None:
         batch_id, owner = list(self.batches.items())[pick % len(self.batches)]
         before = dict(self.pipeline.jobs.rows)
@@ -344,7 +350,7 @@ class TimesAndEvents(AgainstModel):
                 self.accepted.add(job_id)
 
     @precondition(lambda self: self.pipeline.jobs.rows)
-    @rule(pick=st.integers(0), seconds=st.sampled_from([1, 60, 7200]), planned=troubles)
+    @rule(pick=st.integers(0), seconds=st.sampled_from([1, 60, 7200]), planned=in_requests)
     def retry_with_limit(self, pick: int, seconds: int, planned: list[Fault]) -> None:
         job = self.job_at(pick)
         body = {"not_after": rfc3339(self.clock.now + timedelta(seconds=seconds))}
@@ -355,12 +361,12 @@ class TimesAndEvents(AgainstModel):
             self.accepted.add(job.job_id)
 
     @precondition(lambda self: self.by_key)
-    @rule(pick=st.integers(0), planned=troubles)
+    @rule(pick=st.integers(0), planned=in_requests)
     def replay(self, pick: int, planned: list[Fault]) -> None:
         super().replay(pick, planned)
 
     @precondition(lambda self: self.pipeline.jobs.rows)
-    @rule(pick=st.integers(0), planned=troubles)
+    @rule(pick=st.integers(0), planned=in_requests)
     def cancel(self, pick: int, planned: list[Fault]) -> None:
         job = self.job_at(pick)
         answer = self.ask("DELETE", f"/jobs/{job.job_id}", None, planned, job.owner)
@@ -369,14 +375,14 @@ class TimesAndEvents(AgainstModel):
             assert self.pipeline.jobs.rows[job.job_id].status is Status.CANCELLED
 
     @precondition(lambda self: self.pipeline.jobs.rows)
-    @rule(pick=st.integers(0), planned=troubles)
+    @rule(pick=st.integers(0), planned=in_requests)
     def retry(self, pick: int, planned: list[Fault]) -> None:
         super().retry(pick, planned)
 
     # --- webhooks and receivers -----------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.webhooks) < 4)
-    @rule(owner=owners, events=subscribed, key=st.none() | st.just("hook"), planned=troubles)
+    @rule(owner=owners, events=subscribed, key=st.none() | st.just("hook"), planned=in_changes)
     def create_webhook(self, owner: str, events: list[str], key: str | None, planned: list[Fault]) -> None:
         body = {"url": "https://example.com/hook", "events": events}
         answer = self.ask("POST", "/webhooks", body, planned, owner, key)
@@ -387,21 +393,21 @@ class TimesAndEvents(AgainstModel):
                 self.told.since[each.webhook_id] = len(self.told.ends)
 
     @precondition(lambda self: self.webhooks)
-    @rule(pick=st.integers(0, 3), paused=st.booleans(), planned=troubles)
+    @rule(pick=st.integers(0, 3), paused=st.booleans(), planned=in_changes)
     def pause_or_resume(self, pick: int, paused: bool, planned: list[Fault]) -> None:
         webhook_id, owner = list(self.webhooks.items())[pick % len(self.webhooks)]
         answer = self.ask("PATCH", f"/webhooks/{webhook_id}", {"paused": paused}, planned, owner)
         assert answer is None or answer.status in (200, 404, 503), answer.text
 
     @precondition(lambda self: self.webhooks)
-    @rule(pick=st.integers(0, 3), planned=troubles)
+    @rule(pick=st.integers(0, 3), planned=in_changes)
     def delete_webhook(self, pick: int, planned: list[Fault]) -> None:
         webhook_id, owner = list(self.webhooks.items())[pick % len(self.webhooks)]
         answer = self.ask("DELETE", f"/webhooks/{webhook_id}", None, planned, owner)
         assert answer is None or answer.status in (200, 404, 503), answer.text
 
     @precondition(lambda self: self.stage.deliveries.rows)
-    @rule(pick=st.integers(0, 9), planned=troubles)
+    @rule(pick=st.integers(0, 9), planned=in_changes)
     def replay_event(self, pick: int, planned: list[Fault]) -> None:
         places = list(self.stage.deliveries.rows)
         owner, webhook_id, event_id = places[pick % len(places)]
@@ -422,7 +428,7 @@ class TimesAndEvents(AgainstModel):
     # --- AWS and time ---------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.pipeline.queue.waiting)
-    @rule(pick=picks, behind=st.sampled_from(BEHIND), planned=troubles)
+    @rule(pick=picks, behind=st.sampled_from(BEHIND), planned=in_work)
     def work(self, pick: list[int], behind: float, planned: list[Fault]) -> None:
         self.begin()
         with self.clock_off_by(-behind):
@@ -432,7 +438,7 @@ class TimesAndEvents(AgainstModel):
 
     @rule(
         seconds=st.sampled_from([RELEASE_SECONDS, RELEASE_SECONDS, 25]),
-        planned=troubles,
+        planned=in_sweeps,
         ahead=st.sampled_from(AHEAD),
         meanwhile=actions,
     )
@@ -463,17 +469,17 @@ class TimesAndEvents(AgainstModel):
             with self.clock_off_by(-self.ahead.total_seconds()):
                 self.unreliable.elsewhere(*self.during_sleep.pop(0))
 
-    @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 0.5]), planned=troubles)
+    @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 0.5]), planned=in_telling)
     def tell(self, pick: list[int], seconds: float, planned: list[Fault]) -> None:
         with self.process(planned):
             self.stage.tell(pick, seconds)
 
-    @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 20]), planned=troubles)
+    @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 20]), planned=in_deliveries)
     def deliver(self, pick: list[int], seconds: float, planned: list[Fault]) -> None:
         with self.process(planned):
             self.stage.deliver(pick, seconds)
 
-    @rule(planned=troubles)
+    @rule(planned=in_deliveries)
     def wake(self, planned: list[Fault]) -> None:
         with self.process(planned):
             self.stage.wake()
