@@ -101,7 +101,9 @@ class Told:
         left = []
         for end in filter(lambda each: must_be_told(each.job), self.ends[self.since[webhook.webhook_id] :]):
             for event_id, event_type in end.events.items():
-                wanted = event_type in webhook.events and (event_type != JOB_ENDED or webhook.owner == end.job.owner)
+                wanted = event_type in webhook.events and (
+                    event_type != JOB_ENDED or webhook.owner == end.job.owner
+                )
                 excused = (webhook.webhook_id, event_id) in self.excused
                 if wanted and not excused and event_id not in told and not _given_up(deliveries.get(event_id)):
                     left.append(event_id)
