@@ -31,6 +31,7 @@ from tests.helpers.shop import SHOP
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.register_profile("exhaustive", deadline=None, max_examples=5000)
 # A reader of the tutorial exports it; the tests have collections of their own.
 os.environ.pop("JOBPIPE_COLLECTIONS", None)
 settings.load_profile("ci" if os.environ.get("CI") else "default")

@@ -233,18 +233,22 @@ class AgainstModel(RuleBasedStateMachine):
         """Read the messages and the rows that are new since the last call."""
         for message_id, envelope, _ in self.pipeline.queue.waiting:
             if message_id not in self.queued_since:
-                self.queued_since[message_id] = self.clock.now
-                job_id, generation = envelope.deduplication_id.split(":")[:2]  # a third part prevents deduplication
-                generations = self.order.setdefault(envelope.group_id, [])
-                if (job_id, generation) not in generations:
-                    generations.append((job_id, generation))
-                self.check_message(envelope)
+                self.note(message_id, envelope)
         self.states = [self.state()]
         jobs = self.pipeline.jobs
         assert isinstance(jobs, LoggedJobs)
         for job in jobs.log[self.read :]:
             self.check_change(job)
         self.read = len(jobs.log)
+
+    def note(self, message_id: str, envelope: Envelope) -> None:
+        """Note when a message came, and its place among those of its item."""
+        self.queued_since[message_id] = self.clock.now
+        job_id, generation = envelope.deduplication_id.split(":")[:2]  # a third part prevents deduplication
+        generations = self.order.setdefault(envelope.group_id, [])
+        if (job_id, generation) not in generations:
+            generations.append((job_id, generation))
+        self.check_message(envelope)
 
     def check_message(self, envelope: Envelope) -> None:
         """Check a new message."""
@@ -325,12 +329,18 @@ class AgainstModel(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """Process everything without faults, and check that all stores agree."""
+        self.process_everything()
+        self.check_settled()
+
+    def process_everything(self) -> None:
         for _ in range(1000):
             if not self.pipeline.queue.waiting:
                 break
             with self.unreliable.process():
                 self.pipeline.work()
             self.read_changes()
+
+    def check_settled(self) -> None:
         assert not self.pipeline.queue.waiting
         rows = self.pipeline.jobs.rows
         assert all(rows[job_id].status.done for job_id in self.accepted), "an accepted command never ended"

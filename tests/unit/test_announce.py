@@ -13,6 +13,7 @@ from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import Unavailable, UndecodableMessage
 from jobpipe.domain.events.ended_jobs import EndedJob, decode_ended, deduplication_id, encode_ended
 from jobpipe.domain.job_ref import JobRef
+from tests.helpers.job_states import LARGE, LONG, unavailable
 from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import shop, subscription
@@ -106,6 +107,64 @@ def test_a_message_is_not_deleted_early_before_its_end_is_told(telling: Telling)
     assert len(telling.work()) == 1
     assert telling.told() == [redelivered["id"]]
     assert deleted == []
+
+
+@pytest.mark.parametrize("text", ["", LONG, LARGE], ids=["small", "kept as a claim check", "claim check"])
+@pytest.mark.parametrize("path", ["/items", "/batches"])
+def test_a_job_that_was_cancelled_before_its_message_was_sent_is_told_when_its_request_is_repeated(
+    telling: Telling, monkeypatch: pytest.MonkeyPatch, path: str, text: str
+) -> None:
+    command = {"operation": "create", "item": {**item("a"), "text": text}}
+    body = command["item"] if path == "/items" else {"commands": [command]}
+    pipeline, key = telling.pipeline, {"idempotency-key": "k"}
+    with monkeypatch.context() as outage:
+        for method in ("send", "send_batch"):
+            outage.setattr(pipeline.queue, method, unavailable)
+        assert pipeline.request("POST", path, body, headers=key).status == 503
+    (job_id,) = pipeline.jobs.rows
+    assert pipeline.request("DELETE", f"/jobs/{job_id}").status == 200
+    repeated = pipeline.request("POST", path, body, headers=key)
+    shown = repeated.json if path == "/items" else repeated.json["entries"][0]["job"]
+    assert (repeated.status, shown["id"], shown["status"]) == (202, job_id, "cancelled")
+    telling.work()
+    assert telling.told() == [job_id]
+    pipeline.check_consistent()
+
+
+def test_a_large_command_that_is_cancelled_while_its_request_is_repeated_is_told(
+    telling: Telling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, body, key = telling.pipeline, {**item("a"), "text": LARGE}, {"idempotency-key": "k"}
+    with monkeypatch.context() as outage:
+        outage.setattr(pipeline.documents, "put", unavailable)
+        assert pipeline.request("POST", "/items", body, headers=key).status == 503
+    (job_id,) = pipeline.jobs.rows
+    keys = pipeline.documents.keys
+
+    def cancelled_meanwhile(prefix: str) -> list[str]:
+        pipeline.request("DELETE", f"/jobs/{job_id}")
+        return keys(prefix)
+
+    monkeypatch.setattr(pipeline.documents, "keys", cancelled_meanwhile)
+    assert pipeline.request("POST", "/items", body, headers=key).status == 202
+    telling.work()
+    assert telling.told() == [job_id]
+    pipeline.check_consistent()
+
+
+def test_a_job_that_is_cancelled_while_its_message_cannot_be_sent_is_answered_with_503(
+    telling: Telling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = telling.pipeline
+
+    def cancelled_meanwhile(*_: Any) -> None:
+        (job_id,) = pipeline.jobs.rows
+        assert pipeline.request("DELETE", f"/jobs/{job_id}").status == 200
+        raise Unavailable("SQS did not answer.")
+
+    monkeypatch.setattr(pipeline.queue, "send", cancelled_meanwhile)
+    assert pipeline.request("POST", "/items", item("a")).status == 503
+    pipeline.check_consistent()
 
 
 def test_failed_and_cancelled_jobs_are_told_and_a_retried_one_is_not(telling: Telling) -> None:

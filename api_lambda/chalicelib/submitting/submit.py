@@ -35,7 +35,7 @@ def submit(
     if earlier is not None:
         if earlier.fingerprint != job.fingerprint:
             raise IdempotencyKeyReused("This Idempotency-Key was used before with another command.")
-        if was_sent(earlier):
+        if was_sent(earlier, services):
             return earlier
         # The earlier message may be lost. If it is not, SQS drops this one as a duplicate for five minutes, and
         # later the worker finds the job ended.
@@ -72,9 +72,18 @@ def _scheduled(job: Job, command: Command, services: Services, *, replayed: bool
         raise
 
 
-def was_sent(job: Job) -> bool:
-    """Return whether the message of a stored job was certainly sent."""
-    return job.status not in {Status.SCHEDULED, Status.QUEUED} or job.retries > 0
+def was_sent(job: Job, services: Services) -> bool:
+    """Return whether the message of a stored job was certainly sent, or is not needed any more."""
+    may_be_unsent = job.status in {Status.SCHEDULED, Status.QUEUED} and not job.retries
+    return not may_be_unsent and not _waits_to_be_told(job, services)
+
+
+def _waits_to_be_told(job: Job, services: Services) -> bool:
+    """Return whether only the message of the job lets its end be told, and may never have been sent.
+
+    That is so if it was cancelled: its request may have ended before it sent the message.
+    """
+    return job.status is Status.CANCELLED and services.tells_ends
 
 
 def put_claim(
@@ -87,13 +96,15 @@ def put_claim(
     claim = envelope.claim
     if claim is None:
         return _with_earlier_claim(message, envelope, services) if replayed and envelope.is_large else envelope
+    if job.status.done:
+        return envelope  # its command is not needed any more
     if replayed and services.documents.keys(claim.key):
         return envelope
     if replayed:
         # Either the claim check was never stored, or the worker has ended the job and deleted it.
         job = services.jobs.get(job.job_id) or job
         if job.status.done:
-            return job
+            return envelope if _waits_to_be_told(job, services) else job
         # The job may still end before this put. A message with a deduplication id of its own, which SQS does not
         # drop, then makes the worker delete the claim check.
         envelope = replace(envelope, deduplication_id=f"{envelope.deduplication_id}:{token_hex(8)}")
@@ -114,7 +125,8 @@ def _with_earlier_claim(message: QueueMessage, envelope: Envelope, services: Ser
 def fail_unconfirmed(job: Job, envelope: Envelope | None, services: Services) -> Job | None:
     """Fail a job whose message may be in SQS, so that the message has no effect; return None.
 
-    If the worker has ended the job first, return it as it ended. `envelope` is None if nothing was sent.
+    If the worker has ended the job first, return it as it ended. A job that was cancelled meanwhile may have no
+    message, by which its end would be told, so it is not returned. `envelope` is None if nothing was sent.
     """
     problem = Unavailable("The command could not be queued.").to_problem()
     try:
@@ -122,7 +134,7 @@ def fail_unconfirmed(job: Job, envelope: Envelope | None, services: Services) ->
     except JobEnded:
         ended = services.jobs.get(job.job_id)
         # This problem means that our own write ended the job: its response was lost and botocore repeated it.
-        if ended is not None and ended.error != problem:
+        if ended is not None and ended.error != problem and not _waits_to_be_told(ended, services):
             return ended
     if envelope is not None and envelope.claim is not None:
         services.documents.delete([envelope.claim.key])

@@ -61,7 +61,7 @@ def submit_batch(
             continue
         if job.status is Status.SCHEDULED:
             scheduled[position] = job, command
-        elif stored.replayed and was_sent(job):
+        elif stored.replayed and was_sent(job, services):
             result.jobs[position] = job
         else:
             # If an earlier request has sent this message too, SQS drops this one as a duplicate for five minutes,
