@@ -41,5 +41,5 @@ class StepFunctionsTasks:
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
                 if code in _DENIED or (status < _SERVER_ERROR and not is_outage(code)):
                     message = str(error.response.get("Error", {}).get("Message", "")).replace(token, "…")
-                    raise AnswerRefused(f"{code}: {message}") from None
+                    raise AnswerRefused(f"{code} of {error.operation_name}: {message}") from None
                 raise

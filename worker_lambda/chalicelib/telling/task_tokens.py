@@ -49,8 +49,8 @@ def answer_tasks(ended: Sequence[Job], services: TellingServices) -> None:
         except AnswerRefused as why:
             meter.add(TASK_REFUSED)
             logger.error(
-                "task not answered, and not tried again: Step Functions refused the answer. If access was denied,"
-                " name the state machine in the parameter TaskTokens, then give the token again. %s",
+                "task not answered, and not tried again: %s. If access was denied, name the state machine in the"
+                " parameter TaskTokens, then give the token again",
                 why,
                 extra=extra,
             )
