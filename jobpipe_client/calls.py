@@ -16,6 +16,7 @@ Json = Mapping[str, Any]
 Before = datetime | timedelta | str  # until when a command may take effect; a string is a time in RFC 3339
 At = datetime | timedelta | str  # from when on it may, in the same forms
 NOT_AFTER, NOT_BEFORE = "not_after", "not_before"  # the members of a raw command that say so
+WAITED_FOR = "task_token"  # the member with the token of a task that waits for the job
 ITEMS = "items"  # the collection that every deployment has
 
 
@@ -86,6 +87,13 @@ def timed(command: Json, at: At | None, before: Before | None) -> Json:
         if time is not None and isinstance(command, Mapping) and member not in command
     }
     return {**command, **times} if times else command
+
+
+def waited_for(command: Json, task_token: str | None) -> Json:
+    """Return the command with this token of a task, unless it has one."""
+    if task_token is None or not isinstance(command, Mapping) or WAITED_FOR in command:
+        return command
+    return {**command, WAITED_FOR: task_token}
 
 
 def time_of(time: At | Before, name: str = "before") -> str:

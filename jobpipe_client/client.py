@@ -125,12 +125,17 @@ class Client:
         idempotency_key: str | None = None,
         at: At | None = None,
         before: Before | None = None,
+        task_token: str | None = None,
     ) -> Job:
         """Queue a command in its raw form, such as {"operation": "delete", "item_id": ...}.
 
         With `at`, its job is scheduled until that time. With `before`, it takes effect by that time or never. Each
         is an aware datetime, a duration from now or a time in RFC 3339. The times are a part of the command: with
         an idempotency key, repeat the same times, not durations.
+
+        `task_token` is that of a task of Step Functions, which the service answers when the job has ended. It is no
+        part of the command: a repeated request may have another one, and the last one counts. Raise TaskTokensOff
+        if the stage answers none.
 
         >>> client.wait(client.submit({"operation": "delete", "item_id": item.id})).operation
         'delete'
@@ -141,7 +146,8 @@ class Client:
         >>> later.status, client.cancel(later.id).status
         ('scheduled', 'cancelled')
         """
-        return self._job(calls.submit(calls.timed(command, at, before), idempotency_key))
+        timed = calls.timed(command, at, before)
+        return self._job(calls.submit(calls.waited_for(timed, task_token), idempotency_key))
 
     def submit_batch(
         self,

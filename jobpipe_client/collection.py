@@ -124,16 +124,17 @@ class Collection:
         idempotency_key: str | None = None,
         at: At | None = None,
         before: Before | None = None,
+        task_token: str | None = None,
     ) -> Job:
         """Queue a command in its raw form; it is one of this collection unless it names another.
 
-        `at` and `before` are as for `Client.submit`.
+        `at`, `before` and `task_token` are as for `Client.submit`.
 
         >>> client.wait(orders.submit({"operation": "ship", "item_id": order.id, "carrier": "dhl"})).status
         'succeeded'
         """
-        given = calls.timed(calls.in_collection(command, self.name), at, before)
-        return self._job(calls.submit(given, idempotency_key))
+        timed = calls.timed(calls.in_collection(command, self.name), at, before)
+        return self._job(calls.submit(calls.waited_for(timed, task_token), idempotency_key))
 
     def submit_batch(
         self,

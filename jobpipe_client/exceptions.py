@@ -18,6 +18,7 @@ JobpipeError
 │  ├─ JobEndedAlready          409 job-ended
 │  ├─ JobListOff               409 job-list-off
 │  ├─ EventsOff                409 events-off
+│  ├─ TaskTokensOff            409 task-tokens-off
 │  ├─ TooManyWebhooks          409 too-many-webhooks
 │  ├─ CommandCancelled         409 job-cancelled
 │  ├─ CommandTooLate           409 too-late
@@ -221,6 +222,12 @@ class EventsOff(ProblemError):
     """The stage has no webhooks, since it was deployed without Events=on."""
 
     slug = "events-off"
+
+
+class TaskTokensOff(ProblemError):
+    """The stage answers no task tokens, since it was deployed without TaskTokens."""
+
+    slug = "task-tokens-off"
 
 
 class TooManyWebhooks(ProblemError):

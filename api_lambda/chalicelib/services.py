@@ -34,6 +34,8 @@ from jobpipe.stores.sqs_commands import SqsCommands
 from .submitting.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
+    from jobpipe.domain.events.ports import TaskQueue
+
     from .webhook_services import WebhookServices
 
 
@@ -51,6 +53,7 @@ class Services(Stores):
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
     webhooks: Callable[[], WebhookServices] | None = None  # None in a stage without Events=on
+    tasks: TaskQueue | None = None  # None in a stage that answers no task tokens
     limit: CommandLimit | None = None  # None in a stage without OwnerRate
     paused_at: Callable[[], datetime | None] = lambda: None  # when the stage was paused; None if it is not
 
@@ -82,6 +85,7 @@ def open_services() -> Services:
         open_collection=stores.open_collection,
         recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
         webhooks=_webhooks(settings, clients, stores.documents) if settings.events else None,
+        tasks=_tasks(settings, clients) if settings.events and settings.task_tokens else None,
         limit=_limit(settings, clients) if settings.owner_rate else None,
         paused_at=DynamoDbPause(clients, settings.collections_table).paused_at,
     )
@@ -95,6 +99,12 @@ def _webhooks(settings: Settings, clients: AwsClients, documents: DocumentStore)
         return open_webhooks(settings, clients, documents)
 
     return opened
+
+
+def _tasks(settings: Settings, clients: AwsClients) -> TaskQueue:
+    from jobpipe.stores.sqs_events import SqsEvents  # noqa: PLC0415  # most stages do not need it
+
+    return SqsEvents(clients, settings.events_queue_url)
 
 
 def _limit(settings: Settings, clients: AwsClients) -> CommandLimit:

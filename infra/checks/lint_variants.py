@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, str]] = {
         "Paused": "true",
         "QuotaLimit": "1",
         "ReserveConcurrency": "true",
+        "TaskTokens": "arn:aws:states:eu-central-1:111122223333:stateMachine:orders",
     },
 }
 

@@ -71,12 +71,18 @@ def check_encryption(stage: str, foundation: dict[str, str], overrides: dict[str
         raise OperatorError(f"documents of {stage} are encrypted with its own key: there is no way back")
 
 
-def check_event_bus(planned: Mapping[str, str]) -> None:
-    """Raise OperatorError if the stage has an event bus but no events."""
+def check_events(planned: Mapping[str, str]) -> None:
+    """Raise OperatorError if the stage has an event bus or task tokens but no events."""
     bus = planned.get("EventBus")
     if bus and planned.get("Events") != "on":
         raise OperatorError(
             f"EventBus={bus} needs Events=on: without events nothing is told to a bus; give Events=on, or EventBus="
+        )
+    machines = planned.get("TaskTokens")
+    if machines and planned.get("Events") != "on":
+        raise OperatorError(
+            f"TaskTokens={machines} needs Events=on: without events no task is answered; give Events=on, or"
+            " TaskTokens="
         )
 
 

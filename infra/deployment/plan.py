@@ -24,7 +24,7 @@ from typing import Protocol
 from infra.cli.progress import Progress
 from infra.collections.folder import read_folder
 from infra.collections.look_ups import declared_rules
-from infra.deployment.checks import check_encryption, check_event_bus, check_overrides, concurrency_problem
+from infra.deployment.checks import check_encryption, check_events, check_overrides, concurrency_problem
 from infra.deployment.comparison import StackComparison
 from infra.deployment.look_ups import LookUps
 from infra.deployment.served import Served
@@ -167,7 +167,7 @@ class Plan:
         check_overrides(self.overrides, foundation.template, templates)
         check_encryption(self.stage, self.stage_stacks.stacks.outputs(foundation.name), self.overrides)
         planned = self.stage_stacks.planned(worker, parameters)
-        check_event_bus(planned)
+        check_events(planned)
         if self.target.is_emulator:  # emulators do not limit the concurrency
             return
         warning = concurrency_problem(self.target.client("lambda"), worker.name, planned)

@@ -69,12 +69,22 @@ class Target:
             raise OperatorError(f"{', '.join(wrong)}: other values than the default are for emulators only")
 
     def with_arns(self, given: dict[str, str]) -> dict[str, str]:
-        """Return the parameters with the ARN of the event bus in place of its name."""
-        bus = given.get("EventBus", "")
-        if not bus or bus.startswith("arn:"):
-            return given
+        """Return the parameters with ARNs in place of the names of the event bus and of state machines."""
+        bus, machines = given.get("EventBus", ""), given.get("TaskTokens", "")
+        found = {}
+        if bus:
+            found["EventBus"] = self._arn("events", "event-bus/", bus)
+        if machines:
+            arns = [self._arn("states", "stateMachine:", each.strip()) for each in machines.split(",")]
+            found["TaskTokens"] = ",".join(arns)
+        return given | found
+
+    def _arn(self, service: str, kind: str, name: str) -> str:
+        """Return the ARN of a resource of this name in this account and region; an ARN is returned as it is."""
+        if not name or name.startswith("arn:"):
+            return name
         partition = self.session.get_partition_for_region(self.region)
-        return given | {"EventBus": f"arn:{partition}:events:{self.region}:{self.account()}:event-bus/{bus}"}
+        return f"arn:{partition}:{service}:{self.region}:{self.account()}:{kind}{name}"
 
     def check_location(self, earlier: Deployment | None) -> None:
         """Refuse a region or account other than the one that the stage was deployed to from this checkout.

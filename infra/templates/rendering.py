@@ -81,6 +81,7 @@ class Rendered:
             "Fn::GetAtt": ".".join,
             "Fn::Sub": self._sub,
             "Fn::Join": lambda parts: str(parts[0]).join(map(str, self._render(parts[1]))),
+            "Fn::Split": lambda parts: str(self._render(parts[1])).split(parts[0]),
             "Fn::If": lambda parts: self._render(parts[1] if self.is_true(parts[0]) else parts[2]),
             "Fn::Equals": lambda sides: len(set(map(str, self._render(sides)))) == 1,
             "Fn::And": lambda conditions: all(self._render(conditions)),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from jobpipe.domain import json_text
+from jobpipe.domain import json_text, task_token
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.command_parsing import parse_command
 from jobpipe.domain.commands import Command, CreateItem, fingerprint, with_item_id
@@ -103,7 +103,10 @@ def parse_batch(
     fingerprints = {position: fingerprint(command) for position, command in commands.items()}
     # The mark makes it another batch if another release refuses other commands.
     try:
-        parts = [fingerprints.get(position) or f"refused {_digest(each)}" for position, each in enumerate(listed)]
+        parts = [
+            fingerprints.get(position) or f"refused {_digest(_without_token(each))}"
+            for position, each in enumerate(listed)
+        ]
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
     problems = {position: refusal.to_problem() for position, refusal in refusals.items()}
@@ -166,6 +169,11 @@ def _listed(raw: Any) -> list[Any]:
         found.add(f"A batch needs commands, an array of 1 to {MAX_COMMANDS}.", "#/commands")
     found.check()
     return cast("list[Any]", listed)
+
+
+def _without_token(raw: Any) -> Any:
+    """Return a raw command without its token, since a repeated batch may have other ones."""
+    return {name: raw[name] for name in raw.keys() - {task_token.MEMBER}} if isinstance(raw, dict) else raw
 
 
 def batch_id_of(owner: str, idempotency_key: str | None) -> str:

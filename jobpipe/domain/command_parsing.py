@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from jobpipe.domain import not_after, not_before
+from jobpipe.domain import not_after, not_before, task_token
 from jobpipe.domain.commands import (
     COMMANDS,
     FOR_ALL,
@@ -34,7 +34,7 @@ _KINDS: dict[str, tuple[type[Command], ...]] = {
 
 
 _OF_ALL = frozenset({"operation", "collection", *FOR_ALL})
-_TIMES = {not_before.MEMBER: not_before.check_form, not_after.MEMBER: not_after.check_form}
+_FORMS_FOR_ALL = {module.MEMBER: module.check_form for module in (not_before, not_after, task_token)}
 
 
 class _FormOnly:
@@ -98,9 +98,9 @@ def _parse(
     found = Violations()
     if kind is RunOperation:
         item_id = found.collect(checked_member, raw, "item_id", check_item_id)
-        times = _times(raw, found)
+        given = _given_for_all(raw, found)
         found.check()
-        return _timed(RunOperation.of_raw(raw, item_id), times)
+        return _with_given(RunOperation.of_raw(raw, item_id), given)
     for member in raw:
         if member not in _OF_ALL and member not in kind.needs and member not in kind.may_have:
             found.add(f"A command to {kind.operation} must not have a member {member[:80]!r}.")
@@ -108,21 +108,21 @@ def _parse(
         found.collect(checked_member, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
     )
     command = found.collect(kind.from_raw, raw, item_id, rules)
-    times = _times(raw, found)
+    given = _given_for_all(raw, found)
     found.check()
-    return _timed(command, times)
+    return _with_given(command, given)
 
 
-def _times(raw: Raw, found: Violations) -> dict[str, str]:
+def _given_for_all(raw: Raw, found: Violations) -> dict[str, str]:
     return {
         member: found.collect(checked_member, raw, member, check_form)
-        for member, check_form in _TIMES.items()
+        for member, check_form in _FORMS_FOR_ALL.items()
         if member in raw
     }
 
 
-def _timed(command: Command, times: dict[str, str]) -> Command:
-    return replace(command, **times) if times else command
+def _with_given(command: Command, given: dict[str, str]) -> Command:
+    return replace(command, **given) if given else command
 
 
 def _kind_of(raw: Raw, operations: tuple[str, ...] | None, *, has_key: bool) -> type[Command]:

@@ -15,6 +15,11 @@ Each may have a time before which it must not take effect, and one after which i
 
     {"operation": "read", "item_id": "…", "not_before": "2026-11-22T20:00:00Z", "not_after": "2026-11-22T20:57:44Z"}
 
+A caller may also give the token of a task that waits for the job, which is answered when the job has ended. It
+belongs to the job: neither messages nor fingerprints have it.
+
+    {"operation": "read", "item_id": "…", "task_token": "AAAAKgAAAAIAAAAA…"}
+
 A new command for all collections needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a
 test (docs/how-to/add-a-command.md). All else, such as the OpenAPI document, follows from the class.
 """
@@ -28,7 +33,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from jobpipe.domain import etags, json_text, not_after, not_before
+from jobpipe.domain import etags, json_text, not_after, not_before, task_token
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import Document
 from jobpipe.domain.errors import (
@@ -93,7 +98,18 @@ NOT_BEFORE: Schema = {
     ),
     "examples": ["2026-01-01T08:00:00Z"],
 }
-FOR_ALL: Members = {not_before.MEMBER: NOT_BEFORE, not_after.MEMBER: NOT_AFTER}
+TASK_TOKEN: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": task_token.MAX_LENGTH,
+    "writeOnly": True,
+    "description": (
+        "The token of a task of Step Functions, which is answered when the job has ended. It is no part of the"
+        " command: the last token given for a job is the one that is answered, also if the job has ended already."
+        " It is never shown. Only a stage with the parameter TaskTokens takes it."
+    ),
+}
+FOR_ALL: Members = {not_before.MEMBER: NOT_BEFORE, not_after.MEMBER: NOT_AFTER, task_token.MEMBER: TASK_TOKEN}
 """The members that the raw form of every command may have."""
 
 
@@ -116,6 +132,8 @@ class Command:
     scope: str = field(default="", kw_only=True)  # of the collection, where the item is; not in the raw form
     not_before: str | None = field(default=None, kw_only=True)  # the earliest time of its effect (RFC 3339)
     not_after: str | None = field(default=None, kw_only=True)  # the latest time of its effect (RFC 3339)
+    # Of a caller's command: the token of the task that waits for its job. The raw form does not have it.
+    task_token: str | None = field(default=None, kw_only=True, repr=False)
 
     @property
     def item(self) -> ItemRef:

@@ -162,6 +162,10 @@ class EventsOff(Refusal):
     status, slug, title = 409, "events-off", "This stage has no webhooks"
 
 
+class TaskTokensOff(Refusal):
+    status, slug, title = 409, "task-tokens-off", "This stage answers no task tokens"
+
+
 class TooManyWebhooks(Refusal):
     status, slug, title = 409, "too-many-webhooks", "There are as many webhooks as there may be"
 
@@ -220,6 +224,14 @@ class Unavailable(ProblemError):
 
 class DeadlineNear(Unavailable):
     """Too little time of the invocation is left for a call."""
+
+
+class NobodyWaits(JobpipeError):
+    """The task of a token has ended, by an answer or without one; the text is the service's code."""
+
+
+class AnswerRefused(JobpipeError):
+    """The answer to a task would be refused each time; the text says why, without the token."""
 
 
 class UndecodableMessage(JobpipeError):

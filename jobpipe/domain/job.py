@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -99,6 +99,8 @@ class Job:
     not_after: str | None = None  # the command must not take effect later (RFC 3339)
     # From its acceptance until SQS has confirmed its message. It may have ended meanwhile.
     waiting: Waiting | None = None
+    # Of the task that is answered when the job has ended: the last one given, which stays until the job expires.
+    task_token: str | None = field(default=None, repr=False)
 
     @property
     def item(self) -> ItemRef:
@@ -173,6 +175,7 @@ def new_job(
         scope=command.scope,
         not_before=command.not_before,
         not_after=command.not_after,
+        task_token=command.task_token,
     )
 
 

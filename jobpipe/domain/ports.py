@@ -88,6 +88,12 @@ class JobStore(Protocol):
         generation already, change nothing.
         """
 
+    def give_task_token(self, job: Job, token: str, at: datetime) -> Job:
+        """Let the job have this token, whether it has ended or not; return it as it is then.
+
+        Raise JobEnded if it has expired, or another job has its id.
+        """
+
 
 class Schedule(Protocol):
     """The jobs that wait for their time, in the order in which they are released."""

@@ -103,6 +103,10 @@ class AwsClients:
         return self.make("events", config=self._config)
 
     @cached_property
+    def stepfunctions(self) -> Any:
+        return self.make("stepfunctions", config=self._config)
+
+    @cached_property
     def _config(self) -> Config:
         return Config(
             connect_timeout=min(1.0, self.call_timeout),

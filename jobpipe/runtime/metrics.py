@@ -83,6 +83,8 @@ DELIVERED = Metric("Delivered", MetricUnit.COUNT, (_DELIVERIES,))
 DELIVERY_FAILED = Metric("DeliveryFailed", MetricUnit.COUNT, (_DELIVERIES,))
 # messages about ended jobs whose events the event bus did not take
 BUS_FAILED = Metric("BusFailed", MetricUnit.COUNT, (_EVENTS,))
+# ended jobs whose tasks could not be answered, since Step Functions refused it for good
+TASK_REFUSED = Metric("TaskRefused", MetricUnit.COUNT, (_EVENTS,))
 # deliveries whose last attempt failed; DELIVERY_FAILED counts it too
 GIVEN_UP = Metric("GivenUp", MetricUnit.COUNT, (_DELIVERIES,))
 # webhooks that were paused because their deliveries had failed for days, or because the receiver is gone

@@ -36,6 +36,7 @@ class Settings:
     deliveries_queue_url: str = ""
     deliveries_later_queue_url: str = ""
     event_bus: str = ""  # the ARN of the bus of EventBridge where all events go too; empty for none
+    task_tokens: bool = False  # whether tasks of Step Functions that wait for jobs are answered
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -64,4 +65,5 @@ class Settings:
             deliveries_queue_url=environ.get("DELIVERIES_QUEUE_URL", ""),
             deliveries_later_queue_url=environ.get("DELIVERIES_LATER_QUEUE_URL", ""),
             event_bus=environ.get("EVENT_BUS", ""),
+            task_tokens=environ.get("TASK_TOKENS", "off") == "on",
         )

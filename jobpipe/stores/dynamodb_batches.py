@@ -23,6 +23,7 @@ _SHOWN = (
     *("not_before", "listed", "due", "due_shard", "message_claim"),
 )
 WITH_MESSAGES = (*_SHOWN, "message")
+_WITH_TOKENS = (*_SHOWN, "task_token")
 
 
 class DynamoDbBatches:
@@ -88,7 +89,7 @@ class DynamoDbBatches:
 
     def jobs(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Return the stored jobs of these ids (at most 100), without results and kept commands."""
-        rows = read_rows(self._clients, self._table, job_ids, consistent=True)
+        rows = read_rows(self._clients, self._table, job_ids, consistent=True, shown=_WITH_TOKENS)
         return {job.job_id: job for job in map(job_from_row, rows)}
 
     def _put(self, job: Job) -> TransactWriteItemTypeDef:
@@ -100,7 +101,7 @@ def read_rows(
 ) -> list[Any]:
     """Return these attributes of the stored rows of these jobs (at most 100), in no order.
 
-    By default these are all but results, kept commands and messages.
+    By default these are all but results, kept commands, messages and task tokens.
     """
     wanted: Any = {
         table: {

@@ -207,6 +207,27 @@ class DynamoDbJobs:
                 raise
             return job
 
+    def give_task_token(self, job: Job, token: str, at: datetime) -> Job:
+        """Let the job have this token, whatever its state is; return it as it is then.
+
+        Raise JobEnded if it has expired, or another job has its id.
+        """
+        # The update is atomic. So either the job ends after it, and is told with this token; or it has ended, and
+        # the returned job shows that.
+        return self._update_and_get(
+            {
+                "TableName": self._table,
+                "Key": {"job_id": {"S": job.job_id}},
+                "UpdateExpression": "SET task_token = :token",
+                "ConditionExpression": "created_at = :created AND expires_at > :now",
+                "ExpressionAttributeValues": {
+                    ":token": {"S": token},
+                    ":created": {"S": job.created_at},
+                    ":now": {"N": str(int(at.timestamp()))},
+                },
+            }
+        )
+
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
         """Return the update that ends the job as succeeded; it can be a part of a transaction."""
         values = {**self._values_at_end(Status.SUCCEEDED, at), **success_values(success)}

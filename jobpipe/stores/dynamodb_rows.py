@@ -96,6 +96,8 @@ def job_to_row(job: Job) -> Row:
         row["not_before"] = {"S": job.not_before}
         if job.status is Status.SCHEDULED:
             row[LIST_KEY] = {"S": place_in_list(job.status, job.not_before)}
+    if job.task_token is not None:
+        row["task_token"] = {"S": job.task_token}
     if job.waiting is not None:
         row |= to_row(_waiting_values(job.waiting))
     return row
@@ -165,6 +167,7 @@ def job_from_row(row: Any) -> Job:
         not_before=_text(row, "not_before") or scheduled_for,
         not_after=_text(row, "not_after"),
         waiting=_waiting_from_row(row),
+        task_token=_text(row, "task_token"),
     )
 
 

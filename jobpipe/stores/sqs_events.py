@@ -1,16 +1,19 @@
-"""The FIFO queue of ended jobs, which are to be told."""
+"""The FIFO queue of ended jobs, which are to be told, and of tasks that wait for ended jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from secrets import token_hex
 from typing import Any
 
-from jobpipe.domain.events.ended_jobs import EndedJob, deduplication_id, encode_ended
+from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask, deduplication_id, encode_ended, encode_task
 from jobpipe.runtime.aws import AwsClients, outages
+
+_QUEUE = "The queue of events"
 
 
 class SqsEvents:
-    """EventQueue on SQS."""
+    """EventQueue and TaskQueue on SQS."""
 
     def __init__(self, clients: AwsClients, queue_url: str) -> None:
         self._clients = clients
@@ -27,8 +30,20 @@ class SqsEvents:
             }
             for n, (group_id, jobs) in enumerate(ended)
         ]
-        with outages("The queue of events"):
+        with outages(_QUEUE):
             response = self._clients.sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
         sent = {int(entry["Id"]) for entry in response.get("Successful", [])}
         # A message is on the queue only if SQS confirms it.
         return [n in sent for n in range(len(entries))]
+
+    def let_answer(self, task: WaitingTask) -> None:
+        """Let the task be answered; when this returns, its message is on the queue."""
+        # It tells no event, so it need not wait for those of the job's document: its group is the job's own. Nor is
+        # it ever a duplicate: what an earlier message has found in the row may be another token.
+        with outages(_QUEUE):
+            self._clients.sqs.send_message(
+                QueueUrl=self._queue_url,
+                MessageBody=encode_task(task),
+                MessageGroupId=f"task:{task.job_id}",
+                MessageDeduplicationId=token_hex(16),
+            )

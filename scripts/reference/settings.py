@@ -85,13 +85,25 @@ def _values(stacks: dict[str, Template]) -> str:
     return "number" if least is None else f"number, at least {least}"
 
 
+def _source(value: Any, conditions: dict[str, Any]) -> str:
+    """Return from where a variable has its value: a parameter, or whether there is one."""
+    match value:
+        case {"Ref": str(name)}:
+            return f"parameter {code(name)}"
+        case {"Fn::If": [str(condition), then, otherwise]}:
+            match conditions[condition]:
+                case {"Fn::Not": [{"Fn::Equals": [{"Ref": str(name)}, ""]}]}:
+                    return f"{code(then)} with the parameter {code(name)}, else {code(otherwise)}"
+    return code(value)
+
+
 def _lambdas() -> str:
     sources: dict[str, dict[str, str]] = {}
     for stack in ("api", "worker"):
         for function, resource in read_template(STACKS[stack])["Resources"].items():
             variables = resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
             for name, value in variables.items():
-                source = f"parameter {code(value['Ref'])}" if isinstance(value, dict) else code(value)
+                source = _source(value, read_template(STACKS[stack])["Conditions"])
                 sources.setdefault(name, {})[function] = source
     rows = (
         (code(name), ", ".join(dict.fromkeys(functions.values())), ", ".join(map(code, functions)))

@@ -110,6 +110,11 @@ def test_a_command_that_waits_is_shown_with_its_time(jobpipe: Jobpipe, option: s
     assert documents(jobpipe.does("cancel", job["id"], "--json"))[0]["status"] == "cancelled"
 
 
+def test_a_task_token_is_given_with_the_command(jobpipe: Jobpipe, service: Service) -> None:
+    jobpipe.does("submit", CREATE, "--task-token", "AAAA")
+    assert service.seen[-1].body == {**json.loads(CREATE), "task_token": "AAAA"}
+
+
 def test_one_time_to_wait_for_is_enough(jobpipe: Jobpipe) -> None:
     assert "Give --at or --in, not both." in jobpipe.fails(2, "submit", CREATE, "--at=2h", "--in=2h")
     assert "neither a time" in jobpipe.fails(2, "submit", CREATE, "--in=soon")

@@ -321,6 +321,18 @@ def test_a_time_limit_is_a_member_of_the_command(client: Client, service: Servic
         sent(moment.replace(tzinfo=None))
 
 
+def test_a_task_token_is_a_member_of_the_command(client: Client, service: Service) -> None:
+    command = {"operation": "read", "item_id": "i"}
+    client.submit(command, task_token="one")
+    assert service.seen[-1].body == {**command, "task_token": "one"}
+    client.submit({**command, "task_token": "own"}, task_token="one")
+    assert service.seen[-1].body["task_token"] == "own", "one that the command has comes first"
+    client.collection("orders").submit(command, task_token="two")
+    assert service.seen[-1].body == {**command, "collection": "orders", "task_token": "two"}
+    client.submit(command)
+    assert service.seen[-1].body == command
+
+
 @pytest.mark.parametrize("batch", [False, True])
 def test_a_time_to_wait_for_is_a_member_of_the_command(client: Client, service: Service, batch: bool) -> None:
     command = {"operation": "read", "item_id": "i"}

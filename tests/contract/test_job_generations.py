@@ -141,6 +141,39 @@ def test_a_time_limit_is_stored_with_the_job_and_changed_only_by_a_retry_that_ha
     assert stores.jobs.requeue(second, NEXT_GENERATION, LATER, not_after=limit).not_after == later, "it has one"
 
 
+def test_the_last_task_token_stays_whatever_happens_to_the_job(stores: Stores) -> None:
+    new = job(stores)
+    first = stores.jobs.give_task_token(new, "one", LATER)
+    assert first == stored(stores, new.job_id) == replace(new, task_token="one")
+    stores.jobs.fail(ref(new), PROBLEM, LATER, COMMAND)
+    failed = stores.jobs.give_task_token(new, "two", LATER)
+    assert failed == stored(stores, new.job_id)
+    assert (failed.status, failed.kept, failed.task_token) == (Status.FAILED, COMMAND, "two")
+    queued = stores.jobs.requeue(JobRef(new.job_id, NEXT_GENERATION), new.generation, LATER)
+    assert queued.task_token == "two"
+    assert stores.jobs.give_task_token(new, "three", LATER) == replace(queued, task_token="three")
+    assert new.job_id in stores.batches.jobs([new.job_id])
+    assert stores.batches.jobs([new.job_id])[new.job_id].task_token == "three"
+
+
+def test_a_task_token_is_stored_with_no_other_job(stores: Stores) -> None:
+    new = job(stores)
+    for other in (replace(new, created_at=LATER_TEXT), replace(new, job_id="f" * 32)):
+        with pytest.raises(JobEnded):
+            stores.jobs.give_task_token(other, "one", LATER)
+    with pytest.raises(JobEnded):
+        stores.jobs.give_task_token(new, "one", datetime.fromtimestamp(new.expires_at, UTC))
+    assert stored(stores, new.job_id) == new
+
+
+def test_lists_do_not_read_task_tokens(stores: Stores) -> None:
+    new = job(stores)
+    stores.jobs.give_task_token(new, "one", LATER)
+    stores.jobs.fail(ref(new), PROBLEM, LATER, COMMAND)
+    (found,) = [each for each in listed(stores, Status.FAILED) if each.job_id == new.job_id]
+    assert found.task_token is None
+
+
 def test_only_a_failed_job_that_has_not_expired_gets_a_new_generation(stores: Stores) -> None:
     waiting, cancelled, expired = job(stores), job(stores), job(stores)
     stores.jobs.cancel(ref(cancelled), NOW)

@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("jobpipe", "api_lambda", "worker_lambda")
-_SERVICES = {"cloudwatch", "dynamodb", "eventbridge", "s3", "sqs"}
+_SERVICES = {"cloudwatch", "dynamodb", "eventbridge", "s3", "sqs", "stepfunctions"}
 NAMES_IN_AWS = {"eventbridge": "events"}
 """The services that AWS's models name otherwise than the product, in which `events` are those of jobs."""
 _NAMELESS = {"<locals>", "<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}

@@ -15,7 +15,7 @@ import os
 import pickle
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -27,6 +27,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from infra.emulator import ensure_venv
 from infra.settings import LOCAL_STAGE
 from infra.templates.sources import foundation_for, to_json
+from tests.faults.tasks import StepFunctions
 from tests.faults.virtual_time import Clock, EmulatorTime
 
 ENDPOINT = "http://localhost:4566"  # nothing listens there: requests are intercepted before they are sent
@@ -57,8 +58,12 @@ class Emulator:
     _services: Mapping[str, Any]
     _states: list[dict[Any, Any]]
     _empty: Snapshot = b""
+    tasks: StepFunctions = field(init=False)
 
     def __post_init__(self) -> None:
+        self.tasks = StepFunctions(self._row_of)
+        self._services = {**self._services, "stepfunctions": self.tasks}
+        self._states = [*self._states, self.tasks._data]
         self._empty = self.snapshot()
 
     def reset(self) -> None:
@@ -94,6 +99,10 @@ class Emulator:
         if status != _OK:
             raise CallFailed(_bytes(body).decode())
         return json.loads(body)
+
+    def _row_of(self, job_id: str) -> Any:
+        found = self.call("GetItem", TableName=self.outputs["JobsTable"], Key={"job_id": {"S": job_id}})
+        return found.get("Item")
 
     def events_on_buses(self) -> list[Any]:
         """Return what was put on the buses of EventBridge, as it was put."""

@@ -14,7 +14,7 @@ from tests.faults.history import SentCommand
 def as_request(command: SentCommand) -> tuple[str, str, Any, dict[str, str]]:  # noqa: PLR0911
     headers = {} if command.if_match is None else {"if-match": command.if_match}
     item = f"/{command.collection}/{command.item_id}"
-    if command.not_before is not None or command.not_after is not None:
+    if command.not_before is not None or command.not_after is not None or command.tokens:
         return "POST", "/jobs", raw_command(command), {}
     match command.operation:
         case "create":
@@ -33,11 +33,12 @@ def as_request(command: SentCommand) -> tuple[str, str, Any, dict[str, str]]:  #
 
 def raw_command(command: SentCommand) -> dict[str, Any]:
     """Return the raw command, as a batch contains it."""
-    times = {"not_before": command.not_before, "not_after": command.not_after}
-    return _without_times(command) | {member: time for member, time in times.items() if time is not None}
+    token = command.tokens[-1] if command.tokens else None
+    given = {"not_before": command.not_before, "not_after": command.not_after, "task_token": token}
+    return _of_one_kind(command) | {member: value for member, value in given.items() if value is not None}
 
 
-def _without_times(command: SentCommand) -> dict[str, Any]:
+def _of_one_kind(command: SentCommand) -> dict[str, Any]:
     place = {} if command.collection == ITEMS else {"collection": command.collection}
     if command.operation in {"create", "upsert"}:
         return {"operation": command.operation, **place, "item": command.body}

@@ -24,6 +24,7 @@ class SentCommand:
     collection: str = ITEMS
     not_before: str | None = None  # the time for which it waits
     not_after: str | None = None  # its time limit
+    tokens: list[str] = field(default_factory=list)  # of the tasks that wait for it; a request has the last one
 
 
 Snapshot = list[tuple[SentCommand, SentCommand]]
@@ -36,13 +37,13 @@ class History:
     commands: list[SentCommand] = field(default_factory=list)
 
     def snapshot(self) -> Snapshot:
-        return [(command, replace(command)) for command in self.commands]
+        return [(command, replace(command, tokens=[*command.tokens])) for command in self.commands]
 
     def restore(self, snapshot: Snapshot) -> None:
         """Restore the same objects with their earlier values."""
         self.commands = [command for command, _ in snapshot]
         for command, saved in snapshot:
-            vars(command).update(vars(saved))
+            vars(command).update(vars(saved) | {"tokens": [*saved.tokens]})
 
     def record_retry(self, command: SentCommand) -> None:
         """Record an accepted retry."""

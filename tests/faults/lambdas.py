@@ -60,7 +60,14 @@ class Lambdas:
         with patch.dict(os.environ, self._environment):
             self._clients = AwsClients()
             clients = self._clients
-            for client in (clients.cloudwatch, clients.dynamodb, clients.eventbridge, clients.s3, clients.sqs):
+            for client in (
+                clients.cloudwatch,
+                clients.dynamodb,
+                clients.eventbridge,
+                clients.s3,
+                clients.sqs,
+                clients.stepfunctions,
+            ):
                 injector.attach(client)
         self.unexpected: list[str] = []
         self.post: Post = _no_receiver
@@ -110,9 +117,10 @@ class Lambdas:
         _forget(folder)
         setattr(self, "api" if folder == "api_lambda" else "worker", _load_app(folder))
 
-    def set_events(self, *, on: bool, bus: str = "") -> None:
-        """Let the stage have events or not, and this event bus; both Lambdas start anew if the first changes."""
-        os.environ["EVENT_BUS"] = bus  # which is read when the services are opened, as at the start of each run
+    def set_events(self, *, on: bool, bus: str = "", tasks: bool = False) -> None:
+        """Let the stage have events or not, a bus, and tasks; both Lambdas start anew if the first changes."""
+        # These are read when the services are opened, as at the start of each run.
+        os.environ["EVENT_BUS"], os.environ["TASK_TOKENS"] = bus, "on" if tasks else "off"
         value = "on" if on else "off"
         # Outside of `running` the environment has no settings: they are those with which the Lambdas would start.
         if os.environ.get("EVENTS", self._environment["EVENTS"]) != value:
@@ -199,6 +207,7 @@ def _settings(outputs: Any) -> dict[str, str]:
         "JOB_RETENTION_DAYS": "7",
         "EVENTS": "off",
         "EVENT_BUS": "",
+        "TASK_TOKENS": "off",
         "LOOPBACK_WEBHOOKS": "on",
         "WEBHOOKS_TABLE": outputs["WebhooksTable"],
         "EVENTS_QUEUE_URL": outputs["EventsQueueUrl"],

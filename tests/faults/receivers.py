@@ -27,6 +27,7 @@ class Receivers:
     answers: list[int] = field(default_factory=list)  # the statuses of the next requests; then 204
     told: list[Told] = field(default_factory=list)
     bus: str = ""  # the ARN of an event bus to which all events go too
+    tasks: bool = False  # whether the stage answers task tokens
 
     def post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
         """Answer a request, as the product's Poster would return it."""

@@ -21,6 +21,7 @@ from tests.faults.events_check import check_events
 from tests.faults.history import SentCommand
 from tests.faults.model import Outcome, State, Step, explain
 from tests.faults.shelves import Place, declared, is_document, place_of
+from tests.faults.tasks_check import check_tasks
 from tests.faults.world import World
 
 _UNFINISHED = {"queued", "retrying"}
@@ -62,6 +63,7 @@ def _check_all(world: World) -> tuple[set[str], set[str]]:
     _check_items(world, stored, explain(_steps(world, stored)))
     _check_commits(world, stored)
     check_events(world, stored.jobs)
+    check_tasks(world)
     return unfinished, _check_bucket(world, stored)
 
 

@@ -102,13 +102,14 @@ class World:
     def _open_receivers(self) -> None:
         """Let the Lambdas have events if there are receivers, and deliver to these."""
         bus = "" if self.receivers is None else self.receivers.bus
-        self.lambdas.set_events(on=self.receivers is not None, bus=bus)
+        tasks = self.receivers is not None and self.receivers.tasks
+        self.lambdas.set_events(on=self.receivers is not None, bus=bus, tasks=tasks)
         if self.receivers is not None:
             self.lambdas.post = self.receivers.post
 
-    def with_receivers(self, bus: str = "") -> Receivers:
-        """Give the stage events, and perhaps a bus; return the receivers of its webhooks, which it has not yet."""
-        self.receivers = Receivers(bus=bus)
+    def with_receivers(self, bus: str = "", *, tasks: bool = False) -> Receivers:
+        """Give the stage events, perhaps a bus and TaskTokens; return the receivers of its future webhooks."""
+        self.receivers = Receivers(bus=bus, tasks=tasks)
         self._open_receivers()
         self.lambdas.forget_services()
         return self.receivers

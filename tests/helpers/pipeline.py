@@ -91,6 +91,7 @@ class Pipeline:
     allowances: MemoryAllowances = field(default_factory=MemoryAllowances)
     webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
     event_queue: MemoryEvents | None = None  # of the worker, if it tells of ended jobs
+    tasks: MemoryEvents | None = None  # of the API, if the stage answers task tokens
     deliveries: MemoryDeliveries = field(default_factory=MemoryDeliveries)
     delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
 
@@ -113,6 +114,7 @@ class Pipeline:
             **known,
             recent_jobs=MemoryRecentJobs(self.jobs) if self.job_lists else None,
             webhooks=(lambda: telling) if self.events else None,
+            tasks=self.tasks,
             limit=OwnerLimit(self.owner_rate, BURST, self.allowances) if self.owner_rate else None,
         )
         self.app = build_app("test", lambda: services, self.registry)

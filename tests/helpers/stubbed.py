@@ -23,6 +23,7 @@ from jobpipe.stores.sqs_commands import SqsCommands
 from jobpipe.stores.sqs_deliveries import SqsDeliveries
 from jobpipe.stores.sqs_events import SqsEvents
 from jobpipe.stores.sqs_parked import SqsParked
+from jobpipe.stores.stepfunctions_tasks import StepFunctionsTasks
 from tests.faults.call_sites import NAMES_IN_AWS
 
 
@@ -39,7 +40,7 @@ class Stubbed:
     def __init__(self) -> None:
         self.clients = AwsClients()
         self.stubs = {}
-        for service in ("cloudwatch", "dynamodb", "eventbridge", "s3", "sqs"):
+        for service in ("cloudwatch", "dynamodb", "eventbridge", "s3", "sqs", "stepfunctions"):
             client = a_client(NAMES_IN_AWS.get(service, service))
             self.clients.__dict__[service] = client
             self.stubs[service] = Stubber(client)
@@ -57,6 +58,7 @@ class Stubbed:
         self.webhooks = DynamoDbWebhooks(self.clients, "webhooks")
         self.deliveries = DynamoDbDeliveries(self.clients, "webhooks")
         self.events = SqsEvents(self.clients, "https://sqs/events.fifo")
+        self.tasks = StepFunctionsTasks(self.clients)
         self.bus = EventBridgeBus(self.clients, "arn:aws:events:us-east-1:000000000000:event-bus/shop", "prod")
         self.lines = SqsDeliveries(self.clients, "https://sqs/deliveries.fifo", "https://sqs/deliveries-later")
 

@@ -20,6 +20,7 @@ from tests.helpers.memory.bus import MemoryBus
 from tests.helpers.memory.documents import MemoryDocuments
 from tests.helpers.memory.jobs import MemoryJobs
 from tests.helpers.memory.queues import MemoryQueue
+from tests.helpers.memory.tasks import MemoryTasks
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
 from worker_lambda.chalicelib.received import Delivery as Message
 from worker_lambda.chalicelib.telling import wait
@@ -45,6 +46,7 @@ class World:
     queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
     received: MemoryQueue = field(default_factory=MemoryQueue)
     bus: MemoryBus | None = None
+    tasks: MemoryTasks | None = None
     answers: list[int | None] = field(default_factory=list)  # of the next requests; then 204
     posted: list[str] = field(default_factory=list)  # ids of events
     seconds_left: float = 20.0
@@ -63,6 +65,7 @@ class World:
             later_received=self.received,
             post=self._post,
             bus=self.bus,
+            tasks=self.tasks,
             reserve_seconds=1.0,
         )
 

@@ -29,6 +29,8 @@ def permissions(
         yield f"sqs:{operation}", f"${{{names[parameters['QueueUrl']].removesuffix('Url')}Arn}}"
     elif service == "events":
         yield f"events:{operation}", "${EventBus}"
+    elif service == "stepfunctions":
+        yield f"states:{operation}", "${TaskTokens}"
     elif service == "cloudwatch":
         yield f"cloudwatch:{operation}", "*"
     elif service == "s3":

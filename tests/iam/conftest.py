@@ -13,11 +13,12 @@ from infra.settings import LOCAL_STAGE
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
 from tests.helpers.shop import SHOP
-from tests.iam.lab import BUS, Lab
+from tests.iam.lab import BUS, MACHINES, Lab
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with embedded(tmp_path_factory.mktemp("iam")) as (target, settings):
         shop = replace(settings, collections=SHOP)
-        yield Lab(Stage(Deployer(target, LOCAL_STAGE, shop, Progress(), {"EventBus": BUS}).deploy()))
+        parameters = {"EventBus": BUS, "TaskTokens": MACHINES}
+        yield Lab(Stage(Deployer(target, LOCAL_STAGE, shop, Progress(), parameters).deploy()))

@@ -83,6 +83,8 @@ def resource_text(resource: Any) -> str:
     match resource:
         case {"Ref": str(name)}:
             return f"${{{name}}}"
+        case {"Fn::Split": [",", {"Ref": str(name)}]}:  # several, which the operator names
+            return f"${{{name}}}"
         case {"Fn::GetAtt": [str(name), str(attribute)]}:
             return f"${{{name}.{attribute}}}"
         case {"Fn::Sub": str(text)} | str(text):

@@ -48,6 +48,7 @@ FUNCTIONS = {
     "DeliverRole": "deliveries_function",
 }
 BUS = "arn:aws:events:us-east-1:000000000000:event-bus/jobpipe-local-bus"
+MACHINES = "arn:aws:states:us-east-1:000000000000:stateMachine:jobpipe-local-orders"
 LARGE = "x" * 5_000  # larger than a document that is stored in its row
 LONG = "x" * 210_000  # fits a message; a failed job keeps it as a claim check
 HUGE = "x" * 400_000  # larger than a message can be

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.iam.lab import Lab
-from tests.iam.scenarios import api, collections, dead_letters, release, telling, webhooks, worker
+from tests.iam.scenarios import api, collections, dead_letters, release, tasks, telling, webhooks, worker
 
 Key = tuple[str, str, str]  # role, Sid, action
 _Scenario = Callable[[Lab], str]
@@ -284,6 +284,12 @@ NEEDS: dict[Key, Need] = {
         "503, 0 on the queue",
         "on an emulator no webhook can be tested, and no event replayed; AWS requires sqs:SendMessage",
     ),
+    ("APIRole", "LetTasksBeAnswered", "sqs:SendMessage"): Need(
+        tasks.give_an_ended_job_a_token,
+        "202, 1 to answer",
+        "503, 0 to answer",
+        "with `TaskTokens`, no token is taken for a job that has ended",
+    ),
     ("APIRole", "SweepDeliveries", "sqs:SendMessage"): Need(
         webhooks.resume_a_webhook,
         "200, 2 on the queue",
@@ -492,6 +498,18 @@ NEEDS: dict[Key, Need] = {
         "returned",
         "with `EventBus`, no event is put on the bus; webhooks are told of the first event of each document only",
     ),
+    ("TellRole", "AnswerTasksOnEmulator", "states:SendTaskSuccess"): Need(
+        tasks.answer_a_task_with_a_success,
+        "acknowledged, SUCCEEDED",
+        "acknowledged, RUNNING",
+        "on an emulator no task learns that its job has succeeded; AWS requires a grant for the state machine",
+    ),
+    ("TellRole", "AnswerTasksOnEmulator", "states:SendTaskFailure"): Need(
+        tasks.answer_a_task_with_a_failure,
+        "acknowledged, FAILED",
+        "acknowledged, RUNNING",
+        "on an emulator no task learns that its job has failed; AWS requires a grant for the state machine",
+    ),
     ("TellRole", "WakeLinesTogether", "sqs:SendMessageBatch"): Need(
         telling.tell_of_an_item,
         "acknowledged, 1 stored, 1 on the queue",
@@ -578,6 +596,10 @@ _TRACES = (
     " include it. The emulator records no traces"
 )
 
+_TASKS = (
+    "for AWS an answer is a call of the state machine whose task waits. Without it no task learns that its job {}."
+    " For the emulator it is a call of no resource, so that another grant is needed there"
+)
 UNTESTED: dict[tuple[str, str], str] = {
     ("ReceiveCommands", "sqs:ReceiveMessage"): _POLLER.format("receive commands", "every job stays queued"),
     ("ReceiveCommands", "sqs:GetQueueAttributes"): _POLLER.format(
@@ -624,6 +646,8 @@ UNTESTED: dict[tuple[str, str], str] = {
     ),
     ("TellEnds", "sqs:SendMessage"): _BATCHES.format("no end of a job is told, and its message is redelivered"),
     ("ReplayDeliveries", "sqs:SendMessage"): _BATCHES.format("no webhook can be tested, and no event replayed"),
+    ("AnswerTasks", "states:SendTaskSuccess"): _TASKS.format("has succeeded"),
+    ("AnswerTasks", "states:SendTaskFailure"): _TASKS.format("has failed or was cancelled"),
     ("WakeLines", "sqs:SendMessage"): _BATCHES.format("no stored event is delivered"),
     ("Log", "logs:CreateLogStream"): _LOGS,
     ("Log", "logs:PutLogEvents"): _LOGS,
@@ -638,3 +662,6 @@ UNTESTED: dict[tuple[str, str], str] = {
     ),
 }
 """By Sid and action: the grants whose need the emulator cannot show, and why AWS requires them."""
+
+ON_EMULATORS = {"AnswerTasksOnEmulator"}
+"""The statements that no stage on AWS has, beside ones for the same calls that an emulator does not use."""

@@ -15,7 +15,8 @@ from infra.settings import ROOT
 from infra.templates.sources import read_template
 from tests.iam import grants_page
 from tests.iam.grants import APPS, AmbiguousPolicy, grants_of, policy_without, template_grants
-from tests.iam.needs import UNTESTED
+from tests.iam.lab import MACHINES
+from tests.iam.needs import ON_EMULATORS, UNTESTED
 from tests.infra.rendered import rendered
 
 NARROW = re.compile(
@@ -23,7 +24,7 @@ NARROW = re.compile(
     r"|table/\$\{(Jobs|Items|Names|Collections|Lookups|Webhooks)Table\}(/index/[a-z]+)?"
     r"|\$\{DocumentsBucket\}(/(items|collections|claims|scheduled)/\*)?"
     r"|\$\{\w+LogGroup\.Arn\}"
-    r"|\$\{(EncryptionKey|EventBus)\}"
+    r"|\$\{(EncryptionKey|EventBus|TaskTokens)\}"
 )
 WITHOUT_RESOURCE = {"cloudwatch:GetMetricStatistics", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
@@ -51,7 +52,7 @@ def test_the_page_is_current() -> None:
 @pytest.mark.parametrize("grant", template_grants(), ids=str)
 def test_no_grant_is_wider_than_necessary(grant: Any) -> None:
     assert re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", grant.action), "an action has no wildcard"
-    if grant.action in WITHOUT_RESOURCE:
+    if grant.action in WITHOUT_RESOURCE or grant.sid in ON_EMULATORS:
         assert grant.resource == "*"
     else:
         assert NARROW.fullmatch(grant.resource)
@@ -70,10 +71,28 @@ def test_every_action_exists_on_aws() -> None:
     on_aws = {
         (role, statement["Sid"])
         for app in APPS
-        for role, properties in rendered(app, Events="on").of_type("AWS::IAM::Role").items()
+        for role, properties in rendered(app, Events="on", TaskTokens=MACHINES).of_type("AWS::IAM::Role").items()
         for statement in properties["Policies"][0]["PolicyDocument"]["Statement"]
     }
     assert not {key[:2] for key in unknown} & on_aws, "it is not granted on AWS"
+    assert not ON_EMULATORS & {sid for _, sid in on_aws}
+
+
+def test_tasks_of_the_named_state_machines_are_answered_and_of_no_others() -> None:
+    """A stage that names none has no grant for it."""
+    machines = [MACHINES, MACHINES + "-2"]
+
+    def granted(**parameters: str) -> list[Any]:
+        role = rendered("worker", Events="on", **parameters).of_type("AWS::IAM::Role")["TellRole"]
+        statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+        return [each["Resource"] for each in statements if "states:" in json.dumps(each["Action"])]
+
+    assert granted(TaskTokens=",".join(machines)) == [machines]
+    assert granted() == []
+    for app in APPS:
+        others = rendered(app, Events="on", TaskTokens=MACHINES).of_type("AWS::IAM::Role")
+        others.pop("TellRole", None)
+        assert "states:" not in json.dumps(others)
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -83,8 +102,10 @@ def test_each_policy_is_within_the_limit_of_iam_with_the_longest_names(app: str)
     template = read_template(ROOT / f"infra/templates/{app}.merge.yaml")
     for resource in template["Resources"].values():
         if resource.get("Type") == "AWS::IAM::Role":
+            # A parameter's value has 4,096 bytes at most. On AWS no role has the statements of emulators too.
             text = json.dumps(resource["Properties"]["Policies"], separators=(",", ":"))
             text = re.sub(r"\$\{([^}]+)\}", lambda name: longest.get(name[1], "x" * 80), text)
+            text = text.replace('{"Fn::Split":[",",{"Ref":"TaskTokens"}]}', "x" * 4_300)
             text = re.sub(r'\{"(?:Ref|Fn::GetAtt)":[^}]+\}', '"' + "x" * 120 + '"', text)
             assert len(text) < 10_240
 

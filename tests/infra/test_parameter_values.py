@@ -12,6 +12,9 @@ ALL = [
 ]
 
 
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:fulfil"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -34,6 +37,10 @@ ALL = [
             "arn:aws:events:eu-west-1:1:event-bus/shop",
             "EventBus cannot be 'arn:aws:events:eu-west-1:1:",
         ),
+        ("TaskTokens", "fulfil", "TaskTokens cannot be 'fulfil'"),
+        ("TaskTokens", f"{MACHINE},", "TaskTokens cannot be 'arn:"),
+        ("TaskTokens", f"{MACHINE},*", "TaskTokens cannot be 'arn:"),
+        ("TaskTokens", MACHINE.replace("fulfil", "*"), "TaskTokens cannot be 'arn:"),
         ("LogLevel", "debug", "LogLevel must be one of DEBUG, INFO, WARNING, ERROR, not 'debug'"),
     ],
 )
@@ -45,6 +52,8 @@ def test_a_value_that_a_template_would_refuse_is_one_line(name: str, value: str,
 def test_good_values_pass() -> None:
     good = {"WorkerTimeout": "10", "ApiErrorRate": "0.5", "AlarmEmail": "ops@example.com", "RateLimit": "2.5"}
     check_values({**good, "JobRetentionDays": "3", "MemorySize": "1769"}, ALL)
-    check_values({"AlarmEmail": "", "EventBus": ""}, ALL)
+    check_values({"AlarmEmail": "", "EventBus": "", "TaskTokens": ""}, ALL)
+    check_values({"TaskTokens": MACHINE}, ALL)
+    check_values({"TaskTokens": f"{MACHINE},{MACHINE}-2"}, ALL)
     for bus in ("default", "shop.eu_1/a-b"):
         check_values({"EventBus": f"arn:aws-cn:events:cn-north-1:123456789012:event-bus/{bus}"}, ALL)

@@ -139,3 +139,13 @@ def test_the_name_of_an_event_bus_becomes_its_arn(
     target = Target(AWS, region, None, "", boto3.Session(region_name=region))
     assert target.with_arns({"Events": "on", "EventBus": given}) == {"Events": "on", "EventBus": arn}
     assert target.with_arns({"Events": "on"}) == {"Events": "on"}
+
+
+def test_the_names_of_state_machines_become_their_arns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Target, "account", lambda _: "123456789012")
+    target = Target(AWS, "cn-north-1", None, "", boto3.Session(region_name="cn-north-1"))
+    arn = "arn:aws-cn:states:cn-north-1:123456789012:stateMachine"
+    given = {"TaskTokens": f"fulfil,{arn}:other"}
+    assert target.with_arns(given) == {"TaskTokens": f"{arn}:fulfil,{arn}:other"}
+    assert target.with_arns({"TaskTokens": ""}) == {"TaskTokens": ""}
+    assert target.with_arns({"TaskTokens": "a,"}) == {"TaskTokens": f"{arn}:a,"}, "which the template refuses"

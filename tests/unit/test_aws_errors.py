@@ -22,7 +22,7 @@ from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, ValueLocke
 from jobpipe.domain.events.cloud_event import Event
 from jobpipe.domain.events.delivery import Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
-from jobpipe.domain.events.ended_jobs import EndedJob
+from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask
 from jobpipe.domain.events.webhook import Webhook
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
@@ -98,6 +98,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("dynamodb", "query", lambda s: s.deliveries.head(Line("alice", "w", "d"))),
     ("dynamodb", "delete_item", lambda s: s.deliveries._delete({"partition": {"S": "p"}, "entry": {"S": "e"}})),
     ("sqs", "send_message_batch", lambda s: s.events.tell([("g", [EndedJob(REF)])])),
+    ("sqs", "send_message", lambda s: s.events.let_answer(WaitingTask("j"))),
     ("sqs", "send_message_batch", lambda s: s.lines.now([WakeLine(Line("alice", "w", "d"))])),
     ("sqs", "send_message", lambda s: s.lines.sweep(Sweep("alice", "w"))),
     ("eventbridge", "put_events", lambda s: s.bus.put([Event("e", "job.ended", "items", "jobs/1", "1", "{}")])),

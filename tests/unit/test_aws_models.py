@@ -18,7 +18,8 @@ from botocore.retries import standard
 from botocore.session import get_session
 
 from jobpipe.domain.documents.item import Created, DocumentRef
-from jobpipe.domain.errors import CommitRefused, JobEnded, Unavailable
+from jobpipe.domain.errors import AnswerRefused, CommitRefused, JobEnded, NobodyWaits, Unavailable
+from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess
 from jobpipe.domain.job import Job, Success
 from jobpipe.runtime.aws import is_outage, outages
 from jobpipe.stores.dynamodb_rows import job_to_row
@@ -26,13 +27,15 @@ from tests.faults.call_sites import NAMES_IN_AWS, call_sites
 from tests.helpers.stubbed import Stubbed, a_client
 from tests.unit.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
 
-OUTAGE, CONFLICT, RULE, STALE, GONE, FAULT = (
+OUTAGE, CONFLICT, RULE, STALE, GONE, FAULT, NOBODY, REFUSED = (
     "an outage",
     "a conflict",
     "a rule",
     "a stale receipt",
     "gone",
     "a fault",
+    "nobody waits",
+    "a refused answer",
 )
 CLASSES = {
     # DynamoDB
@@ -86,6 +89,14 @@ CLASSES = {
     "MissingParameter": FAULT,
     # EventBridge
     "InternalException": OUTAGE,
+    # Step Functions
+    "InvalidOutput": REFUSED,
+    "InvalidToken": NOBODY,
+    "KmsAccessDeniedException": REFUSED,
+    "KmsInvalidStateException": REFUSED,
+    "KmsThrottlingException": OUTAGE,
+    "TaskDoesNotExist": NOBODY,
+    "TaskTimedOut": NOBODY,
 }
 COMMON = {
     # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html, as for SQS and S3
@@ -132,6 +143,8 @@ def _oldest(stubbed: Stubbed) -> Any:
 CALL: dict[tuple[str, str], Callable[[Stubbed], Any]] = {
     **{(service, operation): call for service, operation, call in reversed(CALLS)},
     ("cloudwatch", "get_metric_statistics"): _oldest,
+    ("stepfunctions", "send_task_success"): lambda s: s.tasks.answer("t", TaskSuccess("{}")),
+    ("stepfunctions", "send_task_failure"): lambda s: s.tasks.answer("t", TaskFailure("e", "{}")),
 }
 ANSWERS: dict[str, dict[str, Any]] = {
     "get_object": {"Body": BytesIO(b"{}"), "VersionId": "v"},
@@ -160,6 +173,12 @@ def test_each_error_of_each_call_is_classified_correctly(
     match place:
         case _ if place in {OUTAGE, CONFLICT}:
             with pytest.raises(Unavailable):
+                call(stubbed)
+        case _ if place == NOBODY:
+            with pytest.raises(NobodyWaits, match=code):
+                call(stubbed)
+        case _ if place == REFUSED:
+            with pytest.raises(AnswerRefused, match=code):
                 call(stubbed)
         case _ if place == STALE:
             call(stubbed)

@@ -19,6 +19,7 @@ from ..http.batch_responses import batch_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from ..submitting.submit_batch import submit_batch as submit
+from ..submitting.task_tokens import check_task_tokens
 from ..submitting.time_limits import AcceptanceTime
 from ..submitting.whole_batch import cancel_jobs, retry_jobs
 from .submit_and_respond import check_limit, check_stored_size
@@ -37,6 +38,7 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     requested = request_fields.json_body(
         request, partial(parse_batch, check=check, registry=services.registry, owner=request.owner)
     )
+    check_task_tokens(requested.commands.values(), services)
     check_limit(len(requested.commands), request, services)
     submitted = submit(
         requested,

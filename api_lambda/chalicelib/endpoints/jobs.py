@@ -18,6 +18,7 @@ from ..http.callers import Right
 from ..http.job_responses import job_response, jobs_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
+from ..submitting.task_tokens import check_task_tokens
 from ..submitting.wait import wait_for
 from ..submitting.whole_batch import why_not_cancelled
 from .submit_and_respond import check_limit, new_item_id, submit_and_respond, wait_and_respond
@@ -29,6 +30,7 @@ def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
     command = request_fields.json_body(
         request, partial(parse_command, new_item_id=new_item_id(), registry=services.registry, owner=request.owner)
     )
+    check_task_tokens([command], services)
     return submit_and_respond(command, request, services)
 
 

@@ -14,6 +14,7 @@ from jobpipe.domain.scheduled import let_wait
 
 from ..services import Services
 from .schedule import store_command, withdraw
+from .task_tokens import give_token
 from .time_limits import check_times
 
 
@@ -35,6 +36,8 @@ def submit(
     if earlier is not None:
         if earlier.fingerprint != job.fingerprint:
             raise IdempotencyKeyReused("This Idempotency-Key was used before with another command.")
+        if earlier.generation != job.generation:  # else this request has put it, and botocore has repeated the put
+            earlier = give_token(earlier, command.task_token, services)
         if was_sent(earlier, services):
             return earlier
         # The earlier message may be lost. If it is not, SQS drops this one as a duplicate for five minutes, and

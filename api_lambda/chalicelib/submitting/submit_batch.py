@@ -20,6 +20,7 @@ from jobpipe.runtime.telemetry import logger
 from ..services import Services
 from .schedule import store_commands, withdraw
 from .submit import fail_unconfirmed, put_claim, was_sent
+from .task_tokens import give_tokens
 
 _SECONDS_FOR_A_CALL = 15.0
 """With less time left no call to SQS or S3 begins: it may hang in three tries, and the caller needs a response."""
@@ -76,6 +77,8 @@ def submit_batch(
     _let_wait(
         scheduled, result, services, seconds_left, replayed=stored.replayed, has_key=idempotency_key is not None
     )
+    if stored.replayed:
+        give_tokens(requested.commands, result, services, _no_time(seconds_left))
     if result.unsent and not result.jobs:
         raise next(iter(result.unsent.values()))
     return result
@@ -148,13 +151,16 @@ def _let_wait(
     has_key: bool,
 ) -> None:
     """Store what the commands need that are not due yet; without a key, withdraw those for which that fails."""
-    no_time = lambda: _out_of_time() if seconds_left() < _SECONDS_FOR_A_CALL else None  # noqa: E731
-    stored = store_commands(scheduled, services, no_time, replayed=replayed)
+    stored = store_commands(scheduled, services, _no_time(seconds_left), replayed=replayed)
     result.jobs |= stored.jobs
     result.unsent |= stored.unstored
     if not has_key:
         for position in stored.unstored:
             _try_to_withdraw(scheduled[position][0], services, seconds_left)
+
+
+def _no_time(seconds_left: Callable[[], float]) -> Callable[[], Unavailable | None]:
+    return lambda: _out_of_time() if seconds_left() < _SECONDS_FOR_A_CALL else None
 
 
 def _try_to_withdraw(job: Job, services: Services, seconds_left: Callable[[], float]) -> None:

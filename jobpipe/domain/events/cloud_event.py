@@ -76,7 +76,7 @@ class Source:
                 )
                 yield self._with_body(own, job.updated_at, emitted.data)
         if JOB_ENDED in wanted:
-            text = self._job(job)
+            text = self.job_with_result(job, MAX_DATA_BYTES)
             ended = Event(f"{stem}-ended", JOB_ENDED, job.collection, f"jobs/{job.job_id}", f"{sequence}b")
             whole = text is not None
             yield self._with_body(ended, job.updated_at, text or job_without_result(job), truncated=not whole)
@@ -87,13 +87,16 @@ class Source:
         data = json_text.encode({"webhook_id": webhook_id, "message": "This webhook works."})
         return self._with_body(event, rfc3339(at), data)
 
-    def _job(self, job: Job) -> str | None:
-        """Return the job with its result; None if that is too large for an event, or lost."""
+    def job_with_result(self, job: Job, most_bytes: int) -> str | None:
+        """Return the job with its result, as `GET /jobs/{id}` shows it; None if that is too large, or lost.
+
+        Raise Unavailable if its result cannot be read now.
+        """
         try:
             text = job_json(job, self.documents)
         except InternalError:
             return None
-        return text if len(text.encode()) <= MAX_DATA_BYTES else None
+        return text if len(text.encode()) <= most_bytes else None
 
     def _with_body(self, event: Event, time: str, data: str, *, truncated: bool = False) -> Event:
         """Return the event with its CloudEvent. The data is inserted as it is, so that its numbers stay exact."""

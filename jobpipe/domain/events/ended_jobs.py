@@ -1,4 +1,8 @@
-"""The message on the events queue: the jobs of one document that have ended together, in their order."""
+"""The messages on the events queue.
+
+Most have the jobs of one document that have ended together, in their order. Those of the second form have a job
+that had ended when its caller gave it a task token: only that is answered, and nothing is told.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import InvalidRequest, NewerMessage, UndecodableMessage
 from jobpipe.domain.job_ref import JobRef
 
-_FORM = 1
+_FORM, _FORM_OF_TASKS = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,18 @@ class EndedJob:
     item: ItemRef | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingTask:
+    """A request to answer the task that waits for a job, whose row has the token."""
+
+    job_id: str
+
+
+def encode_task(task: WaitingTask) -> str:
+    """Return the body of the message."""
+    return json.dumps({"v": _FORM_OF_TASKS, "task_of": task.job_id}, separators=(",", ":"))
+
+
 def encode_ended(ended: Sequence[EndedJob]) -> str:
     """Return the body of the message. It is ASCII, since an item's id may have characters that SQS refuses."""
     items = [each.item and [each.item.collection, each.item.scope, each.item.item_id] for each in ended]
@@ -38,15 +54,18 @@ def deduplication_id(ended: Sequence[EndedJob]) -> str:
     return sha256(json.dumps(_pairs(ended)).encode()).hexdigest()
 
 
-def decode_ended(body: str) -> list[EndedJob]:
-    """Return the jobs; raise NewerMessage for a message of a later release, or UndecodableMessage if it is none.
+def decode_ended(body: str) -> list[EndedJob] | WaitingTask:
+    """Return the jobs, or the task that is to be answered.
 
-    A message without `items` is one of an earlier release.
+    Raise NewerMessage for a message of a later release, or UndecodableMessage if it is none. A message without
+    `items` is one of an earlier release.
     """
     try:
         value = json_text.decode(body)
     except InvalidRequest as refusal:
         raise UndecodableMessage(refusal.detail) from None
+    if isinstance(value, dict) and value.get("v") == _FORM_OF_TASKS:
+        return WaitingTask(_task_of(value))
     if isinstance(value, dict) and isinstance(value.get("v"), int) and value["v"] != _FORM:
         raise NewerMessage(f"it has the form {value['v']}, which this release does not know")
     if not isinstance(value, dict) or value.get("v") != _FORM or not isinstance(value.get("jobs"), list):
@@ -56,6 +75,13 @@ def decode_ended(body: str) -> list[EndedJob]:
     if not isinstance(items, list) or len(items) != len(jobs):
         raise UndecodableMessage("its items are not those of its jobs")
     return [EndedJob(_job(pair), _item(item)) for pair, item in zip(jobs, items, strict=True)]
+
+
+def _task_of(value: dict[str, object]) -> str:
+    job_id = value.get("task_of")
+    if not isinstance(job_id, str):
+        raise UndecodableMessage("it names no job whose task waits")
+    return job_id
 
 
 def _pairs(ended: Sequence[EndedJob]) -> list[list[str]]:

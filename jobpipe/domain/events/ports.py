@@ -10,7 +10,8 @@ from typing import Protocol
 from jobpipe.domain.events.cloud_event import Event
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
-from jobpipe.domain.events.ended_jobs import EndedJob
+from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask
+from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess
 from jobpipe.domain.events.webhook import MAX_STAGE_WEBHOOKS, Webhook
 
 
@@ -35,6 +36,16 @@ class EventBus(Protocol):
 
     def put(self, events: Sequence[Event]) -> None:
         """Put the events; raise Unavailable unless the bus has taken all of them."""
+
+
+class Tasks(Protocol):
+    """The tasks of a service of workflows, each of which waits until its token is answered."""
+
+    def answer(self, token: str, answer: TaskSuccess | TaskFailure) -> None:
+        """Answer the task that has the token.
+
+        Raise NobodyWaits if the task has ended, or AnswerRefused if the answer would be refused each time.
+        """
 
 
 class WebhookStore(Protocol):
@@ -133,6 +144,13 @@ class EventQueue(Protocol):
 
         A group has the id of its documents' message group on the queue of commands.
         """
+
+
+class TaskQueue(Protocol):
+    """The same queue, for the tasks of jobs that have ended before their tokens were given."""
+
+    def let_answer(self, task: WaitingTask) -> None:
+        """Let the task be answered; when this returns, its message is on the queue."""
 
 
 class DeliveryQueue(Protocol):

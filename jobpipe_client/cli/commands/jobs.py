@@ -43,6 +43,7 @@ seconds = Seconds(0, 7 * 24 * 3600)
 @click.option("--at", type=Time(), metavar="TIME", help=f"Not sooner than this time. {BEFORE}")
 @click.option("--in", "after", type=Time(), metavar="DURATION", help="The same, as a duration from now.")
 @click.option("--before", type=Time(), metavar="TIME", help=BEFORE)
+@click.option("--task-token", metavar="TOKEN", help="Of a task of Step Functions that waits for the job's end.")
 @pass_state
 def submit(
     state: State,
@@ -54,6 +55,7 @@ def submit(
     at: datetime | timedelta | None,
     after: datetime | timedelta | None,
     before: datetime | timedelta | None,
+    task_token: str | None,
 ) -> int:
     """Queue one command in its raw form.
 
@@ -64,7 +66,8 @@ def submit(
     if at is not None and after is not None:
         raise click.UsageError("Give --at or --in, not both.")
     raw = read_object(command)
-    job = state.client.submit(raw, idempotency_key=idempotency_key, at=after if at is None else at, before=before)
+    due = after if at is None else at
+    job = state.client.submit(raw, idempotency_key=idempotency_key, at=due, before=before, task_token=task_token)
     if not wait:
         state.output.job(job)
         return OK

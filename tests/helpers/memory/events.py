@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.events.ended_jobs import EndedJob
+from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask
 
 
 @dataclass
 class MemoryEvents:
-    """An EventQueue that confirms what it is told to."""
+    """An EventQueue and a TaskQueue that confirms what it is told to."""
 
     refused: set[str] = field(default_factory=set)  # groups
     is_down: bool = False
     told: list[tuple[str, list[EndedJob]]] = field(default_factory=list)
+    tasks: list[WaitingTask] = field(default_factory=list)
     calls: int = 0
 
     def tell(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
@@ -24,3 +25,9 @@ class MemoryEvents:
             raise Unavailable("The queue of events did not answer.")
         self.told += [(group, list(jobs)) for group, jobs in ended if group not in self.refused]
         return [group not in self.refused for group, _ in ended]
+
+    def let_answer(self, task: WaitingTask) -> None:
+        self.calls += 1
+        if self.is_down:
+            raise Unavailable("The queue of events did not answer.")
+        self.tasks.append(task)

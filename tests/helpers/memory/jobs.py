@@ -130,6 +130,13 @@ class MemoryJobs:
                 )
             )
 
+    def give_task_token(self, job: Job, token: str, at: datetime) -> Job:
+        with self.lock:
+            now = self.rows.get(job.job_id)
+            if now is None or now.created_at != job.created_at or now.is_expired(at):
+                raise JobEnded
+            return self.write(replace(now, task_token=token))
+
     def succeeded(self, ref: JobRef, success: Success, at: datetime) -> Job:
         return replace(
             self._ended(ref, Status.SUCCEEDED, at, attempt=True),
@@ -242,7 +249,8 @@ def page_of_jobs(
     listed = sorted(listed, key=lambda each: each[0], reverse=True)
     left = [(key, job) for key, job in listed if (after is None or key < after) and wanted.matches(job)]
     shown = left[:limit]
-    jobs = [replace(job, **NOT_READ, interruptions=0) for _, job in shown if not job.is_expired(at)]
+    unread = {**NOT_READ, "task_token": None}
+    jobs = [replace(job, **unread, interruptions=0) for _, job in shown if not job.is_expired(at)]
     return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
 
 

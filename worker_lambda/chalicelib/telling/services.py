@@ -9,7 +9,7 @@ from functools import cache
 
 from jobpipe.domain.events.cloud_event import Source
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt
-from jobpipe.domain.events.ports import DeliveryQueue, DeliveryStore, EventBus, WebhookStore
+from jobpipe.domain.events.ports import DeliveryQueue, DeliveryStore, EventBus, Tasks, WebhookStore
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import Webhook
 from jobpipe.domain.limits import call_timeout, reserve
@@ -41,7 +41,13 @@ class TellingServices:
     later_received: ReceivedMessages
     post: Post  # attempts a delivery; it raises Unavailable if this process cannot begin with it
     bus: EventBus | None  # to which every event goes, if the stage has one
+    tasks: Tasks | None  # which wait for jobs, if the stage answers their tokens
     reserve_seconds: float  # that must be left to begin with another message of the queue of events
+
+    @property
+    def has_others(self) -> bool:
+        """Return whether the stage tells others of the ends of jobs than webhooks."""
+        return self.bus is not None or self.tasks is not None
 
 
 @cache
@@ -62,6 +68,7 @@ def open_telling() -> TellingServices:
         later_received=SqsReceived(clients, settings.deliveries_later_queue_url, "The queue of later deliveries"),
         post=Poster(UrlRules(allow_loopback=settings.loopback_webhooks)),
         bus=_bus(settings, clients),
+        tasks=_tasks(clients) if settings.task_tokens else None,
         reserve_seconds=reserve(settings.worker_timeout),
     )
 
@@ -72,3 +79,9 @@ def _bus(settings: Settings, clients: AwsClients) -> EventBus | None:
     from jobpipe.stores.eventbridge_bus import EventBridgeBus  # noqa: PLC0415  # most stages do not need it
 
     return EventBridgeBus(clients, settings.event_bus, settings.stage)
+
+
+def _tasks(clients: AwsClients) -> Tasks:
+    from jobpipe.stores.stepfunctions_tasks import StepFunctionsTasks  # noqa: PLC0415  # most stages do not need it
+
+    return StepFunctionsTasks(clients)

@@ -1,6 +1,6 @@
 """Tell the ends of jobs: store a delivery for each event and each webhook that wants it.
 
-    store the delivery, with its place in its line ── wake the line ── put on the bus ── acknowledge the message
+    store the delivery, with its place in its line ── wake the line ── answer tasks ── put on the bus ── acknowledge
 
 A line that has other events before these is awake already: so it has one message, however many events it has. Only
 a message that was received before wakes all lines of its documents, since its first receipt may have ended between
@@ -23,7 +23,7 @@ from jobpipe.domain.errors import UndecodableMessage
 from jobpipe.domain.events.cloud_event import Event, emitted_types
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
-from jobpipe.domain.events.ended_jobs import EndedJob, decode_ended
+from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask, decode_ended
 from jobpipe.domain.events.webhook import EVENT_TYPES, JOB_ENDED, Webhook
 from jobpipe.domain.job import Job
 from jobpipe.domain.job_ref import JobRef
@@ -33,6 +33,7 @@ from ..consumer import NoTimeLeft
 from ..received import Delivery as Message
 from .bus import put_on_bus
 from .services import TellingServices
+from .task_tokens import answer_task, answer_tasks
 from .together import together
 
 STORED_TOGETHER = 100
@@ -48,7 +49,7 @@ _Lines = dict[Line, set[str]]  # in order, with the events that are stored in th
 
 
 def tell(message: Message, services: TellingServices, seconds_left: Callable[[], float]) -> None:
-    """Store the deliveries of the jobs in the message, and wake their lines.
+    """Store the deliveries of the jobs in the message, and wake their lines; or answer the task that it names.
 
     Raise NoTimeLeft if it is to go on in another invocation, Unavailable in an outage, and NewerMessage if the
     message is one of a later release.
@@ -58,16 +59,22 @@ def tell(message: Message, services: TellingServices, seconds_left: Callable[[],
     except UndecodableMessage as why:
         logger.error("message about ended jobs dropped: %s", why, extra={"message_id": message.message_id})
         return
+    if isinstance(ended, WaitingTask):
+        answer_task(ended, services)
+        return
     webhooks = services.webhooks.all()
     telling = _Telling(message, webhooks, services, seconds_left)
     try:
-        for place, each in enumerate(ended if webhooks or services.bus is not None else ()):
+        for place, each in enumerate(ended if webhooks or services.has_others else ()):
             telling.tell(each, place)
     except NoTimeLeft:
         telling.wake()
         raise
     telling.wake()
-    telling.put_on_bus()  # last, so that webhooks are told while the bus is out of order
+    # After the webhooks, which are told while the others are out of order. A bus may be so until its operator does
+    # something, so it is the last.
+    telling.answer_tasks()
+    telling.put_on_bus()
 
 
 class _Telling:
@@ -126,6 +133,13 @@ class _Telling:
         lines = [*self._lines]
         parts = [lines[start : start + WOKEN_TOGETHER] for start in range(0, len(lines), WOKEN_TOGETHER)]
         together(wake, parts, lambda: True)  # the time for it is reserved
+
+    def answer_tasks(self) -> None:
+        """Answer the tasks that wait for the jobs of the message."""
+        waited_for = [job for job, _ in self._ended if job.task_token is not None]
+        if waited_for and not self._may_go_on():
+            raise NoTimeLeft
+        answer_tasks(waited_for, self._services)
 
     def put_on_bus(self) -> None:
         """Put the events of all jobs of the message on the bus, if the stage has one."""

@@ -1,0 +1,18 @@
+"""Faults at every call of a stage with TaskTokens: P10, each task that waits for a job is answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.crash_points import check_faults_at_every_call
+from tests.faults.scenarios import tasks
+from tests.faults.scenarios.parts import scenarios_in
+from tests.faults.schedules import Runner
+from tests.faults.tally import Tally
+
+NAMES = scenarios_in(tasks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_faults_at_every_call(name: str, running: Runner, tally: Tally) -> None:
+    check_faults_at_every_call(name, NAMES, running, tally)
