@@ -15,6 +15,7 @@ from tests.infra.rendered import NAMES, template
 
 _ON_EMULATORS = {
     *((app, name, True) for app in ("api", "worker") for name in ("HasRestApiId", "EventsOnEmulator")),
+    ("worker", "AnswersTasksOnEmulator", True),
     ("foundation", "TlsRequired", False),
     ("operations", "TlsRequired", False),
 }

@@ -33,10 +33,11 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 @pytest.fixture(scope="module")
 def shop_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Deploy a stage with orders and subscriptions."""
+    """Deploy a stage with orders and subscriptions, which takes task tokens."""
     with embedded(tmp_path_factory.mktemp("shop")) as (target, settings):
         chosen = replace(settings, collections=SHOP)
-        yield Stage(Deployer(target, LOCAL_STAGE, chosen, Progress(), {}).deploy())
+        parameters = target.with_arns({"TaskTokens": "none"})
+        yield Stage(Deployer(target, LOCAL_STAGE, chosen, Progress(), parameters).deploy())
 
 
 def test_the_api_is_as_documented(stage: Stage, tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def give_a_command_that_waits_another_token(world: World) -> Action:
     waiting = []
     for n, key in enumerate(keys):
         command = change(tent, n=n)
-        command.not_before = world.limit(SOON)
+        command.not_before = world.limit(SOON * (n + 1))  # else nothing but random ids would order them
         waiting.append(ask(world, command, key))
 
     def action() -> None:
