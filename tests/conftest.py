@@ -38,6 +38,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 _TESTS = Path(__file__).parent
 _LONGEST = [  # by their times on two cores, from a minute and a half to half a minute
+    "e2e/test_prove.py",
     "infra/test_changed_collections.py",
     "infra/test_keys.py",
     "infra/test_keys_in_deployments.py",

@@ -11,6 +11,7 @@ PLACES = (
     *("", "docs", "api_lambda", "worker_lambda", "api_lambda/chalicelib", "worker_lambda/chalicelib"),
     "worker_lambda/chalicelib/telling",
     "worker_lambda/chalicelib/releasing",
+    "scripts/prove",
     *(f"jobpipe/{room}" for room in ("domain", "domain/documents", "domain/events", "stores", "runtime")),
     *(f"api_lambda/chalicelib/{room}" for room in ("http", "submitting", "console", "contract", "endpoints")),
     *(

@@ -234,6 +234,7 @@ class TellingPipeline(Pipeline):
             deliveries_received=self.deliveries_waiting,
             later_received=self.later_waiting,
             post=self.receivers.post,
+            tasks=None,
             bus=None,
             reserve_seconds=1.0,
         )

@@ -240,6 +240,7 @@ SCRIPTS: dict[str, set[str]] = {
     "reindex": {"stage"},
     "webhooks": {"stage"},
     "load": set(),
+    "prove": {"stage", "audit", "parked", "load", "models"},
     "models": {"markdown"},
     "reference": {"markdown"},
 }
