@@ -200,7 +200,7 @@ load: .venv/.installed ## put load on a stage at a steady rate (RATE=... SECONDS
 		--concurrency=@CONCURRENCY --sample=@SAMPLE \
 		--poisson=@yes:POISSON --keep=@yes:KEEP --confirm=@yes:CONFIRM
 
-prove: .venv/.installed ## prove on a deployed stage that it keeps its promises, and write a report (STAGE=...; on AWS CONFIRM=yes; RECEIVER=https://...; QUICK=yes; ONLY=order)
+prove: .venv/.dev-installed ## prove on a deployed stage that it keeps its promises, and write a report (STAGE=...; on AWS CONFIRM=yes; RECEIVER=https://...; QUICK=yes; ONLY=order)
 	@$(RUN) scripts.prove --stage=@STAGE --confirm=@yes:CONFIRM --receiver=@RECEIVER --quick=@yes:QUICK --only=@each:ONLY
 
 key: .venv/.installed ## create the first API key of a caller, and print nothing but the key on standard output (OWNER=... ROLE=reader|writer|operator; STAGE=...)

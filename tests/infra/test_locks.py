@@ -32,6 +32,7 @@ ALLOWED = {
         "        sys.stderr.write(\"jobpipe: the command line needs more: pip install 'jobpipe-client[cli]'\\n\")",
     ),
 }
+RUN_WITH_DEV_TOOLS = ("infra/checks", "scripts/reference", "scripts/prove")
 GENERATED = {".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis"}
 
 
@@ -97,8 +98,8 @@ def imported(folder: str) -> Iterator[str]:
     """Yield the distributions whose modules the folder imports, without those for checks, types and plots."""
     distributions = packages_distributions()
     for path in (ROOT / folder).rglob("*.py"):
-        if any(path.is_relative_to(ROOT / other) for other in ("infra/checks", "scripts/reference")):
-            continue  # they run where tests and checks do
+        if any(path.is_relative_to(ROOT / other) for other in RUN_WITH_DEV_TOOLS):
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
