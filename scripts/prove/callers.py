@@ -65,10 +65,14 @@ class UnexpectedAnswerError(Exception):
     """The stage did not answer as it should."""
 
     def __init__(self, what: str, answer: Answer | None = None) -> None:
-        super().__init__(what if answer is None else f"{what}: {answer}")
+        super().__init__(what, answer)  # pickle and copy call the class with these
         # An outage and a limit that is reached say nothing of a promise; a refusal of what is valid does.
         status = NO_ANSWER if answer is None else answer.status
         self.is_refusal = _CLIENT_ERROR <= status < SERVER_ERROR and status != THROTTLED
+
+    def __str__(self) -> str:
+        what, answer = self.args
+        return str(what) if answer is None else f"{what}: {answer}"
 
 
 @dataclass

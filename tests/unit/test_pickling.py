@@ -34,6 +34,7 @@ from jobpipe_client import (
     Problem,
     Webhooks,
 )
+from scripts.prove.callers import Answer
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("jobpipe", "jobpipe_client", "infra", "scripts")
@@ -69,6 +70,7 @@ SAMPLES: dict[str, Any] = {
     "object": "anything",
     "datetime": NOW,
     "Problem": PROBLEM,
+    "Answer": Answer(404, {"type": "urn:jobpipe:problem:not-found"}),
     "Job": JOB,
     "Status": "failed",
     "DeliveryState": "delivered",
