@@ -9,19 +9,22 @@ from hypothesis.errors import HypothesisException, Unsatisfiable
 
 from infra.collections.generator import Generator, Values
 from jobpipe.domain import json_text
+from jobpipe.domain.documents.item_rules import check_tree
+from jobpipe.domain.errors import InvalidRequest
+from jobpipe.domain.violations import Violations
 
 _CHOICE = 4  # so many are generated for each that is used, since Hypothesis repeats small ones
 Check = Callable[[Any, Callable[..., None]], None]
 
 
 def documents(schema: Any, check: Check) -> Values:
-    """Return a strategy of values that the compiled schema accepts."""
+    """Return a strategy of values that the API accepts, whose compiled schema this is."""
     return Generator(schema).build(schema, 0).map(_as_decoded).filter(lambda value: accepts(check, value))
 
 
 def accepts(check: Check, value: Any) -> bool:
-    """Return whether the compiled schema accepts the value."""
-    return not violations(check, value)
+    """Return whether the compiled schema accepts the value, and a body of a request may be it."""
+    return not violations(check, value) and _can_be_stored(value)
 
 
 def violations(check: Check, value: Any) -> list[str]:
@@ -56,3 +59,13 @@ def some(values: Values, number: int) -> list[Any]:
 
 def _as_decoded(value: Any) -> Any:
     return json_text.decode(json_text.encode(value))
+
+
+def _can_be_stored(value: Any) -> bool:
+    found = Violations()
+    check_tree({"value": value}, found)
+    try:
+        found.check()
+    except InvalidRequest:
+        return False
+    return True

@@ -180,6 +180,18 @@ def test_documents_are_found_and_valid(schema: dict[str, Any]) -> None:
     assert documents.some(documents.documents(schema, check), 8) == found
 
 
+def test_no_document_is_one_that_the_api_refuses() -> None:
+    """The trial of an operation must not fail by text that no request can have."""
+    texts = [{"type": "string"}, {"type": "string", "pattern": "^a.$"}, {"enum": ["a\0", "b"]}, {"const": "a\0"}]
+    for schema in texts:
+        whole = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+        check = compiled(whole)
+        assert not documents.accepts(check, {"a": "a\0"})
+        found = documents.some(documents.documents(whole, check), 40)
+        assert bool(found) == ("const" not in schema)
+        assert not any("\0" in each["a"] for each in found)
+
+
 def test_every_branch_has_documents() -> None:
     for name, member in (("one of two kinds", "kind"), ("if and then", "status")):
         schema = SCHEMAS[name]

@@ -94,7 +94,9 @@ def test_names_that_the_api_has_or_may_get(tmp_path: Path, name: str) -> None:
 
 def test_the_reserved_names_are_those_of_the_routes() -> None:
     assert {route.path.split("/")[1] for route in TABLE} - {""} - {"{collection}"} == names.ROUTES
-    assert {parameter for route in TABLE for parameter in route.query} <= names.QUERY_PARAMETERS
+    # No look-up of a collection is in the same place as a parameter of webhooks.
+    others = [route for route in TABLE if not route.path.startswith("/webhooks")]
+    assert {parameter for route in others for parameter in route.query} <= names.QUERY_PARAMETERS
     assert {command.operation for command in COMMANDS} <= names.OPERATIONS
     assert {route.method.lower() for route in TABLE} <= names.OPERATIONS
 
