@@ -179,7 +179,7 @@ class TimesAndEvents(HistoryWebhooks):
     def time_passes(self, seconds: float) -> None:
         self.pass_time(timedelta(seconds=seconds))
 
-    def create(self, *_: object) -> None:  # type: ignore[override]
+    def create(self, *_: object) -> None:
         """Do nothing: commands with and without times are sent by other rules."""
 
     update = delete = create
@@ -193,7 +193,7 @@ class TimesAndEvents(HistoryWebhooks):
             self.pass_time(then - self.clock.now)
 
     @rule(days=st.sampled_from([1, 2, 8]), deleted=st.booleans())
-    def days_pass(self, days: int, deleted: bool) -> None:  # type: ignore[override]
+    def days_pass(self, days: int, deleted: bool) -> None:
         """Days may exceed what a job is kept for, but neither the release nor a message waits so long."""
         then = self.clock.now + timedelta(days=days)
         oldest = min((self.queued_since[entry[0]] for entry in self.pipeline.queue.waiting), default=self.clock.now)
