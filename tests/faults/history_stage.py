@@ -25,14 +25,33 @@ MOMENT = timedelta(milliseconds=1)
 CANCEL, WORK, RELEASE, TELL, DELIVER, RETRY, CHANGE, REPEAT, PAUSE, WAKE = ACTIONS = range(10)
 """What another process can do at a call of one."""
 
-in_requests = troubles(len(ACTIONS), "jobs", "batches", "documents", "queue")
-in_work = troubles(len(ACTIONS), "jobs", "items", "groups", "documents", "queue", "event_queue")
-in_sweeps = troubles(len(ACTIONS), "schedule", "documents", "queue")
-in_telling = troubles(len(ACTIONS), "jobs", "webhooks", "deliveries", "delivery_queue")
-in_deliveries = troubles(
-    len(ACTIONS), "webhooks", "deliveries", "delivery_queue", "deliveries_waiting", "receivers"
+in_requests = troubles(
+    len(ACTIONS),
+    *("jobs.put_new", "jobs.get", "jobs.fail", "jobs.cancel", "jobs.requeue", "batches.put_new", "batches.jobs"),
+    *("documents.put", "documents.keys", "queue.send", "queue.send_batch"),
 )
-in_changes = troubles(len(ACTIONS), "webhooks", "delivery_queue")  # of webhooks
+in_work = troubles(
+    len(ACTIONS),
+    *("groups.commit", "items.commit", "jobs.fail", "jobs.begin_attempt", "jobs.get"),
+    *("documents.put", "documents.delete", "queue.delete", "event_queue.tell", "event_queue.tell"),
+)
+in_sweeps = troubles(
+    len(ACTIONS),
+    *("schedule.due", "schedule.jobs", "schedule.mark_queued", "schedule.forget", "queue.send_batch", "queue.send"),
+    *("documents.get_by_key", "documents.put", "documents.delete"),
+)
+in_telling = troubles(
+    len(ACTIONS),
+    *("jobs.get", "webhooks.all", "deliveries.add", "deliveries.missing", "deliveries.first", "delivery_queue.now"),
+)
+in_deliveries = troubles(
+    len(ACTIONS),
+    *("webhooks.get", "deliveries.head", "deliveries.record", "receivers.post", "webhooks.record_outcome"),
+    *("webhooks.pause", "delivery_queue.later", "delivery_queue.now", "delivery_queue.sweep"),
+)
+in_changes = troubles(
+    len(ACTIONS), "webhooks.get", "webhooks.put_new", "webhooks.replace", "webhooks.delete", "delivery_queue.sweep"
+)
 picks = st.lists(st.integers(0, 5), max_size=3)
 
 
@@ -51,7 +70,7 @@ class HistoryStage(AgainstModel):
 
     def new_pipeline(self) -> TellingPipeline:
         pipeline = TellingPipeline(jobs=NotingJobs())
-        pipeline.receivers = Receivers(self.clock.advance, self.requested)
+        pipeline.receivers = Receivers(self.answer_takes, self.requested)
         pipeline.jobs.noted = self.written  # type: ignore[attr-defined]
         pipeline.queue.noted = self.note
         return pipeline
@@ -95,6 +114,11 @@ class HistoryStage(AgainstModel):
         with self.unreliable.process(*planned):
             yield
         self.read_changes()
+
+    def answer_takes(self, duration: timedelta) -> None:
+        """Let the time of a receiver's answer pass, but not in the middle of another process: it is no attempt's."""
+        if not self.nested:
+            self.clock.advance(duration)
 
     @contextmanager
     def clock_off_by(self, seconds: float) -> Iterator[None]:

@@ -15,6 +15,7 @@ from tests.helpers.unreliable import Fault
 
 bad = [Answer(500), Answer(302), Answer(0, 10), Answer(410), Answer(None), Answer(204, 9.5)]
 plans = st.lists(st.sampled_from(bad), min_size=1, max_size=7)
+changes_of_webhooks = st.sampled_from(["pause", "pause", "resume", "resume", "resume", "delete"])
 subscribed = st.sampled_from([["job.ended"], ["item.changed"], ["job.ended", "item.changed"]])
 
 
@@ -33,17 +34,13 @@ class HistoryWebhooks(HistoryCallers):
                 self.told.since[each.webhook_id] = len(self.told.ends)
 
     @precondition(lambda self: self.webhooks)
-    @rule(pick=st.integers(0, 3), paused=st.booleans(), planned=in_changes)
-    def pause_or_resume(self, pick: int, paused: bool, planned: list[Fault]) -> None:
+    @rule(pick=st.integers(0, 3), change=changes_of_webhooks, planned=in_changes)
+    def change_webhook(self, pick: int, change: str, planned: list[Fault]) -> None:
         webhook_id, owner = list(self.webhooks.items())[pick % len(self.webhooks)]
-        answer = self.ask("PATCH", f"/webhooks/{webhook_id}", {"paused": paused}, planned, owner)
-        assert answer is None or answer.status in (200, 404, 503), answer.text
-
-    @precondition(lambda self: self.webhooks)
-    @rule(pick=st.integers(0, 3), planned=in_changes)
-    def delete_webhook(self, pick: int, planned: list[Fault]) -> None:
-        webhook_id, owner = list(self.webhooks.items())[pick % len(self.webhooks)]
-        answer = self.ask("DELETE", f"/webhooks/{webhook_id}", None, planned, owner)
+        if change == "delete":
+            answer = self.ask("DELETE", f"/webhooks/{webhook_id}", None, planned, owner)
+        else:
+            answer = self.ask("PATCH", f"/webhooks/{webhook_id}", {"paused": change == "pause"}, planned, owner)
         assert answer is None or answer.status in (200, 404, 503), answer.text
 
     @precondition(lambda self: self.stage.deliveries.rows)
@@ -66,16 +63,19 @@ class HistoryWebhooks(HistoryCallers):
         with self.checking():
             self.told.request(webhook, delivery, status, is_head=is_head)
 
+    @precondition(lambda self: self.stage.events_waiting.waiting)
     @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 0.5]), planned=in_telling)
     def tell(self, pick: list[int], seconds: float, planned: list[Fault]) -> None:
         with self.process(planned):
             self.stage.tell(pick, seconds)
 
+    @precondition(lambda self: self.stage.deliveries_waiting.waiting)
     @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 20]), planned=in_deliveries)
     def deliver(self, pick: list[int], seconds: float, planned: list[Fault]) -> None:
         with self.process(planned):
             self.stage.deliver(pick, seconds)
 
+    @precondition(lambda self: self.stage.later_waiting.waiting)
     @rule(planned=in_deliveries)
     def wake(self, planned: list[Fault]) -> None:
         with self.process(planned):

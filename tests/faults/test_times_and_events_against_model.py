@@ -34,12 +34,14 @@ from tests.faults.history_stage import (
     TELL,
     WAKE,
     WORK,
+    in_deliveries,
     in_sweeps,
+    in_telling,
     in_work,
     picks,
 )
 from tests.faults.history_webhooks import HistoryWebhooks
-from tests.faults.telling_stage import RELEASE_SECONDS
+from tests.faults.telling_stage import RELEASE_SECONDS, TELLING_SECONDS
 from tests.helpers.unreliable import Fault
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -117,6 +119,7 @@ class TimesAndEvents(HistoryWebhooks):
         # What a worker puts that was overtaken is found by the audit, if the worker then fails.
         self.leaves_orphans = self.leaves_orphans or (self.interleaved.failed and WORK in self.interleaved.acted)
 
+    @precondition(lambda self: any(each.waiting for each in self.pipeline.jobs.rows.values()))
     @rule(
         seconds=st.sampled_from([RELEASE_SECONDS, RELEASE_SECONDS, 25]),
         planned=in_sweeps,
@@ -149,6 +152,22 @@ class TimesAndEvents(HistoryWebhooks):
                 on_time = max(datetime.fromisoformat(job.not_before), began) + ON_TIME
                 assert queued <= on_time, "a command was released too late"
 
+    @rule(released=in_sweeps, worked=in_work, told=in_telling, delivered=in_deliveries, woken=in_deliveries)
+    def all_functions_run(
+        self,
+        released: list[Fault],
+        worked: list[Fault],
+        told: list[Fault],
+        delivered: list[Fault],
+        woken: list[Fault],
+    ) -> None:
+        with self.process(released):
+            self.stage.release_once()
+        self.work([], 0, worked)
+        self.tell([], TELLING_SECONDS, told)
+        self.deliver([], TELLING_SECONDS, delivered)
+        self.wake(woken)
+
     def sleep(self, seconds: float) -> None:
         """Let the time of a sleep pass, in which another process acts."""
         self.clock.advance(timedelta(seconds=seconds))
@@ -160,29 +179,38 @@ class TimesAndEvents(HistoryWebhooks):
     def time_passes(self, seconds: float) -> None:
         self.pass_time(timedelta(seconds=seconds))
 
-    @rule(days=st.sampled_from([1, 2, 8]))
-    def days_pass(self, days: int) -> None:
+    def create(self, *_: object) -> None:
+        """Do nothing: commands with and without times are sent by other rules."""
+
+    update = delete = create
+
+    @precondition(lambda self: self.waiting())
+    @rule(seconds=st.sampled_from([-100, -50, -1, 1, 5]))
+    def a_command_becomes_due(self, seconds: float) -> None:
+        """Let the time come that is so many seconds after that of the next command."""
+        then = min(map(due_at, self.waiting())) + timedelta(seconds=seconds)
+        if then > self.clock.now:
+            self.pass_time(then - self.clock.now)
+
+    @rule(days=st.sampled_from([1, 2, 8]), deleted=st.booleans())
+    def days_pass(self, days: int, deleted: bool) -> None:
         """Days may exceed what a job is kept for, but neither the release nor a message waits so long."""
         then = self.clock.now + timedelta(days=days)
         oldest = min((self.queued_since[entry[0]] for entry in self.pipeline.queue.waiting), default=self.clock.now)
         due = [due_at(each) for each in self.waiting()]
         if then < min([oldest + QUEUE_RETENTION, *(each + LATEST_RELEASE for each in due)]):
             self.pass_time(timedelta(days=days))
+        if deleted:
+            super().expired_rows_are_deleted()
+
+    def expired_rows_are_deleted(self) -> None:
+        """Do nothing: this comes with the days that pass."""
 
     def pass_time(self, duration: timedelta) -> None:
         self.clock.advance(duration)
         if duration > DEDUPLICATED_FOR:
             self.pipeline.queue.seen.clear()
         self.excuse_expired()
-
-    @rule()
-    def expired_rows_are_deleted(self) -> None:
-        self.excuse_expired()
-        rows = self.pipeline.jobs.rows
-        for job_id in [job_id for job_id, job in rows.items() if job.is_expired(self.clock.now)]:
-            del rows[job_id]
-            self.accepted.discard(job_id)
-            self.before.pop(job_id, None)
 
     def excuse_expired(self) -> None:
         """Events need not be told of a job that has expired before its end was told."""
