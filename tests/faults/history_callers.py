@@ -107,10 +107,13 @@ class HistoryCallers(HistoryStage):
     ) -> None:
         self.send(self.timed(self.change_of(pick, change), *times), planned, owner, key)
 
-    @rule(commands=batches, owner=owners, key=keys, planned=in_requests)
+    @rule(commands=batches, alike=st.booleans(), owner=owners, key=keys, planned=in_requests)
     def send_batch(
-        self, commands: list[tuple[int, str, Times]], owner: str, key: str | None, planned: list[Fault]
+        self, commands: list[tuple[int, str, Times]], alike: bool, owner: str, key: str | None, planned: list[Fault]
     ) -> None:
+        """Send a batch; if its commands are alike, they are for the same item and have the same times."""
+        if alike:
+            commands = [(commands[0][0], change, commands[0][2]) for _, change, _ in commands]
         sent = [
             self.timed(self.new_item("batch", {}) if pick > 5 else self.change_of(pick, change), *times)
             for pick, change, times in commands

@@ -37,7 +37,8 @@ in_work = troubles(
 )
 in_sweeps = troubles(
     len(ACTIONS),
-    *("schedule.due", "schedule.jobs", "schedule.mark_queued", "schedule.forget", "queue.send_batch", "queue.send"),
+    *("schedule.due", "schedule.jobs", "schedule.mark_queued", "schedule.forget"),
+    *("queue.send_batch", "queue.send_batch", "queue.send"),
     *("documents.get_by_key", "documents.put", "documents.delete"),
 )
 in_telling = troubles(
@@ -116,7 +117,7 @@ class HistoryStage(AgainstModel):
         self.read_changes()
 
     def answer_takes(self, duration: timedelta) -> None:
-        """Let the time of a receiver's answer pass, but not in the middle of another process: it is no attempt's."""
+        """Let the time of a receiver's answer pass, but not in the middle of the attempt of a worker."""
         if not self.nested:
             self.clock.advance(duration)
 

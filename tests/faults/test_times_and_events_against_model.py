@@ -152,9 +152,17 @@ class TimesAndEvents(HistoryWebhooks):
                 on_time = max(datetime.fromisoformat(job.not_before), began) + ON_TIME
                 assert queued <= on_time, "a command was released too late"
 
-    @rule(released=in_sweeps, worked=in_work, told=in_telling, delivered=in_deliveries, woken=in_deliveries)
+    @rule(
+        behind=st.sampled_from(BEHIND),
+        released=in_sweeps,
+        worked=in_work,
+        told=in_telling,
+        delivered=in_deliveries,
+        woken=in_deliveries,
+    )
     def all_functions_run(
         self,
+        behind: float,
         released: list[Fault],
         worked: list[Fault],
         told: list[Fault],
@@ -163,7 +171,7 @@ class TimesAndEvents(HistoryWebhooks):
     ) -> None:
         with self.process(released):
             self.stage.release_once()
-        self.work([], 0, worked)
+        self.work([], behind, worked)
         self.tell([], TELLING_SECONDS, told)
         self.deliver([], TELLING_SECONDS, delivered)
         self.wake(woken)
@@ -185,7 +193,7 @@ class TimesAndEvents(HistoryWebhooks):
     update = delete = create
 
     @precondition(lambda self: self.waiting())
-    @rule(seconds=st.sampled_from([-100, -50, -1, 1, 5]))
+    @rule(seconds=st.sampled_from([-100, -50, -1, 2.1, 5]))
     def a_command_becomes_due(self, seconds: float) -> None:
         """Let the time come that is so many seconds after that of the next command."""
         then = min(map(due_at, self.waiting())) + timedelta(seconds=seconds)
