@@ -40,8 +40,8 @@ from tests.faults.history_stage import (
     in_work,
     picks,
 )
-from tests.faults.history_webhooks import HistoryWebhooks
-from tests.faults.telling_stage import RELEASE_SECONDS, TELLING_SECONDS
+from tests.faults.history_webhooks import HistoryWebhooks, plans
+from tests.faults.telling_stage import RELEASE_SECONDS, TELLING_SECONDS, Answer
 from tests.helpers.unreliable import Fault
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -154,6 +154,7 @@ class TimesAndEvents(HistoryWebhooks):
 
     @rule(
         behind=st.sampled_from(BEHIND),
+        failing=st.just([]) | plans,
         released=in_sweeps,
         worked=in_work,
         told=in_telling,
@@ -163,6 +164,7 @@ class TimesAndEvents(HistoryWebhooks):
     def all_functions_run(
         self,
         behind: float,
+        failing: list[Answer],
         released: list[Fault],
         worked: list[Fault],
         told: list[Fault],
@@ -173,6 +175,7 @@ class TimesAndEvents(HistoryWebhooks):
             self.stage.release_once()
         self.work([], behind, worked)
         self.tell([], TELLING_SECONDS, told)
+        self.stage.receivers.answers |= {each: [*failing] for each in self.webhooks if failing}
         self.deliver([], TELLING_SECONDS, delivered)
         self.wake(woken)
 
