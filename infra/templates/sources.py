@@ -20,6 +20,7 @@ DASHBOARD = ROOT / "infra" / "templates" / "dashboard.yaml"
 AWS_OWNED = "aws-owned"  # the value of EncryptionKey and of Encryption for a stage without its own key
 CUSTOMER_MANAGED = "customer-managed"  # the value of Encryption for a stage with its own key
 INLINE_LIMIT = 51_200  # bytes that CloudFormation takes without a bucket
+_LINTERS = {"cfn-lint", "checkov"}  # the notes for these are no part of what is deployed
 _REST_API = "RestAPI"  # the logical id that Chalice gives
 _STAGE_SKIPS = {  # checks of checkov that the API's stage does not pass, and why; SAM has no place for them
     "CKV_AWS_76": "a parameter decides: AWS refuses access logs if the account has no role for them",
@@ -74,8 +75,17 @@ def of_type(template: Template, kind: str) -> dict[str, Any]:
 
 
 def to_json(template: Template) -> str:
-    """Return the template as compact JSON, since its size is limited."""
-    return json.dumps(template, separators=(",", ":"))
+    """Return the template as compact JSON without what only linters read, since its size is limited."""
+    resources = {name: _unlinted(each) for name, each in template.get("Resources", {}).items()}
+    sent = _unlinted({**template, **({"Resources": resources} if resources else {})})
+    return json.dumps(sent, separators=(",", ":"))
+
+
+def _unlinted(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a template or a resource without the notes of linters in its metadata."""
+    metadata = {name: each for name, each in part.get("Metadata", {}).items() if name not in _LINTERS}
+    others = {name: each for name, each in part.items() if name != "Metadata"}
+    return {**others, "Metadata": metadata} if metadata else others
 
 
 def from_sam(sam: Template) -> Template:

@@ -25,6 +25,8 @@ MOMENT = timedelta(milliseconds=1)
 CANCEL, WORK, RELEASE, TELL, DELIVER, RETRY, CHANGE, REPEAT, PAUSE, WAKE = ACTIONS = range(10)
 """What another process can do at a call of one."""
 
+BEHIND = (0, 0, 0, 3)  # seconds by which the clock of a function is behind
+
 in_requests = troubles(
     len(ACTIONS),
     *("jobs.put_new", "jobs.get", "jobs.fail", "jobs.cancel", "jobs.requeue", "batches.put_new", "batches.jobs"),

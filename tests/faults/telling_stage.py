@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jobpipe.domain.clock import now, rfc3339
@@ -28,6 +28,7 @@ from worker_lambda.chalicelib.telling.services import TellingServices
 
 SHARD = "0"  # of the schedule in these tests: the shards of a sweep run one after the other here
 _DEDUPLICATED_FOR = timedelta(minutes=5)
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)  # whatever the clock of the process is that sends a message
 _LONG_DELAY = timedelta(seconds=30)  # a message with a longer one comes too early, as with one that SQS refuses
 TELLING_SECONDS, RELEASE_SECONDS = 60.0, 180.0  # of an invocation
 
@@ -69,7 +70,7 @@ class TellingQueue:
             return
         self._seen[token] = now()
         self._sent += 1
-        visible = now() + (delay / 2 if delay > _LONG_DELAY else delay)
+        visible = now() + (delay / 2 if delay > _LONG_DELAY else delay) if delay else _AT_ONCE
         self.waiting.append(_Message(self._sent, body, group, visible))
 
     def receive(self, pick: Sequence[int], most: int = 10) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.domain.queue_message import Envelope
 from tests.faults.history_stage import (
     ACTIONS,
+    BEHIND,
     CANCEL,
     CHANGE,
     DELIVER,
@@ -41,14 +42,13 @@ from tests.faults.history_stage import (
     picks,
 )
 from tests.faults.history_webhooks import HistoryWebhooks
-from tests.faults.telling_stage import RELEASE_SECONDS, TELLING_SECONDS
+from tests.faults.telling_stage import RELEASE_SECONDS, TELLING_SECONDS, Answer
 from tests.helpers.unreliable import Fault
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 ON_TIME = timedelta(seconds=2.1)  # after the time of a command
 DEDUPLICATED_FOR = timedelta(minutes=5)
 FOUND_AFTER = timedelta(minutes=31)  # what S3 does not find so long after was never stored
-BEHIND = (0, 0, 0, 3)  # seconds by which the clock of a worker is behind
 AHEAD = (0, 0, 0, 1.9)  # seconds by which the clock of a release is ahead, as far as it allows for
 LATEST_RELEASE = timedelta(days=2)
 actions = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 9)), max_size=3)
@@ -154,6 +154,7 @@ class TimesAndEvents(HistoryWebhooks):
 
     @rule(
         behind=st.sampled_from(BEHIND),
+        failing=st.sampled_from([[], [], [Answer(500)], [Answer(0, 10), Answer(500)]]),
         released=in_sweeps,
         worked=in_work,
         told=in_telling,
@@ -163,6 +164,7 @@ class TimesAndEvents(HistoryWebhooks):
     def all_functions_run(
         self,
         behind: float,
+        failing: list[Answer],
         released: list[Fault],
         worked: list[Fault],
         told: list[Fault],
@@ -173,7 +175,9 @@ class TimesAndEvents(HistoryWebhooks):
             self.stage.release_once()
         self.work([], behind, worked)
         self.tell([], TELLING_SECONDS, told)
-        self.deliver([], TELLING_SECONDS, delivered)
+        self.stage.receivers.answers |= {each: [*failing] for each in self.webhooks if failing}
+        self.deliver([], TELLING_SECONDS, 0, delivered)
+        self.deliver([], TELLING_SECONDS, 0, [])  # what is returned comes again at once
         self.wake(woken)
 
     def sleep(self, seconds: float) -> None:
