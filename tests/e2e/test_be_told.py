@@ -92,8 +92,10 @@ def test_the_page(stage: Stage, environment: dict[str, str], port: int, tmp_path
             changed = next(n for n, line in enumerate(told) if line.startswith(f"item.changed items/{lantern.id}"))
             assert any(line.endswith(" succeeded") for line in told[changed:]), "the end is told after the change"
             event = next(stage.client.webhooks.deliveries(webhook_id)).event
+            ended = next(line for line in told if line.startswith("job.ended jobs/"))
+            job_id = ended.split()[1].removeprefix("jobs/")
             for command in COMMANDS:
-                words = command.replace("EVENT", event).replace("ID", webhook_id).split()
+                words = command.replace("EVENT", event).replace("JOB", job_id).replace("ID", webhook_id).split()
                 words = [word.replace("8000", str(port)) for word in words]
                 done = run("jobpipe", *words, env=environment)
                 assert done.returncode == 0, (command, done.stderr)

@@ -223,7 +223,9 @@ NEEDS: dict[Key, Need] = {
     ("APIRole", "CountCommands", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
     ("APIRole", "CountDeadLetters", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
     ("APIRole", "CountParked", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
-    ("APIRole", "CountScheduled", "dynamodb:Scan"): _fails(api.get_stats, "`GET /stats` fails"),
+    ("APIRole", "CountScheduled", "dynamodb:Scan"): _fails(
+        api.get_stats_with_a_scheduled_command, "`GET /stats` fails"
+    ),
     ("APIRole", "AgeOfMessages", "cloudwatch:GetMetricStatistics"): Need(
         api.get_stats_with_age,
         "200, oldest 42.0",

@@ -64,6 +64,15 @@ def get_stats(lab: Lab) -> str:
     return f"{lab.request('GET', '/stats').status_code}"
 
 
+def get_stats_with_a_scheduled_command(lab: Lab) -> str:
+    # A process that has found nothing scheduled counts again when it has accepted a scheduled command.
+    command = {"operation": "create", "item": _document(), "not_before": rfc3339(now() + timedelta(hours=1))}
+    job = lab.request("POST", "/jobs", command).json()
+    status = lab.request("GET", "/stats").status_code
+    lab.request("DELETE", f"/jobs/{job['id']}")
+    return f"{status}"
+
+
 def get_stats_with_age(lab: Lab) -> str:
     queue = lab.resources["commands_queue_url"].rpartition("/")[2]
     age = {"MetricName": "ApproximateAgeOfOldestMessage", "Value": 42.0, "Timestamp": now()}
