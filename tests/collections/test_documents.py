@@ -182,7 +182,12 @@ def test_documents_are_found_and_valid(schema: dict[str, Any]) -> None:
 
 def test_no_document_is_one_that_the_api_refuses() -> None:
     """The trial of an operation must not fail by text that no request can have."""
-    texts = [{"type": "string"}, {"type": "string", "pattern": "^a.$"}, {"enum": ["a\0", "b"]}, {"const": "a\0"}]
+    texts: list[dict[str, Any]] = [
+        {"type": "string"},
+        {"type": "string", "pattern": "^a.$"},
+        {"enum": ["a\0", "b"]},
+        {"const": "a\0"},
+    ]
     for schema in texts:
         whole = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
         check = compiled(whole)
