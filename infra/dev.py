@@ -95,8 +95,9 @@ class _Loop:
         entries = {app: self._sources.entries(app, changed) for app in self._apps}
         if any(each is None for each in entries.values()):
             return False
+        self._is_ahead = True  # before the first function changes, since Ctrl-C may come in between
         for app, files in entries.items():
-            self._is_ahead = bool(self._apps[app].replace(files or {})) or self._is_ahead
+            self._apps[app].replace(files or {})
         return True
 
     def _deploy(self) -> None:

@@ -74,9 +74,8 @@ class Package:
     rebuilt: bool
 
     def template(self) -> templates.Template:
-        """Return the template of the app's stack."""
-        template: templates.Template = json.loads(self.template_path.read_text())
-        return template
+        """Return the template of the app's stack, as it is deployed."""
+        return templates.without_notes(json.loads(self.template_path.read_text()))
 
 
 def build_folder(collections: Path) -> Path:

@@ -23,8 +23,8 @@ class AppFunctions:
         with zipfile.ZipFile(zip_path) as built:
             self._files = {name: built.read(name) for name in built.namelist()}
 
-    def replace(self, entries: Mapping[str, Path]) -> int:
-        """Let the functions run these files; a missing file is removed from the code. Return how many changed.
+    def replace(self, entries: Mapping[str, Path]) -> None:
+        """Let the functions run these files; a missing file is removed from the code.
 
         Raise OperatorError, and change no function, for a module that is not valid Python.
         """
@@ -39,7 +39,7 @@ class AppFunctions:
                 _check_syntax(path, content)
             files[name] = content
         if files == self._files:
-            return 0
+            return
         body = _zipped(files)
         self._update(body)
         # An invocation that begins meanwhile may start a process with the earlier code, which MiniStack 1.5.33 then
@@ -47,7 +47,6 @@ class AppFunctions:
         time.sleep(_AGAIN_AFTER)
         self._update(body)
         self._files = files
-        return len(self._names)
 
     def _update(self, body: bytes) -> None:
         for name in self._names:

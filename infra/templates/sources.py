@@ -75,14 +75,21 @@ def of_type(template: Template, kind: str) -> dict[str, Any]:
 
 
 def to_json(template: Template) -> str:
-    """Return the template as compact JSON without what only linters read, since its size is limited."""
-    resources = {name: _unlinted(each) for name, each in template.get("Resources", {}).items()}
-    sent = _unlinted({**template, **({"Resources": resources} if resources else {})})
-    return json.dumps(sent, separators=(",", ":"))
+    """Return the template as compact JSON, since its size is limited."""
+    return json.dumps(template, separators=(",", ":"))
 
 
-def _unlinted(part: dict[str, Any]) -> dict[str, Any]:
-    """Return a template or a resource without the notes of linters in its metadata."""
+def without_notes(template: Template) -> Template:
+    """Return the template without what only linters read.
+
+    This is for the stacks of the Lambdas. That of the foundation keeps its notes: CloudFormation imports resources
+    only into a template that is otherwise the one that an earlier release has deployed.
+    """
+    resources = {name: _without_notes(each) for name, each in template["Resources"].items()}
+    return _without_notes({**template, "Resources": resources})
+
+
+def _without_notes(part: dict[str, Any]) -> dict[str, Any]:
     metadata = {name: each for name, each in part.get("Metadata", {}).items() if name not in _LINTERS}
     others = {name: each for name, each in part.items() if name != "Metadata"}
     return {**others, "Metadata": metadata} if metadata else others

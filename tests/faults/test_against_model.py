@@ -340,16 +340,24 @@ class AgainstModel(RuleBasedStateMachine):
                 self.pipeline.work()
             self.read_changes()
 
+    def has_had(self, job: Job, generation: str) -> bool:
+        """Return whether the generation is one of this job, and not of an expired one with the same id."""
+        jobs = self.pipeline.jobs
+        assert isinstance(jobs, LoggedJobs)
+        earlier = [each for each in jobs.log if (each.job_id, each.generation) == (job.job_id, generation)]
+        return any(each.created_at == job.created_at for each in earlier)
+
     def check_settled(self) -> None:
         assert not self.pipeline.queue.waiting
         rows = self.pipeline.jobs.rows
         assert all(rows[job_id].status.done for job_id in self.accepted), "an accepted command never ended"
-        # The bucket's lifecycle deletes the claim checks of deleted rows; and the audit deletes those of jobs that
-        # were never answered 202.
+        # The bucket's lifecycle deletes the claim checks of expired jobs, whose ids new jobs may have; and the audit
+        # deletes those of jobs that were never answered 202.
         for key in self.pipeline.documents.keys("claims/"):
-            job = rows.get(key.split("/")[1])
+            _, job_id, generation, _ = key.split("/")
+            job = rows.get(job_id)
             needed = job is not None and job.kept is not None and job.kept.claim == key
-            if not needed and (job is None or job.job_id not in self.accepted):
+            if not needed and (job is None or job_id not in self.accepted or not self.has_had(job, generation)):
                 self.pipeline.documents.current.pop(key)
         self.pipeline.check_locks_and_documents()
         assert not self.pipeline.parked.messages
