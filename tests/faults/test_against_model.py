@@ -351,8 +351,8 @@ class AgainstModel(RuleBasedStateMachine):
         assert not self.pipeline.queue.waiting
         rows = self.pipeline.jobs.rows
         assert all(rows[job_id].status.done for job_id in self.accepted), "an accepted command never ended"
-        # The bucket's lifecycle deletes the claim checks of expired jobs, whose ids new jobs may have; and the audit
-        # deletes those of jobs that were never answered 202.
+        # The bucket's lifecycle deletes the claim checks of expired jobs, whose ids new jobs may have; and the
+        # audit deletes those of jobs that were never answered 202.
         for key in self.pipeline.documents.keys("claims/"):
             _, job_id, generation, _ = key.split("/")
             job = rows.get(job_id)
