@@ -194,7 +194,8 @@ class Pipeline:
 
     def release(self) -> int:
         """Release what is due, and what becomes due while the sweep waits; return the number of commands."""
-        services = ReleaseServices(self.schedule, self.documents, self.queue, tells_ends=self.event_queue is not None)
+        tells_ends = self.event_queue is not None
+        services = ReleaseServices(self.schedule, self.documents, self.queue, tells_ends=tells_ends)
         return sweep(services, lambda: 180.0)
 
     def command_consumer(self) -> Consumer:
