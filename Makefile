@@ -110,7 +110,7 @@ diff: .venv/.installed ## show what a deployment would change, and change nothin
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=name of the stage)
 	@$(RUN) infra.deploy destroy --stage=@STAGE --target aws --confirm=@CONFIRM
 
-grants: .venv/.dev-installed ## test each permission of the Lambdas by its absence, and write docs/security-grants.md
+grants: .venv/.dev-installed ## test that the Lambdas need each of their permissions, and write docs/security-grants.md
 	@$(PY) -m tests.iam
 
 calls: .venv/.dev-installed ## count the calls of AWS of each operation, and write tests/calls/calls.json
@@ -189,7 +189,7 @@ import: .venv/.installed ## create an item from each row of a CSV or JSONL file;
 	@$(JOBPIPE) import --stage=@STAGE --collection=@COLLECTION --upsert=@yes:UPSERT \
 		--restart=@yes:RESTART --dry-run=@yes:DRY_RUN -- @FILE
 
-stats: .venv/.installed ## show queue depth and age, dead letters, scheduled commands and how jobs ended (STAGE=... WATCH=yes JSON=yes)
+stats: .venv/.installed ## show the queue's depth and age, the numbers of dead letters and scheduled commands, and how jobs ended (STAGE=... WATCH=yes JSON=yes)
 	@$(JOBPIPE) stats --stage=@STAGE --watch=@yes:WATCH --json=@yes:JSON
 
 open: .venv/.installed ## open the stage's console in the browser (STAGE=...)

@@ -51,7 +51,7 @@ class Running:
 
     pid: int
     port: int
-    keeps: bool = False  # whether it saves its data when it stops
+    keeps: bool = False  # whether the emulator saves its data when it stops
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Emulator:
 
     @cached_property
     def kept_dir(self) -> Path:
-        """The folder of what an emulator that keeps its data has saved."""
+        """The folder in which the emulator saves its data, if it keeps them."""
         return self.state_dir / "emulator-kept"
 
     @cached_property

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from api_lambda.chalicelib.console.assembly import assemble
 from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.cli.file_lock import file_lock
 from infra.cli.reasons import on_screen
@@ -57,6 +58,8 @@ _BUILDERS = (
     "templates/gateway_responses.yaml",
     "templates/sources.py",
 )
+PAGE_PARTS = {".html", ".css", ".js"}
+ASSEMBLED_PAGE = "assembled.html"  # beside api_lambda/chalicelib/console/page.py, which serves it
 _SOURCE = "folder.txt"  # in a place of build/folders: the folder of collections
 _OUTPUTS = ("lambda.zip", "lambda.cdx.json", "template.json")
 _TOOLS_LOCK = ROOT / "requirements.lock"
@@ -194,7 +197,10 @@ def _lay_out(app: str, target: Path, collections: Path) -> None:
     for path, copy in copies.items():
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".yaml":  # the Lambda reads it as JSON, without a YAML parser
-            copy.with_suffix(".json").write_text(json.dumps(templates.read_template(path)), encoding="utf-8")
+            text = json.dumps(templates.read_template(path), separators=(",", ":"))
+            copy.with_suffix(".json").write_text(text, encoding="utf-8")
+        elif path.suffix in PAGE_PARTS:
+            (copy.parent / ASSEMBLED_PAGE).write_text(assemble(), encoding="utf-8")
         else:
             shutil.copyfile(path, copy)
     shutil.copytree(collections, target / "vendor" / PACKAGE)

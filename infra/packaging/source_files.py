@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.errors import OperatorError
 
 _MODULE = re.compile(r"([a-z_][a-z0-9_]*/)*[a-z_][a-z0-9_]*\.py")
-_CONSOLE = r"chalicelib/console/[a-z_]+\.(html|css|js)"
+_CONSOLE = r"chalicelib/console/(page\.html|style\.css|[a-z_]+\.js)"
 _CONTRACT = r"chalicelib/contract/openapi\.yaml"
 _APP = re.compile(
     rf"app\.py|chalicelib/{_MODULE.pattern}|{_CONSOLE}|{_CONTRACT}|\.chalice/config\.json|requirements\.(in|txt)"

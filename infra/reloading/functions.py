@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from api_lambda.chalicelib.console.assembly import assemble
 from infra.errors import OperatorError
+from infra.packaging.package import PAGE_PARTS
 from infra.stage.names import FUNCTIONS
 from infra.targets.target import Target
 
@@ -26,10 +28,13 @@ class AppFunctions:
     def replace(self, entries: Mapping[str, Path]) -> None:
         """Let the functions run these files; a missing file is removed from the code.
 
-        Raise OperatorError, and change no function, for a module that is not valid Python.
+        Raise OperatorError, and change no function, if a module is not valid Python or the console lacks a file.
         """
         files = dict(self._files)
         for name, path in entries.items():
+            if path.suffix in PAGE_PARTS:
+                files[name] = _page()
+                continue
             try:
                 content = path.read_bytes()
             except FileNotFoundError:
@@ -51,6 +56,13 @@ class AppFunctions:
     def _update(self, body: bytes) -> None:
         for name in self._names:
             self._lambdas.update_function_code(FunctionName=name, ZipFile=body)
+
+
+def _page() -> bytes:
+    try:
+        return assemble().encode()
+    except FileNotFoundError as error:
+        raise OperatorError(f"the console lacks {error.filename}; the functions run what they had") from None
 
 
 def _functions_of(stage: str, app: str) -> list[str]:

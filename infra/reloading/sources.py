@@ -1,13 +1,14 @@
-"""The source files of the Lambdas, and which of them have changed."""
+"""Find the source files of the Lambdas, and which of them have changed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.packaging.package import ASSEMBLED_PAGE, PAGE_PARTS
 from infra.settings import ROOT
 
 SHARED = ROOT / "jobpipe"
-_VERBATIM = {".py", ".html", ".js", ".css"}  # files that packaging puts into a zip as they are
+_APPLIED = {".py", *PAGE_PARTS}  # a change of any other file needs a deployment
 
 State = tuple[int, int]
 """The time of a file's last change, in nanoseconds, and its size."""
@@ -32,14 +33,18 @@ class Sources:
         return states
 
     def entries(self, app: str, changed: set[Path]) -> dict[str, Path] | None:
-        """Return the app's changed files by their names in its zip; None if the change needs a deployment."""
+        """Return the app's changed files by their names in its zip; None if the change needs a deployment.
+
+        The files of the console have one name, since the zip has them as one page.
+        """
         entries: dict[str, Path] = {}
         for path in changed:
             is_ours = any(path.is_relative_to(folder) for folder in (*self.apps.values(), SHARED))
-            if path.suffix not in _VERBATIM or not is_ours:
+            if path.suffix not in _APPLIED or not is_ours:
                 return None
             if path.is_relative_to(self.apps[app]):
-                entries[path.relative_to(self.apps[app]).as_posix()] = path
+                entry = path.with_name(ASSEMBLED_PAGE) if path.suffix in PAGE_PARTS else path
+                entries[entry.relative_to(self.apps[app]).as_posix()] = path
             elif path.is_relative_to(SHARED):
                 entries[path.relative_to(SHARED.parent).as_posix()] = path
         return entries

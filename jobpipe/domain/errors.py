@@ -231,7 +231,7 @@ class NobodyWaits(JobpipeError):
 
 
 class AnswerRefused(JobpipeError):
-    """The answer to a task would be refused each time; the text says why, without the token."""
+    """Step Functions would refuse this answer at every attempt; the text says why, and does not contain the token."""
 
 
 class UndecodableMessage(JobpipeError):

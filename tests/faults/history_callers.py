@@ -62,7 +62,7 @@ class HistoryCallers(HistoryStage):
             self.by_key[owner, key] = sent
 
     def is_same(self, one: Sent, other: Sent) -> bool:
-        """Return whether these are the same command, whose raw form may have been sent once."""
+        """Return whether these are the same command; either may be in its raw form."""
 
         def identity(sent: Sent) -> Any:
             raw = sent.raw or {}
@@ -87,7 +87,7 @@ class HistoryCallers(HistoryStage):
         return Sent("create", body, "POST", "/jobs", raw={"operation": "create", "item": body})
 
     def change_of(self, pick: int, name: str) -> Sent:
-        """Return a command that changes an item, or deletes it."""
+        """Return a command that changes or deletes an item."""
         change = CHANGES[name]
         item_id = self.ids[pick % len(self.ids)]
         if change is None:

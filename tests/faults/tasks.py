@@ -34,7 +34,7 @@ class StepFunctions:
 
     @property
     def wrong(self) -> list[str]:
-        """Return what was wrong with answers when they were given."""
+        """Return what was wrong with the answers that were given."""
         return list(self._data.get("wrong", []))
 
     async def handle_request(

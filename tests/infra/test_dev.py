@@ -60,6 +60,11 @@ class Dev:
         deployed = read_deployment(self.emulator.state_dir, LOCAL_STAGE)
         assert requests.get(f"{deployed.base_url}/health", timeout=30).json()["version"] == version
 
+    def console(self) -> str:
+        """Return the page of the console, as the stage serves it."""
+        deployed = read_deployment(self.emulator.state_dir, LOCAL_STAGE)
+        return requests.get(f"{deployed.base_url}/console", timeout=30).text
+
     def code(self) -> dict[str, str]:
         """Return the digest of each function's code."""
         lambdas = target_of(read_deployment(self.emulator.state_dir, LOCAL_STAGE)).client("lambda")
@@ -97,6 +102,10 @@ def test_what_is_saved_is_applied_until_ctrl_c(dev: Dev) -> None:
     dev.sees("execute.py: applied in ")
     changed = {name for name, digest in dev.code().items() if digest != shared[name]}
     assert changed == set(before) - {name for name in before if name.endswith("-api")}
+
+    dev.edit("api_lambda/chalicelib/console/page.html", lambda html: html.replace("<title>", "<title>Saved ", 1))
+    dev.sees("page.html: applied in ")
+    assert "<title>Saved jobpipe console</title>" in dev.console()
 
     code = dev.code()
     dev.edit("worker_lambda/chalicelib/execute.py", lambda source: source + "\ndef half(\n")

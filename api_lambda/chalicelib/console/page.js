@@ -122,7 +122,7 @@ setInterval(() => {
   }
 }, 1000);
 
-// Take a step that a button begins, and no second one meanwhile.
+// Run what a button starts; clicks during the run have no effect.
 async function whileBusy(button, step) {
   if (button.getAttribute("aria-busy") === "true") return;
   button.setAttribute("aria-busy", "true");

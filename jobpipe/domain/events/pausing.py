@@ -45,7 +45,10 @@ def _resumed(old: Webhook) -> Webhook:
 
 
 def _changed(webhook: Webhook, webhooks: WebhookStore, change: Callable[[Webhook], Webhook], *, to: bool) -> bool:
-    """Store the changed webhook, unless it is paused or resumed already; a concurrent change is kept."""
+    """Apply the change and return True, or return False if the webhook is already paused (or resumed) or deleted.
+
+    If somebody else changes the webhook at the same time, apply the change to what they stored.
+    """
     current: Webhook | None = webhook
     while current is not None and current.paused is not to:
         if webhooks.replace(current, change(current)):

@@ -44,7 +44,7 @@ class Tasks(Protocol):
     def answer(self, token: str, answer: TaskSuccess | TaskFailure) -> None:
         """Answer the task that has the token.
 
-        Raise NobodyWaits if the task has ended, or AnswerRefused if the answer would be refused each time.
+        Raise NobodyWaits if the task has ended, or AnswerRefused if Step Functions would refuse this answer at every attempt.
         """
 
 
