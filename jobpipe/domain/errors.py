@@ -231,7 +231,7 @@ class NobodyWaits(JobpipeError):
 
 
 class AnswerRefused(JobpipeError):
-    """Step Functions would refuse this answer at every attempt; the text says why, and does not contain the token."""
+    """Step Functions would refuse this answer at every attempt; the text says why, without the token."""
 
 
 class UndecodableMessage(JobpipeError):

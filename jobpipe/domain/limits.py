@@ -60,8 +60,8 @@ There the message is a JSON string, in which every character but ASCII may be es
 """
 
 MAX_WAITING_BYTES = 16 * 1024
-"""The size, in bytes, up to which a scheduled command is kept in its job's row; a larger one is kept in the documents
-bucket until its time.
+"""The size, in bytes, up to which a scheduled command is kept in its job's row; a larger one is kept in
+the documents bucket until its time.
 
 A transaction takes 4 MB, and so a hundred of these; and in a row, each kilobyte is billed with every write.
 """

@@ -24,7 +24,8 @@ class StepFunctionsTasks:
     def answer(self, token: str, answer: TaskSuccess | TaskFailure) -> None:
         """Answer the task that has the token.
 
-        Raise NobodyWaits if the task has ended, or AnswerRefused if Step Functions would refuse this answer at every attempt.
+        Raise NobodyWaits if the task has ended, or AnswerRefused if Step Functions would refuse this answer at
+        every attempt.
         """
         with outages(_SERVICE):
             try:

@@ -44,7 +44,8 @@ class Tasks(Protocol):
     def answer(self, token: str, answer: TaskSuccess | TaskFailure) -> None:
         """Answer the task that has the token.
 
-        Raise NobodyWaits if the task has ended, or AnswerRefused if Step Functions would refuse this answer at every attempt.
+        Raise NobodyWaits if the task has ended, or AnswerRefused if Step Functions would refuse this answer at
+        every attempt.
         """
 
 
