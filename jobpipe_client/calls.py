@@ -136,6 +136,11 @@ def retry(job_id: str, before: Before | None = None) -> Call:
     return Call("POST", path, {"Content-Type": "application/json"}, encode({NOT_AFTER: time_of(before)}))
 
 
+def dismiss(job_id: str) -> Call:
+    """POST /jobs/{id}/dismiss. It needs no idempotency key, since repeating it changes nothing."""
+    return Call("POST", f"{job_path(job_id)}/dismiss", {})
+
+
 def cancel_batch(batch_id: str) -> Call:
     """DELETE /batches/{id}. It needs no idempotency key, since repeating it changes nothing."""
     return Call("DELETE", batch_path(batch_id), {})

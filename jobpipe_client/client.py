@@ -269,6 +269,19 @@ class Client:
         """
         return self._job(calls.retry(job_id, before))
 
+    def dismiss(self, job_id: str) -> Job:
+        """Take a failed job off the list of failed jobs. Raise JobNotFailed if it has another status.
+
+        The job stays as it is until it expires, and can still be retried.
+
+        >>> failed = client.wait(client.read("no-such-item"))
+        >>> client.dismiss(failed.id).dismissed_at is None
+        False
+        >>> failed.id in [job.id for job in client.jobs("failed")]
+        False
+        """
+        return self._job(calls.dismiss(job_id))
+
     def cancel_batch(self, batch_id: str) -> Batch:
         """Cancel the jobs of a batch that have not taken effect, the last one first.
 

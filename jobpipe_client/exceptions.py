@@ -16,6 +16,7 @@ JobpipeError
 │  ├─ IndexBuilding            409 index-building
 │  ├─ OperationRefused         409 <collection>:<slug>
 │  ├─ JobEndedAlready          409 job-ended
+│  ├─ JobNotFailed             409 job-not-failed
 │  ├─ JobListOff               409 job-list-off
 │  ├─ EventsOff                409 events-off
 │  ├─ TaskTokensOff            409 task-tokens-off
@@ -210,6 +211,12 @@ class JobEndedAlready(ProblemError):
     """The job has ended and cannot be cancelled or retried."""
 
     slug = "job-ended"
+
+
+class JobNotFailed(ProblemError):
+    """The job has another status than failed, so it cannot be dismissed."""
+
+    slug = "job-not-failed"
 
 
 class JobListOff(ProblemError):

@@ -94,6 +94,7 @@ class Job:
     owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
     not_before: datetime | None = None  # the earliest time of its effect
     not_after: datetime | None = None  # the command must not take effect later
+    dismissed_at: datetime | None = None  # since when the failed job is not in the list of failed jobs
 
     @classmethod
     @parses("a job")
@@ -119,6 +120,7 @@ class Job:
             owner=document.get("owner"),
             not_before=_time_in(document, "not_before"),
             not_after=_time_in(document, "not_after"),
+            dismissed_at=_time_in(document, "dismissed_at"),
         )
 
     @property

@@ -154,6 +154,10 @@ class JobEndedAlready(Refusal):
     status, slug, title = 409, "job-ended", "The job has ended already"
 
 
+class JobNotFailed(Refusal):
+    status, slug, title = 409, "job-not-failed", "The job has not failed"
+
+
 class JobListOff(Refusal):
     status, slug, title = 409, "job-list-off", "This stage has no list of all jobs"
 

@@ -5,6 +5,7 @@
     scheduled ──→ cancelled
     queued ──→ retrying      an attempt was interrupted, and the message will be delivered again
     failed ──→ queued        a caller or an operator retries the job, which gets a new generation
+    failed ──→ failed        its caller dismisses it, which takes it off the list of failed jobs
 
 Succeeded and cancelled are final. There is no `running` state: it would cost a write and tell a polling caller
 nothing useful.
@@ -97,6 +98,7 @@ class Job:
     scope: str = ""  # of the collection, where the item is: the owner, or empty
     not_before: str | None = None  # the earliest time of its effect (RFC 3339)
     not_after: str | None = None  # the command must not take effect later (RFC 3339)
+    dismissed_at: str | None = None  # failed: since when it is not listed as failed (RFC 3339)
     # From its acceptance until SQS has confirmed its message. It may have ended meanwhile.
     waiting: Waiting | None = None
     # Of the task that is answered when the job has ended: the last one given, which stays until the job expires.

@@ -33,6 +33,8 @@ def job_without_result(job: Job, *, with_owner: bool = False) -> str:
         members["not_before"] = job.not_before
     if job.not_after is not None:
         members["not_after"] = job.not_after
+    if job.dismissed_at is not None:
+        members["dismissed_at"] = job.dismissed_at
     return json_text.encode(members)
 
 

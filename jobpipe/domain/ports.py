@@ -88,6 +88,12 @@ class JobStore(Protocol):
         generation already, change nothing.
         """
 
+    def dismiss(self, ref: JobRef, at: datetime) -> Job:
+        """Take the job off the list of failed jobs, and return it.
+
+        Raise JobEnded if it has not failed in this generation, or has expired.
+        """
+
     def give_task_token(self, job: Job, token: str, at: datetime) -> Job:
         """Let the job have this token, whether it has ended or not; return it as it is then.
 

@@ -29,6 +29,7 @@ from jobpipe.runtime.aws import AwsClients, outages
 from jobpipe.runtime.telemetry import logger
 from jobpipe.stores.dynamodb_rows import (
     LIST_KEY,
+    OLD_LIST_KEY,
     SHARDS,
     Row,
     job_from_row,
@@ -36,9 +37,6 @@ from jobpipe.stores.dynamodb_rows import (
     shards_of,
     stored_status,
 )
-
-OLD_LIST_KEY = "trouble"
-"""The attribute that releases without shards set instead; each write of this release removes it."""
 
 LAST = "~"
 """A text that sorts after every time."""

@@ -16,9 +16,10 @@ from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expir
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
-from jobpipe.stores.dynamodb_job_lists import OLD_LIST_KEY, JobLists
+from jobpipe.stores.dynamodb_job_lists import JobLists
 from jobpipe.stores.dynamodb_rows import (
     LIST_KEY,
+    OLD_LIST_KEY,
     Row,
     Values,
     job_from_row,
@@ -180,7 +181,8 @@ class DynamoDbJobs:
                 "SET #status = :queued, generation = :new, attempts = :zero, updated_at = :at,"
                 " expires_at = :expires, retries = if_not_exists(retries, :zero) + :one"
                 f"{', not_after = :not_after' if not_after is not None else ''}"
-                f" REMOVE #error, {LIST_KEY}, {OLD_LIST_KEY}, command, claim, began, held"
+                f" REMOVE #error, {LIST_KEY}, {OLD_LIST_KEY}, command, claim, began, held,"
+                " dismissed_at"
             ),
             "ConditionExpression": "#status = :failed AND generation = :old AND expires_at > :now",
             "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
@@ -206,6 +208,26 @@ class DynamoDbJobs:
             if job is None or not job.is_unfinished(ref, at):
                 raise
             return job
+
+    def dismiss(self, ref: JobRef, at: datetime) -> Job:
+        """Take the job that failed in this generation off the list of failed jobs, and return it."""
+        # Without a place, the row is in no list: the indexes of the lists are sparse. Nothing else changes, so a
+        # retry finds the job as it has failed, and the job expires when it would have.
+        return self._update_and_get(
+            {
+                "TableName": self._table,
+                "Key": {"job_id": {"S": ref.job_id}},
+                "UpdateExpression": f"SET dismissed_at = :at REMOVE {LIST_KEY}, {OLD_LIST_KEY}",
+                "ConditionExpression": "#status = :failed AND generation = :generation AND expires_at > :now",
+                "ExpressionAttributeNames": {"#status": "status"},
+                "ExpressionAttributeValues": {
+                    ":at": {"S": rfc3339(at)},
+                    ":failed": {"S": Status.FAILED.value},
+                    ":generation": {"S": ref.generation},
+                    ":now": {"N": str(int(at.timestamp()))},
+                },
+            }
+        )
 
     def give_task_token(self, job: Job, token: str, at: datetime) -> Job:
         """Let the job have this token, whatever its state is; return it as it is then.

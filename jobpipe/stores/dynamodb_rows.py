@@ -24,6 +24,8 @@ Values = dict[str, str | int | None]
 
 LIST_KEY = "listed"
 """The attribute that puts scheduled, failed and retrying jobs into the index of lists; others do not have it."""
+OLD_LIST_KEY = "trouble"
+"""The attribute that releases without shards set instead; each write of this release removes it."""
 
 SHARDS = 8
 """Partitions of an index over which an owner's jobs are spread: each takes 1,000 writes a second."""
@@ -166,6 +168,7 @@ def job_from_row(row: Any) -> Job:
         scope=_text(row, "scope") or "",
         not_before=_text(row, "not_before") or scheduled_for,
         not_after=_text(row, "not_after"),
+        dismissed_at=_dismissed_at(row),
         waiting=_waiting_from_row(row),
         task_token=_text(row, "task_token"),
     )
@@ -176,6 +179,16 @@ def scheduled(row: Any) -> tuple[bool, str | None]:
     listed, _, time = (_text(row, LIST_KEY) or "").partition("#")
     is_scheduled = listed == Status.SCHEDULED.value and row["status"]["S"] == Status.QUEUED.value
     return is_scheduled, time if is_scheduled else None
+
+
+def _dismissed_at(row: Any) -> str | None:
+    """Return when a failed job was dismissed.
+
+    A release that does not know the attribute leaves it in the row when it queues the job again. If the job then
+    fails again, it has a place in a list, which a dismissed job has not.
+    """
+    is_listed = LIST_KEY in row or OLD_LIST_KEY in row
+    return None if is_listed or row["status"]["S"] != Status.FAILED.value else _text(row, "dismissed_at")
 
 
 def _waiting_from_row(row: Any) -> Waiting | None:

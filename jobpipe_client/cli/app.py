@@ -17,6 +17,7 @@ import jobpipe_client
 from jobpipe_client.cli import exits
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, write_examples
 from jobpipe_client.cli.commands import checkout, collections, jobs
+from jobpipe_client.cli.commands.dismiss import dismiss
 from jobpipe_client.cli.commands.exporting import export
 from jobpipe_client.cli.commands.items import items
 from jobpipe_client.cli.commands.retry import retry
@@ -126,7 +127,8 @@ def completion(state: State, shell: str) -> None:
 for _command in (
     *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
     *(collections.collections, collections.run, collections.find, collections.new),
-    *(jobs.list_jobs, jobs.failed, jobs.retrying, retry, jobs.cancel, webhooks, stats, open_console),
+    *(jobs.list_jobs, jobs.failed, jobs.retrying, retry, dismiss, jobs.cancel),
+    *(webhooks, stats, open_console),
     *(checkout.audit, checkout.redrive, checkout.parked, checkout.demo, checkout.doctor, completion),
 ):
     app.add_command(_command)

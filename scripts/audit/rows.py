@@ -44,7 +44,7 @@ _JOB_OPTIONAL = {
     **dict.fromkeys(
         ("scope", "emitted", "not_before", "not_after", "due_shard", "due", "message", "message_claim"), "S"
     ),
-    "task_token": "S",
+    **dict.fromkeys(("task_token", "dismissed_at"), "S"),
     **dict.fromkeys(("began", "held", "retries"), "N"),
 }
 _BATCH = {

@@ -211,6 +211,12 @@ def retry(lab: Lab) -> Act:
     return command(lab, "POST", f"/jobs/{job['id']}/retry")
 
 
+@operation("api")
+def dismiss(lab: Lab) -> Act:
+    job = failed_job(lab)
+    return lambda: lab.request("POST", f"/jobs/{job['id']}/dismiss")
+
+
 @operation("api", jobs=100)
 def cancel_batch_of_100(lab: Lab) -> Act:
     """A batch whose jobs are queued."""

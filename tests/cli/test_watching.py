@@ -69,13 +69,50 @@ def test_watch_prints_each_change_until_the_jobs_have_ended(jobpipe: Jobpipe, se
 
 @pytest.mark.parametrize(("by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_watching(jobpipe: Jobpipe, service: Service, by: signal.Signals, status: int) -> None:
-    a_failed_job(jobpipe)
     with started(service, "watch", "--interval", "0.2") as watching:
         assert watching.stdout is not None
+        until(lambda: sum(seen.path == "/jobs" for seen in service.seen) >= 4)  # it has seen that none has failed
+        a_failed_job(jobpipe)
         assert "failed" in watching.stdout.readline()
         watching.send_signal(by)
         _, complained = watching.communicate(timeout=30)
     assert (watching.returncode, complained) == (status, "jobpipe: interrupted\n")
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, "1 job"), (12, "12 jobs"), (101, "100 jobs or more")])
+def test_old_failures_are_one_line_with_their_number(
+    jobpipe: Jobpipe, service: Service, count: int, shown: str
+) -> None:
+    old = a_failed_job(jobpipe)
+    for n in range(1, count):
+        job_id = f"{n:032x}"
+        service.jobs[job_id] = {**service.jobs[old["id"]], "id": job_id}
+    with started(service, "watch", "--interval", "0.2") as watching:
+        assert watching.stderr is not None
+        assert watching.stderr.readline().startswith(f"{shown} had failed before: `jobpipe failed` lists them")
+        new = a_failed_job(jobpipe)["id"]
+        assert watching.stdout is not None
+        assert watching.stdout.readline().startswith(f"{new}\tfailed\t"), "it failed since then"
+        watching.send_signal(signal.SIGINT)
+        assert watching.communicate(timeout=30)[0] == ""
+
+
+def test_an_old_failure_that_is_retried_and_fails_again_is_shown(jobpipe: Jobpipe, service: Service) -> None:
+    old = str(a_failed_job(jobpipe)["id"])
+    with started(service, "watch", "--interval", "0.2") as watching:
+        assert watching.stderr is not None
+        assert watching.stderr.readline().startswith("1 job had failed before")
+        jobpipe.does("retry", old)
+        assert watching.stdout is not None
+        assert watching.stdout.readline().startswith(f"{old}\tfailed\t")
+
+
+def test_old_failures_are_one_line_on_a_terminal(jobpipe: Jobpipe, service: Service) -> None:
+    for _ in range(3):
+        a_failed_job(jobpipe)
+    watched = on_a_terminal(service, {}, "watch", a_failed_job(jobpipe)["id"], status=3)
+    assert "3 jobs had failed before" in " ".join(watched.split())
+    assert "no failed or retrying jobs since then" not in watched, "the job that is watched is shown"
 
 
 @pytest.mark.parametrize("interval", ["inf", "nan", "1e10", "0.1"])

@@ -145,10 +145,16 @@ class _Handler(BaseHTTPRequestHandler):
                 return Canned(
                     200,
                     {},
-                    [job for job in reversed(owner.jobs.values()) if not statuses or job["status"] in statuses],
+                    [
+                        job
+                        for job in reversed(owner.jobs.values())
+                        if not statuses or (job["status"] in statuses and "dismissed_at" not in job)
+                    ],
                 )
             case "DELETE", "jobs", True:
                 return Canned(200, {}, owner.cancel(name))
+            case "POST", "jobs", True if name.endswith("/dismiss"):
+                return Canned(200, {}, owner.dismiss(name.removesuffix("/dismiss")))
             case "POST", "jobs", True:
                 job = owner.retry(name.removesuffix("/retry"), **(seen.body or {}))
                 return Canned(202, {"Retry-After": "0.05"}, job)

@@ -122,9 +122,17 @@ class ServiceState:
                 if job["error"]["type"].endswith(":too-late") and not_after is None:
                     raise Refused(409, "It needs a new time.", "too-late")
                 job = job | ({} if not_after is None else {"not_after": not_after})
-                again = {name: value for name, value in job.items() if name != "error"}
+                again = {name: value for name, value in job.items() if name not in {"error", "dismissed_at"}}
                 self.jobs[job_id] = {**again, "status": "queued", "done": False, "retries": job["retries"] + 1}
                 self._queue(job_id)
+            return self.jobs[job_id]
+
+    def dismiss(self, job_id: str) -> dict[str, Any]:
+        with self.changed:
+            job = self._job(job_id)
+            if job["status"] != "failed":
+                raise Refused(409, f"The status of this job is {job['status']}.", "job-not-failed")
+            self.jobs[job_id] = {"dismissed_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"), **job}
             return self.jobs[job_id]
 
     def _job(self, job_id: str) -> dict[str, Any]:

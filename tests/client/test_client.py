@@ -16,6 +16,7 @@ from jobpipe_client import (
     InvalidRequest,
     JobCancelled,
     JobFailed,
+    JobNotFailed,
     NameTaken,
     NotFound,
     ProblemError,
@@ -60,6 +61,17 @@ def test_each_write_sends_the_request_of_its_route(client: Client, service: Serv
     assert (put["idempotency-key"], put["if-match"]) == ("k-1", '"v"')
     assert patch["content-type"] == "application/merge-patch+json"
     assert len({s.headers["idempotency-key"] for s in service.seen}) == len(service.seen)
+
+
+def test_a_failed_job_is_dismissed(client: Client) -> None:
+    failed = client.wait(client.read("none"))
+    dismissed = client.dismiss(failed.id)
+    assert dismissed.dismissed_at is not None
+    assert dismissed.dismissed_at.tzinfo is not None
+    assert (failed.dismissed_at, dismissed.status) == (None, "failed")
+    assert [job.id for job in client.jobs("failed")] == []
+    with pytest.raises(JobNotFailed, match="409 job-not-failed"):
+        client.dismiss(client.create(TENT).id)
 
 
 def test_a_failed_job_has_its_problem(client: Client) -> None:

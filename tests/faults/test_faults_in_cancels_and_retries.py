@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.crash_points import check_faults_at_every_call
-from tests.faults.scenarios import cancels, replays, retries, stats, whole_batches
+from tests.faults.scenarios import cancels, dismissals, replays, retries, stats, whole_batches
 from tests.faults.scenarios.parts import scenarios_in
 from tests.faults.schedules import Runner
 from tests.faults.tally import Tally
 
-NAMES = scenarios_in(cancels, replays, retries, stats, whole_batches)
+NAMES = scenarios_in(cancels, dismissals, replays, retries, stats, whole_batches)
 
 
 @pytest.mark.parametrize("name", NAMES)

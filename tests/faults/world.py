@@ -233,6 +233,15 @@ class World:
         assert answer.status in {_OK, _CONFLICT}, answer.text
         command.cancelled = answer.status == _OK
 
+    def dismiss(self, command: SentCommand) -> None:
+        """Request a dismissal until it is answered, and check that the job is listed only if it is refused."""
+        answer = self.insist("POST", f"/jobs/{command.job_id}/dismiss")
+        assert answer.status in {_OK, _CONFLICT}, answer.text
+        if answer.status == _OK:
+            assert answer.json["status"] == "failed", answer.text
+            listed = self.insist("GET", "/jobs?status=failed").json
+            assert command.job_id not in [job["id"] for job in listed], "a dismissed job is listed"
+
     def cancel_batch(self, batch_id: str, commands: Sequence[SentCommand]) -> None:
         """Cancel a batch of these commands until the answer says of each job what became of it."""
         for command, entry in zip(commands, self._insist_on_each("DELETE", f"/batches/{batch_id}"), strict=True):

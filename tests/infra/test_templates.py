@@ -10,7 +10,7 @@ from infra.cli.progress import Progress
 from infra.settings import ROOT
 from infra.stacks.change_sets import Stacks
 from infra.templates import sources as templates
-from jobpipe.stores.dynamodb_job_lists import OLD_LIST_KEY
+from jobpipe.stores.dynamodb_rows import OLD_LIST_KEY
 from tests.helpers.embedded import embedded
 from tests.infra.rendered import NAMES, rendered
 

@@ -22,6 +22,7 @@ JOB_REQUESTS = [
     ("GET", "/jobs/{id}?wait=1"),
     ("DELETE", "/jobs/{id}"),
     ("POST", "/jobs/{id}/retry"),
+    ("POST", "/jobs/{id}/dismiss"),
 ]
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)

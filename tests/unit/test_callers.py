@@ -142,6 +142,7 @@ ALLOWED: dict[tuple[str, str], set[Role | None]] = {
     ("GET", "/jobs/{job_id}"): ALL,
     ("DELETE", "/jobs/{job_id}"): CHANGES,
     ("POST", "/jobs/{job_id}/retry"): CHANGES,
+    ("POST", "/jobs/{job_id}/dismiss"): CHANGES,
     ("POST", "/batches"): CHANGES,
     ("GET", "/batches/{batch_id}"): ALL,
     ("DELETE", "/batches/{batch_id}"): CHANGES,

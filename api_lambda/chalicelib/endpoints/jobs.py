@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from jobpipe.domain.cancel import cancel
 from jobpipe.domain.clock import now
 from jobpipe.domain.command_parsing import parse_command
+from jobpipe.domain.dismiss import dismiss
 from jobpipe.domain.errors import JobListOff, NotFound
 from jobpipe.domain.job import Job, JobPage, Status, is_job_id
 from jobpipe.domain.job_filter import JobFilter
@@ -98,6 +99,13 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
         not_after=limit,
     )
     return wait_and_respond(job, seconds, request, services)
+
+
+def dismiss_job(request: HttpRequest, services: Services) -> HttpResponse:
+    """Take a failed job off the list of failed jobs."""
+    request_fields.refuse_preconditions(request)
+    job = dismiss(_named_job(request, services), services.jobs)
+    return job_response(200, job, services.documents)
 
 
 def _named_job(request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:

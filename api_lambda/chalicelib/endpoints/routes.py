@@ -70,6 +70,7 @@ _AFTER_COLLECTIONS = (
     Route("GET", "/jobs/{job_id}", jobs.get_job, query=("wait",)),
     Route("DELETE", "/jobs/{job_id}", jobs.cancel_job),
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
+    Route("POST", "/jobs/{job_id}/dismiss", jobs.dismiss_job),
     Route("POST", "/batches", batches.submit_batch),
     Route("GET", "/batches/{batch_id}", batches.get_batch),
     Route("DELETE", "/batches/{batch_id}", batches.cancel_batch),

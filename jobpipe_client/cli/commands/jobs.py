@@ -20,6 +20,7 @@ from jobpipe_client.models import Batch, Job, Status, WaitTimeout
 T = TypeVar("T")
 
 TIMEOUT = 60.0
+_OF_ONE_JOB = {"not-found", "job-ended", "job-not-failed", "too-late"}  # other jobs may still be changed
 BEFORE = "In RFC 3339, or a duration from now: 90s, 30m, 2h, 7d."
 seconds = Seconds(0, 7 * 24 * 3600)
 
@@ -206,7 +207,7 @@ def call_for_each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T]
         try:
             found.append(call(each))
         except (ProblemError, ValueError) as error:
-            if isinstance(error, ProblemError) and error.slug not in {"not-found", "job-ended", "too-late"}:
+            if isinstance(error, ProblemError) and error.slug not in _OF_ONE_JOB:
                 raise
             print_error(f"{each}: {describe(error)}")
             complete = False

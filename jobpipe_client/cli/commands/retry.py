@@ -11,12 +11,12 @@ import click
 
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.commands.jobs import BEFORE, is_batch, show_each
+from jobpipe_client.cli.commands.reasons import reason_of, was_interrupted
 from jobpipe_client.cli.exits import OK
 from jobpipe_client.cli.times import Time
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Job
 
-_SERVER_ERROR = 500
 _NOT_RETRIED = {"job-ended", "not-found", "too-late"}  # no longer stored, or its time has passed
 
 
@@ -67,8 +67,8 @@ def retry(
         return show_each(state, jobs, partial(state.client.retry, before=before), state.client.retry_batch)
     # The whole list first: a retried job leaves it, and may come back.
     failed = list(state.client.jobs("failed"))
-    chosen = [job for job in failed if (_reason(job) in reasons if reasons else _was_interrupted(job))]
-    left = Counter(map(_reason, failed)) - Counter(map(_reason, chosen))
+    chosen = [job for job in failed if (reason_of(job) in reasons if reasons else was_interrupted(job))]
+    left = Counter(map(reason_of, failed)) - Counter(map(reason_of, chosen))
     if reasons and chosen:
         left.clear()  # the caller did not ask for the others
     _retry(state, chosen, left)
@@ -95,12 +95,3 @@ def _retry(state: State, chosen: Iterable[Job], left: Counter[str]) -> None:
             state.output.note(f"{n:,} cannot be retried: {why}")
         for reason, n in left.most_common():
             state.output.note(f"{n:,} left: {reason} (--reason {reason} retries them)")
-
-
-def _was_interrupted(job: Job) -> bool:
-    """Return whether a retry alone may let the job succeed, since no rule has refused it."""
-    return job.error is None or job.error.status >= _SERVER_ERROR
-
-
-def _reason(job: Job) -> str:
-    return (job.error and job.error.slug) or "unknown"

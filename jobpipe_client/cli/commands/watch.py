@@ -19,6 +19,7 @@ from jobpipe_client.exceptions import Forbidden
 from jobpipe_client.models import Job
 
 _MOST_SHOWN = 10  # failed jobs, and as many that are retrying
+_MOST_COUNTED = 100  # jobs that had failed before
 
 
 @click.command(
@@ -30,8 +31,8 @@ _MOST_SHOWN = 10  # failed jobs, and as many that are retrying
 def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
     """Watch jobs until they have ended, with your failed and retrying jobs and the queue.
 
-    Without JOB it goes on until Ctrl-C. Where the output is no terminal, each change is a line. Exit status 3 if
-    one of the jobs failed.
+    Without JOB it goes on until Ctrl-C. Where the output is no terminal, each change is a line. Jobs that had
+    failed before are counted and not shown. Exit status 3 if one of the jobs failed.
     """
     state.output.stops_unread = not jobs
     found, complete = call_for_each(jobs, state.client.job)
@@ -52,6 +53,7 @@ class _View:
         self._watched = {job.id: job for job in jobs}
         self._others: list[Job] = []
         self._written: dict[str, tuple[str, int, int]] = {}
+        self._failed_before: set[tuple[str, int]] | None = None  # by id and retries; None until they are read
 
     def has_ended(self) -> bool:
         return bool(self._watched) and all(job.done for job in self._watched.values())
@@ -61,7 +63,10 @@ class _View:
 
     def write(self) -> None:
         """Write the watched jobs that have changed; without any, the changed failed and retrying jobs."""
+        is_first = self._failed_before is None
         self._refresh()
+        if is_first and not self._watched and self._failed_before:
+            self._state.output.note(self._old_failures())
         jobs = list(self._watched.values()) or self._others
         current: dict[str, tuple[str, int, int]] = {job.id: (job.status, job.attempts, job.retries) for job in jobs}
         self._state.output.jobs([job for job in jobs if self._written.get(job.id) != current[job.id]])
@@ -77,7 +82,12 @@ class _View:
             drawn_jobs(self._others, width, "Failed or retrying"),
         ]
         shown = [table for table in tables if table is not None]
-        return Group(cell(counts), *(shown or [cell("no failed or retrying jobs")]))
+        old = [cell(self._old_failures())] if self._failed_before else []
+        return Group(
+            cell(counts),
+            *old,
+            *(shown or [cell("no failed or retrying jobs since then" if old else "no failed or retrying jobs")]),
+        )
 
     def _counts(self) -> str:
         """Return the queue in a line, or why the key may not see it; the jobs are shown all the same."""
@@ -86,11 +96,21 @@ class _View:
         except Forbidden as error:
             return f"no counts of the queue: {describe(error)}"
 
+    def _old_failures(self) -> str:
+        """Return the number of the jobs that had failed before, in a line."""
+        count = len(self._failed_before or ())
+        jobs = "1 job" if count == 1 else f"{count} jobs" if count < _MOST_COUNTED else f"{count} jobs or more"
+        return f"{jobs} had failed before: `jobpipe failed` lists them, `jobpipe dismiss` takes them off the list"
+
     def _refresh(self) -> None:
         client = self._state.client
+        if self._failed_before is None:
+            before = islice(client.jobs("failed", page_size=_MOST_COUNTED), _MOST_COUNTED)
+            self._failed_before = {(job.id, job.retries) for job in before if job.id not in self._watched}
         for job in list(self._watched.values()):
             if not job.done:
                 self._watched[job.id] = client.job(job.id)
         retrying = islice(client.jobs("retrying", page_size=_MOST_SHOWN), _MOST_SHOWN)
         failed = islice(client.jobs("failed", page_size=_MOST_SHOWN), _MOST_SHOWN)
-        self._others = [job for job in (*retrying, *failed) if job.id not in self._watched]
+        new = [job for job in failed if (job.id, job.retries) not in self._failed_before]
+        self._others = [job for job in (*retrying, *new) if job.id not in self._watched]

@@ -37,6 +37,7 @@ def run(bench: Bench) -> list[Finding]:
         Expected("GET of the job that waits", _NOT_FOUND, _get(bench.other, f"{path}?wait=1")),
         Expected("DELETE of the job", _NOT_FOUND, bench.other.send("DELETE", path, kind=REFUSED)),
         Expected("retry of the job", _NOT_FOUND, bench.other.send("POST", f"{path}/retry", kind=REFUSED)),
+        Expected("dismissal of the job", _NOT_FOUND, bench.other.send("POST", f"{path}/dismiss", kind=REFUSED)),
         Expected("GET of the batch", _NOT_FOUND, _get(bench.other, f"/batches/{accepted['id']}")),
         Expected("its owner's own GET", OK, _get(bench.writer, path)),
     ]

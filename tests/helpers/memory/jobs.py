@@ -19,7 +19,7 @@ from tests.helpers.memory import RETENTION
 
 # What the lists and batches do not read from the rows of their jobs.
 NOT_READ: dict[str, Any] = dict.fromkeys(
-    ("result", "result_document", "result_version", "superseded", "emitted", "kept")
+    ("result", "result_document", "result_version", "superseded", "emitted", "kept", "dismissed_at")
 )
 
 
@@ -55,7 +55,7 @@ class MemoryJobs:
             listed = [
                 (f"{status.value}#{_listed_at(job)}#{job.job_id}", job)
                 for job in self.rows.values()
-                if job.owner == owner and job.status is status
+                if job.owner == owner and job.status is status and job.dismissed_at is None
             ]
         return page_of_jobs(listed, limit, after, at, wanted)
 
@@ -66,7 +66,7 @@ class MemoryJobs:
             listed = [
                 (f"lists|{job.job_id}|{job.owner}#0|{job.status.value}#{job.updated_at}", job)
                 for job in self.rows.values()
-                if job.status is status
+                if job.status is status and job.dismissed_at is None
             ]
         return page_of_jobs(listed, limit, after, at, wanted)
 
@@ -127,8 +127,16 @@ class MemoryJobs:
                     running_attempt=None,
                     interruptions=0,
                     not_after=not_after or job.not_after,
+                    dismissed_at=None,
                 )
             )
+
+    def dismiss(self, ref: JobRef, at: datetime) -> Job:
+        with self.lock:
+            job = self.rows.get(ref.job_id)
+            if job is None or job.status is not Status.FAILED or job.ref != ref or job.is_expired(at):
+                raise JobEnded
+            return self.write(replace(job, dismissed_at=rfc3339(at)))
 
     def give_task_token(self, job: Job, token: str, at: datetime) -> Job:
         with self.lock:
