@@ -95,6 +95,7 @@ class Job:
     not_before: datetime | None = None  # the earliest time of its effect
     not_after: datetime | None = None  # the command must not take effect later
     dismissed_at: datetime | None = None  # since when the failed job is not in the list of failed jobs
+    command: Mapping[str, Any] | None = None  # of a failed job, in its raw form; not if it is large
 
     @classmethod
     @parses("a job")
@@ -121,6 +122,7 @@ class Job:
             not_before=_time_in(document, "not_before"),
             not_after=_time_in(document, "not_after"),
             dismissed_at=_time_in(document, "dismissed_at"),
+            command=document.get("command"),
         )
 
     @property

@@ -15,9 +15,15 @@ DELETED = '{"message":"Item deleted"}'
 """The result of a deletion."""
 
 
-def job_json(job: Job, documents: DocumentStore, *, with_owner: bool = False) -> str:
-    """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read."""
+def job_json(job: Job, documents: DocumentStore, *, with_owner: bool = False, with_command: bool = False) -> str:
+    """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read.
+
+    `with_command`: a failed job has the command that it keeps, unless that is a claim check.
+    """
     text = job_without_result(job, with_owner=with_owner)
+    kept = job.kept.command if with_command and job.kept is not None else None
+    if kept is not None and kept.startswith("{"):
+        text = f'{text[:-1]},"command":{kept}}}'
     if job.status is Status.SUCCEEDED:
         # The result is inserted as it was stored, so that its numbers stay exact.
         text = f'{text[:-1]},"result":{result_json(job, documents)}}}'

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from api_lambda.chalicelib.http.callers import Role
+from infra.keys.api_keys import new_api_key
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import JobEnded
 from jobpipe.domain.job import KeptCommand, Status
@@ -208,3 +210,18 @@ def test_a_retry_of_a_command_that_is_no_longer_valid_is_refused(
     answer = pipeline.request("POST", f"/jobs/{job_id}/retry")
     assert (answer.status, slug(answer)) == (409, "job-ended")
     assert "errors" not in answer.json
+
+
+def test_the_caller_of_a_failed_job_sees_its_command(pipeline: Pipeline) -> None:
+    job_id = fail(pipeline, item(price=12.950, note="{é"))
+    operator = new_api_key("ops", Role.OPERATOR)
+    shown = pipeline.request("GET", f"/jobs/{job_id}")
+    assert '"price":12.95' in shown.text
+    assert shown.json["command"]["operation"] == "create"
+    assert shown.json["command"]["item"] == item(price=12.95, note="{é")
+    of_another = pipeline.request("GET", f"/jobs/{job_id}", headers={"x-api-key": operator}).json
+    assert (of_another["owner"], "command" in of_another) == ("alice", False)
+    large = fail(pipeline, item(text=LARGE))
+    assert "command" not in pipeline.request("GET", f"/jobs/{large}").json, "it is a claim check"
+    pipeline.request("POST", f"/jobs/{job_id}/retry")
+    assert "command" not in pipeline.request("GET", f"/jobs/{job_id}").json

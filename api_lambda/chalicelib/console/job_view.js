@@ -5,6 +5,7 @@ let openJob = null;
 function enterJob(id) {
   if (openJob?.id !== id) {
     openJob = { id };
+    setText("job-title", "Job");
     show("job-body", false);
     $("job-badge").replaceChildren();
   }
@@ -31,17 +32,20 @@ async function readOpenJob() {
 listeners.add((job) => {
   if (job.id !== openJob?.id) return;
   if (job.expired) return setText("job-problem", "The job has expired.");
-  openJob = job;
+  // Only a GET has the command, which stays as it is.
+  openJob = { ...job, commandText: job.commandText ?? (job.status === "failed" ? openJob.commandText : undefined), named: openJob.named };
+  job = openJob;
   setText("job-problem", "");
   renderJob(job);
 });
 
 function renderJob(job) {
-  const label = sentJobs.find((each) => each.id === job.id)?.label;
+  setText("job-title", jobTitle(job));
+  if (isShown("job")) document.title = `${jobTitle(job)} · jobpipe console`;
   const itemExists = job.operation !== "create" || job.status === "succeeded";
   if ($("job-badge").textContent !== job.status) $("job-badge").replaceChildren(badge(job.status));
   facts($("job-facts"), [
-    ["Command", label ? el("span", {}, `${job.operation} `, bdi(label)) : job.operation],
+    ["Operation", job.operation],
     ["Job", code(job.id)],
     ...several() || job.collection !== "items" ? [["Collection", el("a", { href: documentsHref(job.collection) }, bdi(job.collection))]] : [],
     [collections.get(job.collection)?.title ?? "Document", itemExists ? documentLink(job.collection, job.item_id, bdi(job.item_id)) : bdi(job.item_id)],
@@ -51,13 +55,20 @@ function renderJob(job) {
     ...job.not_before ? [["Not before", clock(job.not_before)]] : [],
     ...job.not_after ? [["Not after", clock(job.not_after)]] : [],
     [job.done ? "Ended" : "Changed", clock(job.updated_at)],
+    ...job.dismissed_at ? [["Dismissed", clock(job.dismissed_at)]] : [],
     ...job.etag ? [["Version", code(job.etag)]] : [],
   ]);
   $("job-line").replaceChildren(...timeline(job));
   show("job-cancel", !job.done);
-  show("job-retry", job.status === "failed");
-  // After a 4xx a retry fails again unless something else has changed.
+  const failed = job.status === "failed", again = failed && job.commandText !== undefined && Boolean(collections.get(job.collection));
+  show("job-retry", failed && (retryHelps(job) || !again));
+  show("job-dismiss", failed && !job.dismissed_at);
+  show("job-again", again);
   $("job-retry").classList.toggle("primary", job.error?.status >= 500);
+  $("job-again").classList.toggle("primary", job.error?.status < 500);
+  setText("failed-title", failed ? "Why it failed" : "What interrupted it");
+  show("job-asked", job.commandText !== undefined);
+  if (job.commandText !== undefined) showJson($("job-command"), job.commandText);
   show("job-failed", Boolean(job.error));
   if (job.error) renderFailure(job.error, job.collection);
   show("job-done", job.resultText !== undefined);
@@ -121,7 +132,8 @@ const changeJob = (button, method, path) => whileBusy(button, async () => {
     const job = readJob(answer.text);
     if (!job.done) watch(job.id);
     observe(job);
-    announce(method === "DELETE" ? "The job is cancelled." : "The job is queued again.");
+    announce(job.status === "cancelled" ? "The job is cancelled." : job.dismissed_at ? "The job is dismissed." : "The job is queued again.");
+    failurePoll.soon();
   } catch (error) {
     setText("job-error", messageOf(error));
     readOpenJob();
@@ -130,3 +142,5 @@ const changeJob = (button, method, path) => whileBusy(button, async () => {
 
 $("job-cancel").addEventListener("click", (event) => changeJob(event.currentTarget, "DELETE", `jobs/${openJob.id}`));
 $("job-retry").addEventListener("click", (event) => changeJob(event.currentTarget, "POST", `jobs/${openJob.id}/retry`));
+$("job-dismiss").addEventListener("click", (event) => changeJob(event.currentTarget, "POST", `jobs/${openJob.id}/dismiss`));
+$("job-again").addEventListener("click", () => sendAgain(openJob));

@@ -34,7 +34,7 @@ const watch = (id, seconds = 0) => pollTimes.set(id, Date.now() + seconds * 1000
 
 // Parse a job; its resultText is the JSON of its result, unchanged.
 function readJob(text) {
-  return { collection: "items", ...JSON.parse(text), resultText: member(text, "result") };
+  return { collection: "items", ...JSON.parse(text), resultText: member(text, "result"), commandText: member(text, "command") };
 }
 
 const problemSummary = (problem) => problem && { title: problem.title, detail: problem.detail, status: problem.status, type: problem.type, errors: problem.errors, existing: problem.existing };

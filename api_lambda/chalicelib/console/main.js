@@ -5,7 +5,8 @@ const VIEWS = {
     renderMine();
     listPoll.soon();
   }],
-  job: ["jobs", () => "Job", ({ id }) => enterJob(id)],
+  failed: ["jobs", () => "Failed jobs", enterFailures],
+  job: ["jobs", ({ id }) => openJob?.id === id ? jobTitle(openJob) : "Job", ({ id }) => enterJob(id)],
   send: ["send", () => "Send a command", enterSend],
   items: ["items", ({ collection }) => collection === ITEMS ? "Items" : plural(collection), enterItems],
   item: ["items", ({ collection }) => collection.title, enterItem],
@@ -15,7 +16,7 @@ const VIEWS = {
   webhook: ["webhooks", () => "Webhook", ({ id }) => enterHook(id)],
   "webhook-form": ["webhooks", ({ id }) => id ? "Change a webhook" : "New webhook", enterHookForm],
 };
-const ROUTES = ["jobs", "send", "items", "batches", "webhooks"];
+const ROUTES = ["jobs", "failed", "send", "items", "batches", "webhooks"];
 let shown = null;
 let focusIsKept = false;
 

@@ -41,7 +41,8 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     job = _named_job(request, services, or_failed=request.caller.may(Right.SEE_ALL_FAILURES))
     if seconds:
         job = wait_for(job, seconds, request, services)
-    return job_response(200, job, services.documents, with_owner=job.owner != request.owner)
+    is_own = job.owner == request.owner  # the command of another caller is not for an operator
+    return job_response(200, job, services.documents, with_owner=not is_own, with_command=is_own)
 
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:

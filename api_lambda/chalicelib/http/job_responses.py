@@ -29,9 +29,11 @@ def poll_delay(age: float) -> int:
     return min(max(1, int(age / _AGE_DIVISOR)), _LONGEST_POLL_DELAY)
 
 
-def job_response(status: int, job: Job, documents: DocumentStore, *, with_owner: bool = False) -> HttpResponse:
+def job_response(
+    status: int, job: Job, documents: DocumentStore, *, with_owner: bool = False, with_command: bool = False
+) -> HttpResponse:
     """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read."""
-    text = job_json(job, documents, with_owner=with_owner)
+    text = job_json(job, documents, with_owner=with_owner, with_command=with_command)
     response = HttpResponse(status, text, {"Content-Type": JSON}, _ids(job))
     if job.status is Status.SCHEDULED and job.not_before is not None:
         response.headers["Retry-After"] = retry_when_due(job.not_before)
