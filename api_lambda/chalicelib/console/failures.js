@@ -57,7 +57,7 @@ function renderFailures() {
   const groups = groupsOfFailures(), count = `${failures?.length ?? 0}${moreFailures ? "+" : ""}`;
   show("failed-note", groups.length > 0);
   $("failed-note").replaceChildren(el("a", { href: "#/failed" }, `${count} failed ${count === "1" ? "job" : "jobs"}`), ": ",
-    ...groups.slice(0, 3).flatMap(([, jobs], place) => [place ? ", " : "", `${jobs.length} × `, bdi(jobs[0].error?.title ?? "unknown")]), groups.length > 3 ? ", …" : "");
+    ...groups.slice(0, 3).flatMap(([, jobs], place) => [place ? ", " : "", bdi(jobs[0].error?.title ?? "Unknown reason"), ` (${jobs.length})`]), groups.length > 3 ? ", …" : "");
   const wanted = groups.map(([reason, jobs]) => groupOf(reason, jobs));
   for (const [reason, group] of groupsShown) if (!groups.some(([each]) => each === reason)) {
     if (group.contains(document.activeElement) && isShown("failed")) heading().focus();

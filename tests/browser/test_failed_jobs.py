@@ -1,0 +1,171 @@
+"""Failed jobs are grouped by reason, retried, dismissed, and changed and sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from infra.deployment.readiness import wait_for_key
+from jobpipe_client import Client, Job
+from tests.browser.conftest import NewConsole
+from tests.browser.console import TIMEOUT
+from tests.helpers.deployed import Stage, unique
+
+FAILED = "failed"
+
+
+@dataclass
+class Caller:
+    """A caller of one test, whose failed jobs are those of the test."""
+
+    key: str
+    client: Client
+
+    def failed(self, command: dict[str, Any]) -> Job:
+        job = self.client.wait(self.client.submit(command))
+        assert job.status == "failed"
+        return job
+
+
+@pytest.fixture
+def caller(stage: Stage) -> Iterator[Caller]:
+    key = stage.api_keys.add(unique("failing").replace(" ", "").replace("-", "").lower()[:20])
+    assert wait_for_key(stage.deployment.base_url, key.value, accepted=True)
+    yield Caller(key.value, Client(stage.deployment.base_url, key.value, request_timeout=30))
+    stage.api_keys.revoke(key)
+
+
+def absent(n: int) -> dict[str, Any]:
+    return {"operation": "read", "item_id": f"no-such-item-{n}"}
+
+
+def group(page: Page, title: str) -> Locator:
+    return page.locator("#failures > section").filter(has_text=title)
+
+
+def test_failed_jobs_are_grouped_and_dismissed_for_every_browser(new_console: NewConsole, caller: Caller) -> None:
+    name = unique("Taken")
+    caller.client.sync.create({"name": name, "description": "d"})
+    create = {"operation": "create", "item": {"name": name, "description": "again"}}
+    taken = [caller.failed(create) for _ in range(2)]
+    missing = [caller.failed(absent(n)) for n in range(7)]
+    console = new_console()
+    page = console.page
+    console.open_with_key(key=caller.key)
+    expect(page.locator("#failed-note")).to_contain_text(
+        "9 failed jobs: There is no such resource (7), Another item has this name (2)", timeout=TIMEOUT
+    )
+    page.get_by_role("link", name="9 failed jobs").click()
+    expect(page.locator("#failures h2")).to_contain_text(
+        ["There is no such resource 7", "Another item has this name 2"]
+    )
+    conflicts, gone = group(page, "Another item has this name"), group(page, "There is no such resource")
+    expect(conflicts.get_by_role("button", name="Retry all")).to_be_hidden()
+    expect(conflicts.locator("tbody tr")).to_have_count(2)
+    expect(gone.locator("details")).not_to_have_attribute("open", "")
+
+    conflicts.get_by_role("button", name="Dismiss").nth(1).click()
+    expect(page.locator("#failures-outcome")).to_have_text("1 of 1 job is dismissed.")
+    expect(conflicts.locator("tbody tr")).to_have_count(1)
+    gone.get_by_role("button", name="Dismiss all").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Dismiss 7 jobs?")
+    page.get_by_role("button", name="Keep it").click()
+    expect(gone).to_be_visible()
+    gone.get_by_role("button", name="Dismiss all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Dismiss", exact=True).click()
+    expect(page.locator("#failures-outcome")).to_have_text("7 of 7 jobs are dismissed.", timeout=TIMEOUT)
+    expect(gone).to_have_count(0)
+
+    left = {job.id for job in caller.client.jobs(FAILED)}
+    assert len(left) == 1
+    assert left < {job.id for job in taken}
+    assert all(caller.client.job(job.id).dismissed_at is not None for job in missing)
+    other = new_console()
+    other.open_with_key("failed", key=caller.key)
+    expect(other.page.locator("#failures tbody tr")).to_have_count(1)
+
+
+def test_a_group_is_retried(new_console: NewConsole, caller: Caller) -> None:
+    jobs = [caller.failed(absent(n)) for n in range(5)]
+    console = new_console()
+    page = console.page
+    console.open_with_key("failed", key=caller.key)
+    expect(page.locator("#failures tbody tr")).to_have_count(5, timeout=TIMEOUT)
+    page.get_by_role("button", name="Retry all").click()
+    expect(page.locator("#failures-outcome")).to_have_text("5 of 5 jobs are queued again.", timeout=TIMEOUT)
+    assert {caller.client.wait(caller.client.job(job.id)).retries for job in jobs} == {1}
+    expect(page.locator("#failures tbody tr")).to_have_count(5, timeout=2 * TIMEOUT)  # they have failed again
+
+
+def test_what_cannot_be_reached_is_said(new_console: NewConsole, caller: Caller) -> None:
+    jobs = [caller.failed(absent(n)) for n in range(3)]
+    console = new_console()
+    page = console.page
+    console.expected.add(409)
+    console.open_with_key("failed", key=caller.key)
+    expect(page.locator("#failures tbody tr")).to_have_count(3, timeout=TIMEOUT)
+    answer = '{"type": "urn:jobpipe:problem:job-not-failed", "status": 409, "detail": "It is queued."}'
+    page.route(f"**/jobs/{jobs[1].id}/dismiss", lambda route: route.fulfill(status=409, body=answer))
+    page.get_by_role("button", name="Dismiss all").click()
+    page.get_by_role("dialog").get_by_role("button", name="Dismiss", exact=True).click()
+    expect(page.locator("#failures-outcome")).to_have_text("2 of 3 jobs are dismissed. 1 not: It is queued.")
+    expect(page.locator("#failures tbody tr")).to_have_count(1)
+
+
+def test_a_refused_create_is_shown_changed_and_sent_again(new_console: NewConsole, caller: Caller) -> None:
+    name = unique("Twice")
+    caller.client.sync.create({"name": name, "description": "d"})
+    job = caller.failed({"operation": "create", "item": {"name": name, "description": "another", "price": 12.95}})
+    console = new_console()
+    page = console.page
+    console.open_with_key(f"jobs/{job.id}", key=caller.key)
+    expect(page.locator("h1:visible")).to_have_text(f"Create {name}")
+    expect(page).to_have_title(f"Create {name} · jobpipe console")
+    expect(page.locator("#job-failure")).to_contain_text("Another item has this name")
+    expect(page.locator("#job-command")).to_contain_text('"price": 12.95')
+    expect(page.get_by_role("button", name="Retry", exact=True)).to_be_hidden()
+    assert page.locator("#job-failed").bounding_box()["y"] < page.locator("#job-actions").bounding_box()["y"]  # type: ignore[index]
+    page.get_by_role("button", name="Edit and send again").click()
+    expect(page.locator("#name")).to_have_value(name)
+    expect(page.locator("#name-error")).to_contain_text("name")
+    expect(page.locator("#fields")).to_have_value('{\n  "price": 12.95\n}')
+    console.fill(name=f"{name} 2")
+    console.send()
+    console.expect_status("succeeded")
+
+    console.open(f"jobs/{job.id}")
+    page.get_by_role("button", name="Dismiss", exact=True).click()
+    expect(page.locator("#job-facts")).to_contain_text("Dismissed")
+    expect(page.get_by_role("button", name="Dismiss", exact=True)).to_be_hidden()
+    assert list(caller.client.jobs(FAILED)) == []
+
+
+def test_an_outdated_change_is_sent_again_without_its_version(new_console: NewConsole, caller: Caller) -> None:
+    item = caller.client.sync.create({"name": unique("Versions"), "description": "d"})
+    caller.client.sync.update(item.id, {"price": 1})
+    job = caller.client.wait(caller.client.merge(item.id, {"price": 2}, if_match=item.etag))
+    console = new_console()
+    page = console.page
+    console.open_with_key(f"jobs/{job.id}", key=caller.key)
+    expect(page.get_by_role("button", name="Edit and send again")).to_be_visible(timeout=TIMEOUT)
+    expect(page.get_by_role("button", name="Retry", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Edit and send again").click()
+    expect(page.get_by_role("radio", name="Merge")).to_be_checked()
+    expect(page.locator("#item_id")).to_have_value(item.id)
+    expect(page.locator("#fields")).to_have_value('{\n  "price": 2\n}')
+    expect(page.locator("#if_match")).to_have_value("")
+    console.send()
+    console.expect_status("succeeded")
+    assert caller.client.get_item(item.id)["price"] == 2
+
+
+def test_there_may_be_no_failed_job(new_console: NewConsole, caller: Caller) -> None:
+    console = new_console()
+    console.open_with_key("failed", key=caller.key)
+    expect(console.page.locator("#failures-text")).to_contain_text("No job has failed")
+    console.open("jobs")
+    expect(console.page.locator("#failed-note")).to_be_hidden()
