@@ -63,17 +63,22 @@ function removedPaths(before, after, path) {
   return parts(before).flatMap(([name, text]) => now.has(name) ? removedPaths(text, now.get(name), `${path}.${name}`) : [`${path}.${name}`]);
 }
 
+// Write an item, given as its JSON, into the inputs; return its further fields.
+function writeItem(text) {
+  const item = JSON.parse(text), further = parts(text).filter(([name]) => !["id", "name", "description"].includes(name));
+  for (const name of ["name", "description"]) input(name).value = item[name] ?? "";
+  input("fields").value = further.length ? pretty(object(further)) : "";
+  return further;
+}
+
 // Fill the form with an item, given as its JSON and its entity tag.
 function edit(id, text, etag) {
   chooseCollection(ITEMS);
   resetForm();
   const item = JSON.parse(text);
-  const further = parts(text).filter(([name]) => !["id", "name", "description"].includes(name));
   chooseOperation("set");
   input("item_id").value = id;
-  input("name").value = item.name;
-  input("description").value = item.description;
-  input("fields").value = pretty(object(further));
+  const further = writeItem(text);
   input("if_match").value = etag ?? "";
   // Read the values back, because inputs normalize line ends.
   loaded = { id, label: item.name, name: value("name"), description: value("description"), further: new Map(further.map(([name, each]) => [name, pretty(each)])) };

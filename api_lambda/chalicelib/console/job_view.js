@@ -22,6 +22,7 @@ async function readOpenJob() {
     const job = readJob(answer.text);
     if (!job.done) watch(job.id, answer.retryAfter ?? 1);
     observe(job);
+    if (job.status === "failed") nameJob(job, collections.get(job.collection));
   } catch (error) {
     if (openJob.id !== id) return;
     setText("job-problem", messageOf(error));
