@@ -54,6 +54,8 @@ class Console:
 
     def fill(self, **fields: str) -> None:
         """Fill fields of the form, by the ids of their inputs."""
+        if fields.keys() & {"if_match", "idem"}:
+            self.page.locator("#advanced").evaluate("each => { each.open = true; }")
         for name, text in fields.items():
             self.page.locator(f"#{name}").fill(text)
 

@@ -45,6 +45,7 @@ def seeded(stage: Stage) -> Iterator[dict[str, str]]:
         hook.wait_for(1, of=changed.id)
     yield {
         "jobs": "jobs",
+        "failed jobs": "failed",
         "a failed job": f"jobs/{failed.id}",
         "a succeeded job": f"jobs/{done.id}",
         "a job that was told": f"jobs/{changed.id}",
@@ -64,6 +65,7 @@ def seeded(stage: Stage) -> Iterator[dict[str, str]]:
 
 LOADED = {
     "jobs": "#listed tbody tr, #tile-dead svg",
+    "failed jobs": "#failures tbody tr",
     "a failed job": "#job-failure",
     "a succeeded job": "#job-result",
     "a job that was told": "#told tbody tr",
@@ -124,6 +126,10 @@ def test_axe_finds_nothing(new_console: NewConsole, seeded: dict[str, str], sche
             page.keyboard.press("Escape")
             page.get_by_role("button", name="Edit").click()
             found["editing"] = findings(page)
+        if view == "failed jobs":
+            page.get_by_role("button", name="Dismiss all").first.click()
+            found["a confirmation of dismissals"] = findings(page)
+            page.keyboard.press("Escape")
         if view == "a job that was told":
             page.locator("#told summary").first.click()
             found["the attempts to tell a job"] = findings(page)
@@ -221,7 +227,7 @@ def test_the_console_works_with_the_keyboard_alone(console: Console, page: Page,
     expect(page.locator("#item-json")).to_contain_text(name)
 
 
-@pytest.mark.parametrize("view", ["jobs", "send", "items", "batches", "webhooks", "webhooks/new"])
+@pytest.mark.parametrize("view", ["jobs", "failed", "send", "items", "batches", "webhooks", "webhooks/new"])
 def test_tab_reaches_the_end_of_each_view(console: Console, page: Page, view: str) -> None:
     console.open_with_key(view)
     page.reload()
@@ -255,5 +261,5 @@ def test_each_view_has_a_title_and_one_heading(console: Console, page: Page, see
         expect(page.locator("h1:visible")).to_have_count(1)
         expect(page.locator("h1:visible")).to_be_focused() if view != "jobs" else None
         titles[view] = page.title()
-    assert len(set(titles.values())) == 9
+    assert len(set(titles.values())) == 12
     assert all(title.endswith("· jobpipe console") for title in titles.values())

@@ -268,7 +268,7 @@ def test_jobs_show_their_collection_and_lead_to_its_documents(shop_console: Cons
     page.locator("#mine tbody a").click()
     facts = page.locator("#job-facts")
     expect(facts.get_by_role("link")).to_have_text(["orders", "orders-1"])
-    expect(facts.get_by_role("term")).to_contain_text(["Command", "Job", "Collection", "Order"])
+    expect(facts.get_by_role("term")).to_contain_text(["Operation", "Job", "Collection", "Order"])
     facts.get_by_role("link", name="orders-1").click()
     expect(page.locator("#item-json")).to_contain_text('"status": "open"')
 

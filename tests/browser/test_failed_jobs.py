@@ -48,7 +48,7 @@ def row(page: Page, text: str) -> Locator:
 
 
 def dismiss_all(page: Page, title: str) -> None:
-    page.get_by_role("button", name=f"Dismiss all…: {title}").click()
+    page.get_by_role("button", name=f"Dismiss all: {title}").click()
     page.get_by_role("dialog").get_by_role("button", name="Dismiss", exact=True).click()
 
 
@@ -82,7 +82,7 @@ def test_failed_jobs_are_grouped_and_dismissed_for_every_browser(new_console: Ne
     row(page, "is named").first.get_by_role("button", name="Dismiss").click()
     expect(page.locator("#failures-outcome")).to_have_text("1 of 1 job dismissed.")
     expect(rows).to_have_count(3)
-    page.get_by_role("button", name="Dismiss all…: There is no such resource").click()
+    page.get_by_role("button", name="Dismiss all: There is no such resource").click()
     expect(page.get_by_role("dialog")).to_contain_text("Dismiss 7 jobs?")
     page.get_by_role("button", name="Keep it").click()
     expect(rows).to_have_count(3)
@@ -135,6 +135,7 @@ def test_a_refused_create_is_shown_changed_and_sent_again(new_console: NewConsol
     expect(page.locator("h1:visible")).to_have_text(f"Create {name}")
     expect(page).to_have_title(f"Create {name} · jobpipe console")
     expect(page.locator("#job-failure")).to_contain_text("Another item has this name")
+    expect(page.locator('#job-facts a[href^="#/items/"]'), "nothing was created").to_have_count(0)
     expect(page.locator("#job-command")).to_contain_text('"price": 12.95')
     expect(page.get_by_role("button", name="Retry", exact=True)).to_be_hidden()
     assert page.locator("#job-failed").bounding_box()["y"] < page.locator("#job-actions").bounding_box()["y"]  # type: ignore[index]

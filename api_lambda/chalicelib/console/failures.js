@@ -55,18 +55,18 @@ function renderFailures() {
   show("failures-empty", sorted.length === 0);
 }
 
-const failureButton = (act, text, of, more = {}) => el("button", { type: "button", "data-act": act, "aria-label": `${text}: ${of}`, ...more }, text);
+const failureButton = (act, text, of, more = {}) => el("button", { type: "button", class: "quiet", "data-act": act, "aria-label": `${text}: ${of}`, ...more }, text);
 
 const groupCells = (jobs, open) => [
   [JSON.stringify([jobs.length, open, jobs[0].error]), () => [el("strong", {}, bdi(jobs[0].error.title)), failureButton("fold", jobsOf(jobs.length), jobs[0].error.title, { class: "quiet fold", "aria-expanded": String(open) })]],
   [jobs[0].updated_at, () => when(jobs[0].updated_at), "wide"],
-  ["", () => el("div", { class: "actions" }, retryHelps(jobs[0]) ? failureButton("retry", "Retry all", jobs[0].error.title) : null, failureButton("dismiss", "Dismiss all…", jobs[0].error.title))],
+  ["", () => el("div", { class: "actions" }, retryHelps(jobs[0]) ? failureButton("retry", "Retry all", jobs[0].error.title) : null, failureButton("dismiss", "Dismiss all", jobs[0].error.title))],
 ];
 
 const failureCells = (job) => [
   [JSON.stringify([several()]), () => [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(sentJobs.find((each) => each.id === job.id)?.label ?? shortId(job.item_id))), tag(job.collection) ?? "", el("small", {}, bdi(job.error.detail))]],
   [job.updated_at, () => when(job.updated_at), "wide"],
-  ["", () => failureButton("dismiss", "Dismiss", `${job.operation} ${shortId(job.item_id)}`, { class: "quiet" })],
+  ["", () => failureButton("dismiss", "Dismiss", `${job.operation} ${shortId(job.item_id)}`)],
 ];
 
 $("failures").addEventListener("click", (event) => {

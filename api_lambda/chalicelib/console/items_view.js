@@ -95,7 +95,7 @@ async function readItems() {
 
 function itemRow(text) {
   const { id, name, description } = JSON.parse(text);
-  return { id, cells: [[name, () => documentLink("items", id, bdi(name))], [description, () => bdi(description)], [id, () => code(id), "wide"]] };
+  return { id, cells: [[name, () => documentLink("items", id, bdi(name))], [description, () => bdi(description)], [id, () => el("code", { title: id }, bdi(shortId(id))), "wide"]] };
 }
 
 function documentRow(collection, text) {
@@ -112,7 +112,7 @@ function documentRow(collection, text) {
 
 function unreadableRow(collection, id) {
   const link = () => documentLink(collection.name, id, "(cannot be read)"), why = "The service does not find its document.";
-  if (collection === ITEMS) return { id, cells: [["", link], ["", () => why], [id, () => code(id), "wide"]] };
+  if (collection === ITEMS) return { id, cells: [["", link], ["", () => why], [id, () => code(shortId(id)), "wide"]] };
   const rest = columnsOf(collection).slice(2).map((_, place) => ["", () => "", place ? "wide" : ""]);
   return { id, cells: [["?", link], ...columnsOf(collection).length > 1 ? [["?", () => why]] : [], ...rest, [id, () => code(shortId(id)), "wide"]] };
 }

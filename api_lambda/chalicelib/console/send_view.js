@@ -46,6 +46,7 @@ function newKey() {
 
 function fieldError(field, text) {
   setText(ERROR[field] ?? `${field}-error`, text);
+  if (text && ["if_match", "key"].includes(field)) $("advanced").open = true;
   if (text) input(field).setAttribute("aria-invalid", "true");
   else input(field).removeAttribute("aria-invalid");
 }
