@@ -234,6 +234,9 @@ lock: ## resolve the requirements and write the lock files (needs uv)
 	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
 	$(UV_COMPILE) worker_lambda/requirements.in -o worker_lambda/requirements.txt
 
+dist: .venv/.installed ## build the wheel and the source distribution of the client, after a check of their version (TAG=v0.2.0)
+	@$(RUN) infra.packaging.release --tag=@TAG
+
 clean: ## remove build results and caches, but no environment and no deployment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
