@@ -244,10 +244,11 @@ clean: ## remove build results and caches, but no environment and no deployment
 override set_up = @$(1)/bin/python -m infra.environments check $(2) 2>/dev/null || { python="$${PYTHON:-python3}"; \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }; \
-	"$$python" -m infra.environments make $(2); }
+	"$$python" -m infra.environments make $(2) $(3); }
 
+# The demo needs the emulator too; its environment is made at the same time.
 .venv/.installed: FORCE
-	$(call set_up,.venv,tools)
+	$(call set_up,.venv,tools,$(if $(filter demo,$(MAKECMDGOALS)),emulator))
 
 .venv/.dev-installed: .venv/.installed FORCE
 	$(call set_up,.venv,dev)
