@@ -1,7 +1,7 @@
 """`python -m infra.environments check|make NAME`: checks, or makes and renews, one of the virtual environments.
 
-The environment's own interpreter runs `check`, which changes nothing; any Python from 3.11 on runs `make`, which makes
-several at the same time: `make tools emulator`.
+The environment's own interpreter runs `check`, which changes nothing; any Python from 3.11 on runs `make`. That
+makes several at the same time, as in `make tools emulator`.
 """
 
 import argparse
