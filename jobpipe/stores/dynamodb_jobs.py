@@ -181,8 +181,7 @@ class DynamoDbJobs:
                 "SET #status = :queued, generation = :new, attempts = :zero, updated_at = :at,"
                 " expires_at = :expires, retries = if_not_exists(retries, :zero) + :one"
                 f"{', not_after = :not_after' if not_after is not None else ''}"
-                f" REMOVE #error, {LIST_KEY}, {OLD_LIST_KEY}, command, claim, began, held,"
-                " dismissed_at"
+                f" REMOVE #error, {LIST_KEY}, {OLD_LIST_KEY}, command, claim, began, held"
             ),
             "ConditionExpression": "#status = :failed AND generation = :old AND expires_at > :now",
             "ExpressionAttributeNames": {"#status": "status", "#error": "error"},

@@ -184,8 +184,8 @@ def scheduled(row: Any) -> tuple[bool, str | None]:
 def _dismissed_at(row: Any) -> str | None:
     """Return when a failed job was dismissed.
 
-    A release that does not know the attribute leaves it in the row when it queues the job again. If the job then
-    fails again, it has a place in a list, which a dismissed job has not.
+    The attribute stays in the row when the job is queued again. If the job then fails again, it has a place in a
+    list, which a dismissed job has not.
     """
     is_listed = LIST_KEY in row or OLD_LIST_KEY in row
     return None if is_listed or row["status"]["S"] != Status.FAILED.value else _text(row, "dismissed_at")

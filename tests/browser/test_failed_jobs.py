@@ -15,8 +15,6 @@ from tests.browser.conftest import NewConsole
 from tests.browser.console import TIMEOUT
 from tests.helpers.deployed import Stage, unique
 
-FAILED = "failed"
-
 
 @dataclass
 class Caller:
@@ -90,7 +88,7 @@ def test_failed_jobs_are_grouped_and_dismissed_for_every_browser(new_console: Ne
     expect(page.locator("#failures-outcome")).to_have_text("7 of 7 jobs dismissed.", timeout=TIMEOUT)
     expect(rows).to_have_count(2)
 
-    left = {job.id for job in caller.client.jobs(FAILED)}
+    left = {job.id for job in caller.client.jobs("failed")}
     assert len(left) == 1
     assert left < {job.id for job in taken}
     assert all(caller.client.job(job.id).dismissed_at is not None for job in missing)
@@ -151,7 +149,7 @@ def test_a_refused_create_is_shown_changed_and_sent_again(new_console: NewConsol
     page.get_by_role("button", name="Dismiss", exact=True).click()
     expect(page.locator("#job-facts")).to_contain_text("Dismissed")
     expect(page.get_by_role("button", name="Dismiss", exact=True)).to_be_hidden()
-    assert list(caller.client.jobs(FAILED)) == []
+    assert list(caller.client.jobs("failed")) == []
 
 
 def test_an_outdated_change_is_sent_again_without_its_version(new_console: NewConsole, caller: Caller) -> None:

@@ -110,7 +110,7 @@ def test_a_job_that_failed_in_a_release_without_shards_is_dismissed(table: Table
 def test_a_job_that_failed_again_in_an_earlier_release_is_not_shown_as_dismissed(
     table: Table, owner: str, place: str
 ) -> None:
-    """That release leaves the attribute in its place when it queues the job again."""
+    """Its row still has the attribute."""
     job = failed(table, owner)
     table.jobs.dismiss(ref(job), LATER)
     table.change(job, status="queued")

@@ -209,7 +209,10 @@ NEEDS: dict[Key, Need] = {
         api.post_an_item, "202, 1 queued", "503, 0 queued", "no command is accepted"
     ),
     ("APIRole", "KeepJobs", "dynamodb:UpdateItem"): Need(
-        api.cancel_a_job, "200, cancelled", "503, queued", "no job can be cancelled, and no retried job is marked"
+        api.cancel_a_job,
+        "200, cancelled",
+        "503, queued",
+        "no job can be cancelled or dismissed, and no retried job is marked",
     ),
     ("APIRole", "KeepJobs", "dynamodb:BatchGetItem"): Need(
         api.get_a_batch, "202, 200, 2 queued", "202, 503", "no batch can be polled, replayed, cancelled or retried"
