@@ -1,7 +1,6 @@
 // The failed jobs, grouped by the reason of their failure. A group or one job is retried or dismissed.
 
-const FAILURES = 100; // in one page of the list
-const FAILURE_PAGES = 5;
+const FAILURE_PAGES = 5; // of a hundred jobs
 const FEW = 5; // jobs of a group that are shown without being asked for
 const FAILS_AGAIN = ["name-taken", "not-unique", "version-mismatch", "too-late", "too-large", "invalid-request"];
 let failures = [], moreFailures = false, changingFailures = false;
@@ -14,7 +13,7 @@ const retryHelps = ({ error }) => !FAILS_AGAIN.includes(reasonOf(error));
 const jobsOf = (count) => `${count} ${count === 1 ? "job" : "jobs"}`;
 
 async function readFailures() {
-  let path = `jobs?status=failed&limit=${FAILURES}`, found = [];
+  let path = "jobs?status=failed&limit=100", found = [];
   try {
     for (let page = 0; page < FAILURE_PAGES && path && !changingFailures; page += 1) {
       const answer = await call("GET", path);
@@ -58,13 +57,13 @@ function renderFailures() {
 const failureButton = (act, text, of, more = {}) => el("button", { type: "button", class: "quiet", "data-act": act, "aria-label": `${text}: ${of}`, ...more }, text);
 
 const groupCells = (jobs, open) => [
-  [JSON.stringify([jobs.length, open, jobs[0].error]), () => [el("strong", {}, bdi(jobs[0].error.title)), failureButton("fold", jobsOf(jobs.length), jobs[0].error.title, { class: "quiet fold", "aria-expanded": String(open) })]],
+  [`${jobs.length} ${open}`, () => [el("strong", {}, bdi(jobs[0].error.title)), failureButton("fold", jobsOf(jobs.length), jobs[0].error.title, { class: "quiet fold", "aria-expanded": String(open) })]],
   [jobs[0].updated_at, () => when(jobs[0].updated_at), "wide"],
   ["", () => el("div", { class: "actions" }, retryHelps(jobs[0]) ? failureButton("retry", "Retry all", jobs[0].error.title) : null, failureButton("dismiss", "Dismiss all", jobs[0].error.title))],
 ];
 
 const failureCells = (job) => [
-  [JSON.stringify([several()]), () => [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(sentJobs.find((each) => each.id === job.id)?.label ?? shortId(job.item_id))), tag(job.collection) ?? "", el("small", {}, bdi(job.error.detail))]],
+  [several(), () => [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(sentJobs.find((each) => each.id === job.id)?.label ?? shortId(job.item_id))), tag(job.collection) ?? "", el("small", {}, bdi(job.error.detail))]],
   [job.updated_at, () => when(job.updated_at), "wide"],
   ["", () => failureButton("dismiss", "Dismiss", `${job.operation} ${shortId(job.item_id)}`)],
 ];

@@ -67,7 +67,6 @@ function renderJob(job) {
   show("job-again", again);
   $("job-retry").classList.toggle("primary", job.error?.status >= 500);
   $("job-again").classList.toggle("primary", job.error?.status < 500);
-  setText("failed-title", failed ? "Why it failed" : "What interrupted it");
   show("job-asked", job.commandText !== undefined);
   if (job.commandText !== undefined) showJson($("job-command"), job.commandText);
   show("job-failed", Boolean(job.error));
