@@ -4,6 +4,7 @@ const VIEWS = {
   jobs: ["jobs", () => "Jobs", () => {
     renderMine();
     listPoll.soon();
+    livePoll.soon();
   }],
   job: ["jobs", () => "Job", ({ id }) => enterJob(id)],
   send: ["send", () => "Send a command", enterSend],
