@@ -59,6 +59,7 @@ class Batch:
     stored: int  # how many of its jobs have rows, counted from the first position
     created_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; its ended jobs expire sooner
+    idempotency_key: str | None = None  # of its request; earlier releases did not store it
 
     @property
     def accepted(self) -> list[int]:
@@ -128,6 +129,7 @@ def new_batch(
         stored=min(len(requested.commands), MOST_AT_ONCE),
         created_at=rfc3339(at),
         expires_at=expiry_of_queued_job(last, retention),
+        idempotency_key=idempotency_key,
     )
 
 
@@ -147,7 +149,15 @@ def jobs_of(
     """Return the jobs of the batch as they are about to be stored, by position."""
     known = {position: (batch.job_id(position), requested.fingerprints[position]) for position in commands}
     return [
-        new_job(command, batch.owner, None, at, retention, id_and_fingerprint=known[position])
+        new_job(
+            command,
+            batch.owner,
+            None,
+            at,
+            retention,
+            id_and_fingerprint=known[position],
+            batch_id=batch.batch_id,
+        )
         for position, command in commands.items()
     ]
 

@@ -99,6 +99,7 @@ class Job:
     not_before: str | None = None  # the earliest time of its effect (RFC 3339)
     not_after: str | None = None  # the command must not take effect later (RFC 3339)
     dismissed_at: str | None = None  # failed: since when it is not listed as failed (RFC 3339)
+    batch_id: str | None = None  # of the batch that it was accepted with
     # From its acceptance until SQS has confirmed its message. It may have ended meanwhile.
     waiting: Waiting | None = None
     # Of the task that is answered when the job has ended: the last one given, which stays until the job expires.
@@ -154,6 +155,7 @@ def new_job(
     retention: timedelta,
     *,
     id_and_fingerprint: tuple[str, str] | None = None,
+    batch_id: str | None = None,
 ) -> Job:
     """Return the job of a command that is about to be queued, or to wait for its time.
 
@@ -177,6 +179,7 @@ def new_job(
         scope=command.scope,
         not_before=command.not_before,
         not_after=command.not_after,
+        batch_id=batch_id,
         task_token=command.task_token,
     )
 

@@ -59,6 +59,8 @@ def job_members(job: Job, *, with_owner: bool) -> dict[str, Any]:
         "updated_at": job.updated_at,
         "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
     }
+    if job.batch_id is not None:
+        members["links"]["batch"] = f"/batches/{job.batch_id}"
     if job.status is Status.SCHEDULED:
         members["not_before"] = job.not_before
     if with_owner:

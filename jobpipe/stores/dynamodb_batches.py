@@ -20,7 +20,7 @@ _TABLE = "The jobs table"
 _SHOWN = (
     *("job_id", "owner", "status", "generation", "operation", "item_id", "fingerprint", "attempts"),
     *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries", "scope", "not_after"),
-    *("not_before", "listed", "due", "due_shard", "message_claim"),
+    *("not_before", "listed", "due", "due_shard", "message_claim", "batch"),
 )
 WITH_MESSAGES = (*_SHOWN, "message")
 _WITH_TOKENS = (*_SHOWN, "task_token")

@@ -94,6 +94,8 @@ def job_to_row(job: Job) -> Row:
         row["scope"] = {"S": job.scope}
     if job.not_after is not None:
         row["not_after"] = {"S": job.not_after}
+    if job.batch_id is not None:
+        row["batch"] = {"S": job.batch_id}
     if job.not_before is not None:
         row["not_before"] = {"S": job.not_before}
         if job.status is Status.SCHEDULED:
@@ -169,6 +171,7 @@ def job_from_row(row: Any) -> Job:
         not_before=_text(row, "not_before") or scheduled_for,
         not_after=_text(row, "not_after"),
         dismissed_at=_dismissed_at(row),
+        batch_id=_text(row, "batch"),
         waiting=_waiting_from_row(row),
         task_token=_text(row, "task_token"),
     )
@@ -217,6 +220,7 @@ def batch_to_row(batch: Batch) -> Row:
             "stored": batch.stored,
             "created_at": batch.created_at,
             "expires_at": batch.expires_at,
+            "idempotency_key": batch.idempotency_key,
             "refused": json_text.encode(refused) if refused else None,
         }
     )
@@ -235,6 +239,7 @@ def batch_from_row(row: Any) -> Batch:
         stored=int(row["stored"]["N"]),
         created_at=row["created_at"]["S"],
         expires_at=int(row["expires_at"]["N"]),
+        idempotency_key=_text(row, "idempotency_key"),
     )
 
 

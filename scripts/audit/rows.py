@@ -44,7 +44,7 @@ _JOB_OPTIONAL = {
     **dict.fromkeys(
         ("scope", "emitted", "not_before", "not_after", "due_shard", "due", "message", "message_claim"), "S"
     ),
-    **dict.fromkeys(("task_token", "dismissed_at"), "S"),
+    **dict.fromkeys(("task_token", "batch", "dismissed_at"), "S"),
     **dict.fromkeys(("began", "held", "retries"), "N"),
 }
 _BATCH = {
@@ -82,7 +82,7 @@ def check_job(row: Row) -> Job:
 
 def check_batch(row: Row) -> None:
     """Raise MalformedRowError if the row is not a valid batch."""
-    check_attributes(row, _BATCH, {"refused": "S"})
+    check_attributes(row, _BATCH, {"refused": "S", "idempotency_key": "S"})
     check_times(parsed(batch_from_row, row).created_at)
 
 

@@ -57,6 +57,7 @@ class Shop:
     writes: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, body
     scheduled: int = 0  # as /stats says
     paused_at: str | None = None  # when the stage was paused
+    job_lists: bool = True  # whether it lists all jobs
     deployment: Any = None
 
     def add(self, collection: str, document: Document) -> str:
@@ -93,14 +94,17 @@ class Shop:
         answers: dict[str, Callable[[], Any]] = {
             "stats": lambda: {**STATS, "at": _now(), "paused_at": self.paused_at, "scheduled": self.scheduled},
             "items": list,
-            "jobs": lambda: self._ended(path[1]) if len(path) > 1 else self._with_status(query["status"]),
+            "jobs": lambda: self._ended(path[1]) if len(path) > 1 else self._listed(query),
             "webhooks": list,
             "batches": lambda: self._batch(path[1]),
         }
         return 200, json_text.encode(answers[path[0]]()), {}
 
-    def _with_status(self, status: str) -> list[Document]:
-        return [job for job in self.jobs.values() if job["status"] == status][::-1]
+    def _listed(self, query: dict[str, str]) -> list[Document]:
+        if "status" not in query and not self.job_lists:
+            raise Refusal(409, "job-list-off", "This stage keeps no list of all jobs.")
+        jobs = [{name: job[name] for name in job.keys() - {"end", "result"}} for job in self.jobs.values()]
+        return [job for job in jobs if query.get("status") in {None, job["status"]}][::-1]
 
     def _batch(self, name: str) -> Document:
         """Return a batch that has every job."""

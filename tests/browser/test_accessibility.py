@@ -64,7 +64,7 @@ def seeded(stage: Stage) -> Iterator[dict[str, str]]:
 
 
 LOADED = {
-    "jobs": "#listed tbody tr, #tile-dead svg",
+    "jobs": "#live tbody tr",
     "failed jobs": "#failures tbody tr",
     "a failed job": "#job-failure",
     "a succeeded job": "#job-result",
@@ -72,7 +72,7 @@ LOADED = {
     "send": "#curl",
     "items": "#items tbody tr",
     "an item": "#item-json",
-    "batches": "#batch-id",
+    "batches": "#batches tbody tr",
     "a batch": "#entries tbody tr",
     "missing item": "#item-problem",
     "webhooks": "#hooks tbody tr",

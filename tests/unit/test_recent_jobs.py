@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from infra.deployment.indexes import tables_of
 from infra.templates.sources import foundation_for
+from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands import DeleteItem
 from jobpipe.domain.errors import JobListOff
@@ -22,7 +23,7 @@ from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.dynamodb_job_lists import MOST_EXAMINED, JobLists
 from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
-from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row, place_in_list
+from jobpipe.stores.dynamodb_rows import batch_from_row, batch_to_row, job_from_row, job_to_row, place_in_list
 from tests.calls.units import index_units
 from tests.helpers.job_table import JobTable
 from tests.helpers.pipeline import Pipeline
@@ -267,6 +268,30 @@ def test_all_jobs_are_listed_newest_first_without_results(pipeline: Pipeline) ->
     assert pipeline.request("GET", "/jobs?collection=orders").json == []
     assert pipeline.request("GET", "/jobs?collection=items").json == listed
     assert pipeline.request("GET", "/jobs?status=failed&collection=orders").json == []
+
+
+def test_jobs_of_a_batch_link_to_it_and_it_has_its_key(pipeline: Pipeline) -> None:
+    commands = [{"operation": "delete", "item_id": name} for name in ("one", "two")]
+    batch = pipeline.request(
+        "POST", "/batches", {"commands": commands}, headers={"Idempotency-Key": "import-7"}
+    ).json
+    alone = pipeline.request("DELETE", "/items/three").json
+    links = {job["id"]: job["links"].get("batch") for job in pipeline.request("GET", "/jobs").json}
+    of_batch = [entry["job"]["id"] for entry in batch["entries"]]
+    assert links == {alone["id"]: None, **dict.fromkeys(of_batch, f"/batches/{batch['id']}")}
+    assert pipeline.request("GET", f"/jobs/{of_batch[0]}").json["links"]["batch"] == batch["links"]["self"]
+    assert pipeline.request("GET", f"/batches/{batch['id']}").json["idempotency_key"] == "import-7"
+    without = pipeline.request("POST", "/batches", {"commands": commands}).json
+    assert "idempotency_key" not in without
+
+
+def test_rows_keep_the_batch_of_a_job_and_the_key_of_a_batch() -> None:
+    job = job_of(1, batch_id="batch-" + "0" * 32)
+    assert job_from_row(job_to_row(job)) == job
+    assert "batch" not in job_to_row(job_of(1))
+    batch = Batch("batch-" + "0" * 32, "alice", "f", "s", 1, {}, 1, "2026-11-22T20:57:44.123Z", 1, "import-7")
+    assert batch_from_row(batch_to_row(batch)) == batch
+    assert "idempotency_key" not in batch_to_row(replace(batch, idempotency_key=None))
 
 
 def test_pages_keep_their_filters(pipeline: Pipeline) -> None:

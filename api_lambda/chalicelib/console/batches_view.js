@@ -15,6 +15,8 @@ function enterBatch(id) {
     setText("batch-change-error", "");
   }
   openBatch = isBatchId(id) ? id : null;
+  show("batches-body", !id);
+  batchesPoll.soon();
   batchDone = false;
   setText("batch-error", id && !openBatch ? "This is not the id of a batch." : "");
   if (id) $("batch-id").value = id;
@@ -43,13 +45,7 @@ async function readBatch() {
 function renderBatch(batch) {
   $("batch-name").textContent = batch.id;
   $("batch-badge").replaceChildren(el("span", { class: `badge ${batch.done ? "succeeded" : "queued"}` }, batch.done ? "ended" : "running"));
-  const present = STATES.filter((status) => batch.counts[status]);
-  let from = 0;
-  $("batch-bar").replaceChildren(...present.map((status) => {
-    const width = 100 * batch.counts[status] / batch.size;
-    from += width;
-    return svg("rect", { class: status, x: from - width, y: 0, width, height: 4 });
-  }));
+  $("batch-bar").replaceChildren(sharesOf(batch.counts, batch.size));
   const counts = [["commands", batch.size], ...STATES.map((status) => [status, batch.counts[status] ?? 0])];
   $("batch-counts").replaceChildren(...counts.map(([name, count]) =>
     el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, String(count)))));
@@ -67,6 +63,16 @@ function renderBatch(batch) {
     ] };
   }));
   show("batch-body", true);
+}
+
+// Return a bar with the share of each state.
+function sharesOf(counts, size) {
+  let from = 0;
+  return svg("svg", { class: "shares", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" }, ...STATES.filter((status) => counts[status]).map((status) => {
+    const width = 100 * counts[status] / size;
+    from += width;
+    return svg("rect", { class: status, x: from - width, y: 0, width, height: 4 });
+  }));
 }
 
 const changeBatch = (button, method, path) => whileBusy(button, async () => {

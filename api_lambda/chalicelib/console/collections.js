@@ -24,6 +24,7 @@ async function fetchCollections() {
   collectionsProblem = "";
   $("nav-items").textContent = several() ? "Documents" : "Items";
   for (const chooser of ["items", "send"]) renderChooser(chooser);
+  offerCollections();
 }
 
 function collectionOf(name, text) {

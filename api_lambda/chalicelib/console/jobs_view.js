@@ -18,6 +18,7 @@ function commandCell(job) {
 
 function renderMine() {
   fill($("mine"), sentJobs.map((job) => ({ id: job.id, cells: cellsOf(job) })));
+  show("mine-part", sentJobs.length > 0 || listIsOff);
   show("mine-empty", sentJobs.length === 0);
   show("clear-ended", sentJobs.some((job) => job.done));
 }

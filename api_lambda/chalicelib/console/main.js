@@ -4,6 +4,7 @@ const VIEWS = {
   jobs: ["jobs", () => "Jobs", () => {
     renderMine();
     listPoll.soon();
+    livePoll.soon();
   }],
   failed: ["jobs", () => "Failed jobs", enterFailures],
   job: ["jobs", ({ id }) => openJob?.id === id ? jobTitle(openJob) : "Job", ({ id }) => enterJob(id)],

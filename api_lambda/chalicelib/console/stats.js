@@ -14,7 +14,7 @@ const TILES = [
 const pointsOf = new Map(TILES.map(([id]) => [id, []]));
 
 for (const [id, name] of TILES) {
-  $("tiles").append(el("div", { class: "tile", id: `tile-${id}` }, el("dt", { id: `name-${id}` }, name), el("dd", { id: `now-${id}` }, "–"), el("dd", { class: "dim", id: `plot-${id}` })));
+  $("tiles").append(el("div", { class: "tile", id: `tile-${id}`, hidden: "" }, el("dt", { id: `name-${id}` }, name), el("dd", { id: `now-${id}` }, "–"), el("dd", { class: "dim", id: `plot-${id}` })));
 }
 
 function tile(id, now, shown, unit) {
@@ -24,10 +24,18 @@ function tile(id, now, shown, unit) {
   $(`now-${id}`).textContent = shown;
   const values = points.map((point) => point.value ?? 0);
   const low = Math.min(...values), high = Math.max(...values);
-  const inUnit = (value) => unit === "s" ? span(value) : String(value);
-  const since = span((points.at(-1).at - points[0].at) / 1000);
-  const text = points.length < 2 ? "first reading" : low === high ? `steady for ${since}` : `${inUnit(low)} to ${inUnit(high)} in ${since}`;
+  const inUnit = (value) => unit === "s" ? span(value) : value.toLocaleString("en");
+  const since = (at) => span((points.at(-1).at - at) / 1000);
+  const text = points.length < 2 ? "first reading" : low === high ? `unchanged for ${since(points[0].at)}`
+    : values.at(-1) === high ? `highest in ${since(points[0].at)}` : `highest ${inUnit(high)}, ${since(points[values.lastIndexOf(high)].at)} ago`;
   $(`plot-${id}`).replaceChildren(spark(values, `${$(`name-${id}`).textContent}: now ${shown}, ${text}`), text);
+  show(`tile-${id}`, high > 0);
+}
+
+// Numbers that have been zero all the time need one line together.
+function renderZeros() {
+  const zeros = TILES.filter(([id]) => $(`tile-${id}`).hidden && id !== "oldest").map(([, name]) => name.toLowerCase());
+  setText("tiles-zero", zeros.length ? `0 since this page was opened: ${zeros.join(", ")}.` : "");
 }
 
 function spark(values, text) {
@@ -51,7 +59,7 @@ function showPause(at) {
 repeat(async () => {
   if (["R", "W"].includes(KEY_PARTS.exec(apiKey())?.[2])) {
     setText("stats-at", "shown to operators' keys only");
-    $("tiles").hidden = true;
+    $("tiles").hidden = $("tiles-zero").hidden = true;
     if (!isShown("jobs")) await call("GET", KEY_CHECK); // so that a revoked key is noticed
     return LIST_PAUSE;
   }
@@ -61,17 +69,17 @@ repeat(async () => {
   } catch (error) {
     setText("stats-at", error.message);
     if (error.status !== 403 || error.keyRefused) throw error;
-    $("tiles").hidden = true; // the role of the key does not show them
+    $("tiles").hidden = $("tiles-zero").hidden = true; // the role of the key does not show them
     return STATS_PAUSE_REFUSED;
   }
-  $("tiles").hidden = false;
+  $("tiles").hidden = $("tiles-zero").hidden = false;
   showPause(stats.paused_at);
   const { queue } = stats;
   const ageIsKnown = queue.oldest_seconds !== null;
   // Emulators do not report the age; the page then shows the oldest unfinished job of this tab.
   $("name-oldest").textContent = ageIsKnown ? "Oldest message" : "Oldest job of this tab";
   const oldest = ageIsKnown ? queue.oldest_seconds : oldestOfThisTab();
-  tile("waiting", queue.waiting + queue.delayed, String(queue.waiting + queue.delayed));
+  tile("waiting", queue.waiting + queue.delayed, (queue.waiting + queue.delayed).toLocaleString("en"));
   tile("in_flight", queue.in_flight, String(queue.in_flight));
   tile("oldest", oldest, oldest ? span(oldest) : "none", "s");
   tile("scheduled", stats.scheduled, stats.scheduled < 1000 ? String(stats.scheduled) : "1,000+"); // no more are counted
@@ -79,6 +87,7 @@ repeat(async () => {
   tile("parked", stats.parked, String(stats.parked));
   $("tile-dead").classList.toggle("alarm", stats.dead_letters > 0);
   $("tile-parked").classList.toggle("alarm", stats.parked > 0);
+  renderZeros();
   $("stats-at").replaceChildren("as of ", when(stats.at));
   return STATS_PAUSE;
 });

@@ -51,18 +51,20 @@ def batch_response(
                 entry["unchanged"] = problems[position]
             entries.append(entry)
     done = not any(counts[status.value] for status in UNFINISHED)
-    body = json_text.encode(
-        {
-            "id": batch.batch_id,
-            "done": done,
-            "size": batch.size,
-            "counts": counts,
-            "created_at": batch.created_at,
-            "entries": entries,
-            "links": {"self": f"/batches/{batch.batch_id}"},
-        }
+    members = {
+        "id": batch.batch_id,
+        "done": done,
+        "size": batch.size,
+        "counts": counts,
+        "created_at": batch.created_at,
+        "entries": entries,
+        "links": {"self": f"/batches/{batch.batch_id}"},
+    }
+    if batch.idempotency_key is not None:
+        members["idempotency_key"] = batch.idempotency_key
+    response = HttpResponse(
+        http_status, json_text.encode(members), {"Content-Type": JSON}, {"batch_id": batch.batch_id}
     )
-    response = HttpResponse(http_status, body, {"Content-Type": JSON}, {"batch_id": batch.batch_id})
     if not done:
         unfinished = [job for job in jobs.values() if not job.status.done]
         waiting = [job.not_before for job in unfinished if job.status is Status.SCHEDULED and job.not_before]

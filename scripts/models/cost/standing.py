@@ -12,6 +12,7 @@ from infra.settings import ROOT
 from jobpipe.domain.scheduled import SHARDS
 from jobpipe.runtime import metrics
 from jobpipe.runtime.metrics import ACCEPTED, FAILED, SUCCEEDED, Metric
+from jobpipe.stores.dynamodb_recent_jobs import recent_sources
 from jobpipe.stores.sqs_backlog import AGE_IS_CACHED_FOR
 from scripts.models.cost.data import Data
 from scripts.models.cost.pipeline import Pipeline
@@ -39,10 +40,17 @@ def open_console(pipeline: Pipeline) -> Usage:
     return pipeline.request("stats") * stats + AGE * ages + pipeline.request("list_failed_jobs") * lists
 
 
+def list_of_all_jobs(pipeline: Pipeline, pause: int) -> Usage:
+    """Return the usage of a page of all jobs with this pause, for a month."""
+    entries = len(recent_sources("")) + console_pause("PAGE_OF_JOBS")
+    reads = Usage.of(dynamodb_read_unit=Decimal(entries) / 2)  # each eventually consistent
+    return (pipeline.request("list_failed_jobs") + reads) * (Decimal(_SECONDS_OF_MONTH) / pause)
+
+
 def console_pause(name: str) -> int:
-    """Return the seconds between two requests of the console, from its scripts."""
+    """Return a number of the console's scripts, such as the seconds between two of its requests."""
     for path in sorted(_CONSOLE.glob("*.js")):
-        found = re.search(rf"\b{name} = (\d+);", path.read_text())
+        found = re.search(rf"\b{name} = (\d+)[,;]", path.read_text())
         if found:
             return int(found[1])
     raise OperatorError(f"the console's scripts do not define {name}")
@@ -80,6 +88,7 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
     own = sum(len(each.services) for each in vars(metrics).values() if isinstance(each, Metric))
     of_collection = sum(len(each.services) for each in _BY_COLLECTION)
     gateway = _GATEWAY_METRICS * len(ROUTES)
+    pages = console_pause("MAX_NEW_PAGES") + console_pause("MAX_OLD_PAGES")
     return {
         "polling of idle queues": (
             f"{data.assumed['pollers']} pollers, {data.assumed['poll_seconds']} s each, {_QUEUES} queues",
@@ -96,6 +105,14 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
         "a console that is never closed": (
             f"stats each {console_pause('STATS_PAUSE')} s, failed jobs each {console_pause('LIST_PAUSE')} s",
             open_console(Pipeline(data, data.load("quiet"))),
+        ),
+        "the list of all jobs in that console": (
+            f"with JobLists=on, a page of {console_pause('PAGE_OF_JOBS')} each {console_pause('LIST_PAUSE')} s",
+            list_of_all_jobs(Pipeline(data, data.load("quiet")), console_pause("LIST_PAUSE")),
+        ),
+        "the same while jobs are accepted or end all the time": (
+            f"a page each {console_pause('LIVE_PAUSE')} s; up to {pages} times as much if many come",
+            list_of_all_jobs(Pipeline(data, data.load("quiet")), console_pause("LIVE_PAUSE")),
         ),
         "alarms": (f"{data.alarms}, in every stage", Usage.of(alarm_month=data.alarms)),
         "alarms of events": (

@@ -251,13 +251,19 @@ def _listed_at(job: Job) -> str | None:
 
 
 def page_of_jobs(
-    listed: list[tuple[str, Job]], limit: int, after: str | None, at: datetime, wanted: JobFilter
+    listed: list[tuple[str, Job]],
+    limit: int,
+    after: str | None,
+    at: datetime,
+    wanted: JobFilter,
+    *,
+    with_batch: bool = False,
 ) -> JobPage:
     """Return up to `limit` jobs after the place `after`, latest first, and leave out the expired ones of them."""
     listed = sorted(listed, key=lambda each: each[0], reverse=True)
     left = [(key, job) for key, job in listed if (after is None or key < after) and wanted.matches(job)]
     shown = left[:limit]
-    unread = {**NOT_READ, "task_token": None}
+    unread = {**NOT_READ, "task_token": None, **({} if with_batch else {"batch_id": None})}
     jobs = [replace(job, **unread, interruptions=0) for _, job in shown if not job.is_expired(at)]
     return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
 
@@ -275,7 +281,7 @@ class MemoryRecentJobs:
                 for job in self._jobs.rows.values()
                 if job.owner == owner
             ]
-        return page_of_jobs(listed, limit, after, at, wanted)
+        return page_of_jobs(listed, limit, after, at, wanted, with_batch=True)
 
 
 class MemoryBatches:
