@@ -50,7 +50,8 @@ def test_it_has_all_of_its_parts(answer: Answer) -> None:
     code = without_space(answer.text)
     for path in FOLDER.iterdir():
         if path.suffix == ".css":
-            assert path.read_text() in answer.text, path.name
+            assert path.read_text().replace("\n", "") in answer.text, path.name
+            assert re.findall(r"[^{};,]\n", path.read_text()) == [], "a rule is on one line"
         if path.suffix == ".js":
             assert without_space(_COMMENT.sub("", path.read_text())) in code, path.name
     assert "{{" not in answer.text
@@ -58,11 +59,17 @@ def test_it_has_all_of_its_parts(answer: Answer) -> None:
     assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == files
 
 
-def test_sentences_of_the_scripts_keep_their_white_space(answer: Answer) -> None:
-    scripts = "".join(path.read_text() for path in FOLDER.glob("*.js"))
+def test_texts_in_the_scripts_keep_their_white_space(answer: Answer) -> None:
+    scripts = _COMMENT.sub("", "".join(path.read_text() for path in FOLDER.glob("*.js")))
     sentences = re.findall(r'"[A-Z][^"\\\n]{20,}"', scripts)
     assert len(sentences) > 20
     assert [each for each in sentences if each not in answer.text] == []
+    slashes = [line.strip() for line in scripts.splitlines() if "/" in re.sub(r'"[^"]*"|`[^`$]*`', "", line)]
+    templates = [line.strip() for line in scripts.splitlines() if "`" in line]
+    nested = [each for each in templates if each.count("`") > 2]
+    single = [each[each.index("`") : each.rindex("`") + 1] for each in templates if each.count("`") == 2]
+    assert min(len(slashes), len(nested), len(single)) > 20
+    assert [each for each in (*slashes, *nested, *single) if each not in answer.text] == []
 
 
 def test_no_text_of_a_script_or_the_page_spans_lines() -> None:
