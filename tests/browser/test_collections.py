@@ -195,6 +195,7 @@ def test_an_operation_is_a_form_of_its_members(shop_console: Console, shop: Shop
     shop_console.expect_status("succeeded")
     assert shop.writes[-1] == ("POST", "/orders/orders-1/ship", '{"carrier": "dhl", "insured": true}')
 
+    page.locator("#advanced summary").click()
     page.get_by_role("button", name="New").click()
     shop_console.send()
     shop_console.expect_status("failed")
