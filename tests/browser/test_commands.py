@@ -27,7 +27,7 @@ def test_a_command_is_sent_and_its_job_succeeds(console: Console, page: Page, st
     expect(page.locator("#say")).to_have_text(f"create {name}: succeeded")
 
     page.get_by_role("link", name="Jobs", exact=True).click()
-    row = page.get_by_role("row").filter(has_text=name)
+    row = page.locator("#mine tbody tr").filter(has_text=name)
     expect(row.get_by_text("succeeded")).to_be_visible()
     row.get_by_role("link").click()
     timeline = page.get_by_role("region", name="Timeline").get_by_role("listitem")

@@ -204,6 +204,6 @@ def test_a_reloaded_page_still_shows_a_jobs_end(
         console.expect_status("queued")
         page.reload()
     console.open("jobs")
-    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("succeeded", timeout=TIMEOUT)
+    expect(page.locator("#mine tbody tr").filter(has_text=name)).to_contain_text("succeeded", timeout=TIMEOUT)
     page.get_by_role("button", name="Clear ended jobs").click()
     expect(page.locator("#mine")).to_be_hidden()
