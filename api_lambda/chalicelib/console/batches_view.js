@@ -93,8 +93,8 @@ const changeBatch = (button, method, path) => whileBusy(button, async () => {
   }
 });
 
-$("batch-cancel").addEventListener("click", (event) => changeBatch(event.currentTarget, "DELETE", `batches/${openBatch}`));
-$("batch-retry").addEventListener("click", (event) => changeBatch(event.currentTarget, "POST", `batches/${openBatch}/retry`));
+on($("batch-cancel"), "click", (event) => changeBatch(event.currentTarget, "DELETE", `batches/${openBatch}`));
+on($("batch-retry"), "click", (event) => changeBatch(event.currentTarget, "POST", `batches/${openBatch}/retry`));
 
 // Return the texts of a problem: its errors if it has several, else its detail.
 function detailsOf(problem) {
@@ -102,7 +102,7 @@ function detailsOf(problem) {
   return errors.length > 1 ? errors.map(({ pointer, detail }) => `${pointer}: ${detail}`) : [problem.detail ?? problem.title];
 }
 
-$("batch-form").addEventListener("submit", (event) => {
+on($("batch-form"), "submit", (event) => {
   event.preventDefault();
   if (location.hash === `#/batches/${$("batch-id").value.trim().toLowerCase()}`) enterBatch(openBatch);
   else openById($("batch-id"), "batch-error");

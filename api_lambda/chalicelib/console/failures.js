@@ -68,7 +68,7 @@ const failureCells = (job) => [
   ["", () => failureButton("dismiss", "Dismiss", `${job.operation} ${shortId(job.item_id)}`)],
 ];
 
-$("failures").addEventListener("click", (event) => {
+on($("failures"), "click", (event) => {
   const act = event.target.dataset.act, { id } = event.target.closest("tr")?.dataset ?? {};
   if (!act) return;
   const jobs = failures.filter((job) => job.id === id || reasonOf(job.error) === id);

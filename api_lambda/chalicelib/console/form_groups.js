@@ -154,7 +154,7 @@ function arrayField(spec) {
     const field = fieldFor({ schema, root, label, required: true, unmarked: true, depth: depth + 1, first });
     const remove = el("button", { type: "button", class: "quiet" }, "Remove");
     const entry = { field, remove, row: el("div", { class: "entry" }, field.element, remove) };
-    remove.addEventListener("click", () => {
+    on(remove, "click", () => {
       const place = entries.indexOf(entry);
       entries.splice(place, 1);
       entry.row.remove();
@@ -172,7 +172,7 @@ function arrayField(spec) {
     entries.length = 0;
     list.replaceChildren();
   };
-  add.addEventListener("click", () => {
+  on(add, "click", () => {
     append(true).focus();
     add.dispatchEvent(new Event("input", { bubbles: true }));
   });
@@ -229,10 +229,10 @@ function choiceField(spec, branches) {
     current?.partial?.(part);
     body.replaceChildren(...current?.element ? [current.element] : []);
   };
-  body.addEventListener("input", () => {
+  on(body, "input", () => {
     untouched = false;
   });
-  select.addEventListener("input", () => {
+  on(select, "input", () => {
     untouched = false;
     const before = current?.read(() => {}), known = current?.names;
     choose(select.value, true);

@@ -178,15 +178,15 @@ function showChanged(found, hook) {
   renderHook();
 }
 
-$("hook-test").addEventListener("click", (event) => changeHook(event.currentTarget, "POST", "/test", ({ event: id }, hook) => awaitOutcome(hook, { event: id, attempts: [] }, "The test event")));
-$("hook-edit").addEventListener("click", () => {
+on($("hook-test"), "click", (event) => changeHook(event.currentTarget, "POST", "/test", ({ event: id }, hook) => awaitOutcome(hook, { event: id, attempts: [] }, "The test event")));
+on($("hook-edit"), "click", () => {
   hookFormAt = null;
 });
-$("hook-pause").addEventListener("click", (event) => changeHook(event.currentTarget, "PATCH", "", (found, hook) => {
+on($("hook-pause"), "click", (event) => changeHook(event.currentTarget, "PATCH", "", (found, hook) => {
   showChanged(found, hook);
   announce(found.paused ? "The webhook is paused." : "The webhook is resumed.");
 }, { body: { paused: !openHook.found.paused } }));
-$("hook-rotate").addEventListener("click", (event) => {
+on($("hook-rotate"), "click", (event) => {
   const button = event.currentTarget, hook = openHook;
   hook.rotateKey ??= randomKey(); // the same key is sent until a request succeeds, so that only one secret is made
   const text = "For a day the present secret signs beside the new one. An older one that still signs stops at once.";
@@ -197,7 +197,7 @@ $("hook-rotate").addEventListener("click", (event) => {
     announce("The webhook has a new secret.");
   }, { headers: { "Idempotency-Key": hook.rotateKey } }), "Make a new one");
 });
-$("hook-delete").addEventListener("click", (event) => {
+on($("hook-delete"), "click", (event) => {
   const button = event.currentTarget;
   confirmAction("Delete this webhook?", [bdi(openHook.found.url), " will be told nothing more, and what waits for it is lost."], () => changeHook(button, "DELETE", "", (_, hook) => {
     hook.gone = true;
@@ -205,17 +205,17 @@ $("hook-delete").addEventListener("click", (event) => {
     if (openHook === hook && shown === "webhook") location.hash = "#/webhooks";
   }));
 });
-$("hook-secret-copy").addEventListener("click", () => copyText($("hook-secret-text"), "The secret"));
-$("deliveries").addEventListener("click", (event) => {
+on($("hook-secret-copy"), "click", () => copyText($("hook-secret-text"), "The secret"));
+on($("deliveries"), "click", (event) => {
   const button = event.target.closest("button"), delivery = button && deliveryOf(button, openHook);
   if (delivery) changeHook(button, "POST", replayPath(delivery), (_, hook) => awaitOutcome(hook, delivery, "The event"));
 });
-$("deliveries-more").addEventListener("click", () => {
+on($("deliveries-more"), "click", () => {
   openHook.pages += 1;
   openHook.changes += 1;
   hookPoll.soon();
 });
-$("replay").addEventListener("submit", (event) => {
+on($("replay"), "submit", (event) => {
   event.preventDefault();
   const since = new Date($("replay-since").value), wrong = isNaN(since) ? "A date and a time are needed." : "";
   setText("replay-error", wrong);

@@ -134,13 +134,13 @@ function hookProblems(error) {
   return Object.keys(found).length ? found : { form: messageOf(error) };
 }
 
-$("hook-form").addEventListener("submit", (event) => {
+on($("hook-form"), "submit", (event) => {
   event.preventDefault();
   saveHook();
 });
-$("hook-form").addEventListener("input", () => {
+on($("hook-form"), "input", () => {
   hookKey = randomKey();
 });
-$("hook-cancel").addEventListener("click", () => {
+on($("hook-cancel"), "click", () => {
   hookFormAt = null;
 });

@@ -91,7 +91,7 @@ async function readBatches() {
 
 const batchesPoll = repeat(async () => isShown("batches") && !openBatch ? readBatches() : 1);
 
-$("batches-more").addEventListener("click", (event) => whileBusy(event.currentTarget, async () => {
+on($("batches-more"), "click", (event) => whileBusy(event.currentTarget, async () => {
   const answer = await call("GET", olderJobs).catch((error) => announce(messageOf(error)));
   if (!answer) return;
   olderJobs = nextPage(answer.headers);

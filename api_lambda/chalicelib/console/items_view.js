@@ -118,21 +118,21 @@ function unreadableRow(collection, id) {
 }
 
 // Ignore the second press of a double click, which comes before the page is read.
-$("items-next").addEventListener("click", () => {
+on($("items-next"), "click", () => {
   if (readingItems || !next) return;
   pages.push(next);
   readItems().then(() => heading().focus());
 });
-$("items-prev").addEventListener("click", () => {
+on($("items-prev"), "click", () => {
   if (readingItems || pages.length < 2) return;
   pages.pop();
   readItems().then(() => heading().focus());
 });
-$("items-collection").addEventListener("change", (event) => keepFocus(() => {
+on($("items-collection"), "change", (event) => keepFocus(() => {
   location.hash = documentsHref(event.target.value);
 }));
 
-$("look-up").addEventListener("submit", (event) => {
+on($("look-up"), "submit", (event) => {
   event.preventDefault();
   const field = $("look-up-field").value, wanted = $("look-up-value").value;
   const wrong = field === "id" ? (isItemId(wanted.trim()) ? "" : "The id is needed.")
@@ -146,7 +146,7 @@ $("look-up").addEventListener("submit", (event) => {
   location.hash = field === "id" ? documentHref(listedCollection.name, value) : `${documentsHref(listedCollection.name)}?${queryOf([[field, value]])}`;
   if (location.hash === before) readItems();
 });
-$("look-up-all").addEventListener("click", () => {
+on($("look-up-all"), "click", () => {
   location.hash = documentsHref(listedCollection.name);
 });
 
@@ -182,20 +182,20 @@ async function enterItem({ collection, id }) {
   }
 }
 
-$("item-edit").addEventListener("click", () => {
+on($("item-edit"), "click", () => {
   if (openItem.collection === ITEMS) return edit(openItem.id, openItem.text, openItem.etag);
   forgetForm();
   location.hash = sendHref(openItem.collection.name, "set", openItem.id);
 });
 // A form that is opened from a document starts anew, even if it was open before.
-$("item-operations").addEventListener("click", (event) => event.target.matches("a") && forgetForm());
-$("item-refresh").addEventListener("click", async (event) => {
+on($("item-operations"), "click", (event) => event.target.matches("a") && forgetForm());
+on($("item-refresh"), "click", async (event) => {
   const button = event.currentTarget;
   if (!await enterItem(openItem)) return heading().focus();
   button.focus();
   announce(`The ${noun(openItem.collection)} is up to date.`);
 });
-$("item-delete").addEventListener("click", () => {
+on($("item-delete"), "click", () => {
   const item = openItem, word = noun(item.collection);
   item.key = randomKey(); // one for each dialog: a second press sends the same command
   const more = item.collection === ITEMS ? ", and its name will be free" : "";

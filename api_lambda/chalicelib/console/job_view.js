@@ -140,7 +140,7 @@ const changeJob = (button, method, path) => whileBusy(button, async () => {
   }
 });
 
-$("job-cancel").addEventListener("click", (event) => changeJob(event.currentTarget, "DELETE", `jobs/${openJob.id}`));
-$("job-retry").addEventListener("click", (event) => changeJob(event.currentTarget, "POST", `jobs/${openJob.id}/retry`));
-$("job-dismiss").addEventListener("click", (event) => changeJob(event.currentTarget, "POST", `jobs/${openJob.id}/dismiss`));
-$("job-again").addEventListener("click", () => sendAgain(openJob));
+on($("job-cancel"), "click", (event) => changeJob(event.currentTarget, "DELETE", `jobs/${openJob.id}`));
+on($("job-retry"), "click", (event) => changeJob(event.currentTarget, "POST", `jobs/${openJob.id}/retry`));
+on($("job-dismiss"), "click", (event) => changeJob(event.currentTarget, "POST", `jobs/${openJob.id}/dismiss`));
+on($("job-again"), "click", () => sendAgain(openJob));

@@ -56,7 +56,7 @@ async function readListed() {
 const listPoll = repeat(async () => isShown("jobs") ? readListed() : 1);
 
 for (const radio of document.querySelectorAll("input[name=which]")) {
-  radio.addEventListener("change", () => {
+  on(radio, "change", () => {
     listed = [];
     listedPages = 1;
     listedNext = null;
@@ -65,11 +65,11 @@ for (const radio of document.querySelectorAll("input[name=which]")) {
     listPoll.soon();
   });
 }
-$("listed-more").addEventListener("click", () => {
+on($("listed-more"), "click", () => {
   listedPages += 1;
   listPoll.soon();
 });
-$("clear-ended").addEventListener("click", () => {
+on($("clear-ended"), "click", () => {
   forgetJobs((job) => job.done);
   renderMine();
 });
@@ -87,7 +87,7 @@ listeners.add((job) => {
   }
 });
 
-$("find").addEventListener("submit", (event) => {
+on($("find"), "submit", (event) => {
   event.preventDefault();
   openById($("find-id"), "find-error");
 });

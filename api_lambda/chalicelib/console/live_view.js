@@ -83,8 +83,8 @@ function changeLive() {
   livePoll.soon();
 }
 
-for (const name of ["status", "collection", "since"]) $(`live-${name}`).addEventListener("change", changeLive);
-$("live-more").addEventListener("click", () => {
+for (const name of ["status", "collection", "since"]) on($(`live-${name}`), "change", changeLive);
+on($("live-more"), "click", () => {
   liveRows += ROWS;
   livePoll.soon();
 });

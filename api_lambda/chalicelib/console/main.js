@@ -101,7 +101,7 @@ function requireKey(why) {
 
 let lastOwner = null;
 
-$("key-form").addEventListener("submit", async (event) => {
+on($("key-form"), "submit", async (event) => {
   event.preventDefault();
   const key = $("key").value.trim(), button = event.currentTarget.querySelector("button");
   const refuse = (text) => {
@@ -146,13 +146,13 @@ function startOver(key) {
   location.reload();
 }
 
-$("forget").addEventListener("click", () => startOver());
-$("skip").addEventListener("click", (event) => {
+on($("forget"), "click", () => startOver());
+on($("skip"), "click", (event) => {
   event.preventDefault();
   $("main").focus();
 });
 addEventListener("hashchange", () => navigate(true));
-document.addEventListener("visibilitychange", () => {
+on(document, "visibilitychange", () => {
   if (document.hidden) return;
   for (const id of pollTimes.keys()) watch(id);
   for (const each of loops) each.soon();

@@ -2,6 +2,8 @@
 
 const $ = (id) => document.getElementById(id);
 
+const on = (target, type, act) => target.addEventListener(type, act);
+
 function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(name, value);

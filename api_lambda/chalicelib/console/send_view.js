@@ -214,11 +214,11 @@ function resetForm() {
   renderForm();
 }
 
-$("send").addEventListener("submit", (event) => {
+on($("send"), "submit", (event) => {
   event.preventDefault();
   submit();
 });
-$("send").addEventListener("input", (event) => {
+on($("send"), "input", (event) => {
   if (event.target.name === "as") return showAs(event.target.value === "json");
   event.target.closest("#document-form .field")?.field.clear();
   const field = FIELDS.find((each) => input(each) === event.target);
@@ -231,12 +231,12 @@ $("send").addEventListener("input", (event) => {
     formChanged();
   }
 });
-$("new-key").addEventListener("click", () => {
+on($("new-key"), "click", () => {
   fieldError("key", "");
   prepareNext();
   renderForm();
 });
-$("reset").addEventListener("click", () => {
+on($("reset"), "click", () => {
   resetForm();
   if (chosen === ITEMS) return input("name").focus();
   openForm = sendHref(chosen.name);
@@ -245,9 +245,9 @@ $("reset").addEventListener("click", () => {
   });
   documentForm("create").field.focus();
 });
-$("copy").addEventListener("click", () => copyText($("curl"), "The command"));
+on($("copy"), "click", () => copyText($("curl"), "The command"));
 listeners.add((job) => sent && !job.expired && renderSent(job));
-$("send-collection").addEventListener("change", (event) => keepFocus(() => {
+on($("send-collection"), "change", (event) => keepFocus(() => {
   const { value: name } = event.target;
   location.hash = name === "items" ? "#/send" : sendHref(name);
 }));

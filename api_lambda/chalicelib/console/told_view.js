@@ -64,7 +64,7 @@ function untoldRow({ hook, why, isExpected }) {
   ] };
 }
 
-$("told").addEventListener("click", (event) => {
+on($("told"), "click", (event) => {
   const button = event.target.closest("button"), view = told, delivery = button && deliveryOf(button, view);
   if (delivery) whileBusy(button, async () => {
     setText("told-error", "");
