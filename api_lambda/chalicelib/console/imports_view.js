@@ -80,7 +80,7 @@ async function readBatches() {
     const { path } = await readJobs();
     if (olderJobs === undefined) olderJobs = path;
     const open = await countBatches();
-    setText("batches-text", "None of your latest jobs was accepted with a batch.");
+    setText("batches-text", "None among your latest jobs.");
     renderSendings();
     return open ? LIVE_PAUSE : LIST_PAUSE;
   } catch (error) {

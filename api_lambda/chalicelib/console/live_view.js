@@ -34,7 +34,7 @@ async function readLive() {
     if (wanted !== JSON.stringify(liveFilters())) return 0;
     live = found.slice(0, Math.min(liveRows, MAX_ROWS));
     liveHasMore = liveRows < MAX_ROWS && (found.length > live.length || path !== null);
-    setText("live-text", !filters.length ? "You have no jobs yet." : path ? "None of the latest jobs are like this. Older ones may be." : "You have no such jobs.");
+    setText("live-text", !filters.length ? "You have no jobs yet." : path ? "None of the latest jobs. Show more looks further." : "You have no such jobs.");
     setText("live-error", "");
     renderLive();
     renderThroughput();
@@ -58,7 +58,7 @@ function renderLive() {
   const now = new Map(live.map((job) => [job.id, job]));
   liveShown = held ? liveShown.map((job) => now.get(job.id) ?? job) : live;
   fill($("live"), liveShown.map(liveRow));
-  $("live-at").textContent = !held ? "newest first" : live[0]?.id === newest ? "held while you are in it" : "held while you are in it; there are newer ones";
+  $("live-at").textContent = !held ? "newest first" : live[0]?.id === newest ? "held while you are in it" : "held while you are in it; newer ones wait";
   show("live-empty", liveShown.length === 0);
   show("live-more", liveHasMore);
 }

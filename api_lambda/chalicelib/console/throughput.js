@@ -3,7 +3,6 @@
 const PLOTTED = 300, STEP = 5, MEASURED = 10; // seconds: of the plot, of one of its points, of the numbers
 const POINTS = PLOTTED / STEP;
 const PAGE_OF_JOBS = 100, MAX_NEW_PAGES = 3, MAX_OLD_PAGES = 2; // of one reading
-const MAX_SEEN = 20_000;
 const LATE = 10_000; // milliseconds after its acceptance in which a job may come into the list
 const seen = new Map(); // by job id: {accepted, ended, failed, waits, weight}; times in milliseconds
 let newestAccepted = 0, countedSince = 0, knownTo = 0;
@@ -27,7 +26,7 @@ async function readJobs() {
   }
   noteNewJobs(found, since, path === null);
   await readEnds(now, found.length ? acceptedAt(found.at(-1)) : now);
-  for (const [id, { ended }] of seen) if (seen.size > MAX_SEEN || ended && ended < now - PLOTTED * 1100) seen.delete(id);
+  for (const [id, { ended }] of seen) if (ended && ended < now - PLOTTED * 1100) seen.delete(id);
   return { found, path };
 }
 
@@ -60,11 +59,13 @@ async function readEnds(now, before) {
 
 const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
 
+const countedFor = (start) => start ? `in the last ${span((POINTS - start) * STEP)}` : "in the last 5 minutes";
+
 // Say how many jobs. So few that a rate would jump are counted by the minute.
-function rateOf(values, about) {
+function rateOf(values, about, start) {
   const last = sum(values.slice(-MEASURED / STEP));
   if (last >= MEASURED) return [`${about}${Math.round(last / MEASURED).toLocaleString("en")} a second`, `in the last ${MEASURED} seconds`];
-  return [about + Math.round(sum(values.slice(-60 / STEP))), "in the last minute"];
+  return [about + Math.round(sum(values.slice(-60 / STEP))), start < POINTS - 60 / STEP ? "in the last minute" : countedFor(start)];
 }
 
 function renderThroughput() {
@@ -78,15 +79,15 @@ function renderThroughput() {
   }
   const most = Math.max(...accepted, ...ended);
   show("rates-body", most > 0);
-  setText("rates-none", most ? "" : "None of your jobs was accepted or ended in the last 5 minutes.");
+  setText("rates-none", most ? "" : "No job was accepted or ended.");
   if (!most) return;
   const known = Math.max(0, Math.min(POINTS, placeOf(knownTo))), start = Math.max(0, placeOf(countedSince) + 1);
   const late = known < POINTS - 3 ? `, as of ${span((POINTS - known) * STEP)} ago` : "";
   const numbers = [["Accepted", accepted], ["Ended", ended]].map(([name, values]) => {
-    const [now, of] = rateOf(values.slice(0, known), about);
+    const [now, of] = rateOf(values.slice(0, known), about, start);
     return [name, now, of + late];
   });
-  if (failed) numbers.push(["Failed", about + Math.round(failed).toLocaleString("en"), "in the last 5 minutes"]);
+  if (failed) numbers.push(["Failed", about + Math.round(failed).toLocaleString("en"), countedFor(start)]);
   $("rates-now").replaceChildren(...numbers.map(([name, now, of]) => el("div", { class: name.toLowerCase() }, el("dt", {}, name), el("dd", {}, now), el("dd", {}, of))));
   const line = (values) => values.slice(start, known).map((value, place) => `${place ? "L" : "M"}${(600 * (start + place) / (POINTS - 1)).toFixed(1)} ${(58 - 56 * value / most).toFixed(1)}`).join("");
   $("rates-plot").replaceChildren(svg("path", { class: "grid", d: "M0 2H600M0 58H600" }), svg("path", { class: "accepted", d: line(accepted) }), svg("path", { class: "ended", d: line(ended) }));
