@@ -19,7 +19,9 @@ def assemble() -> str:
     FileNotFoundError if the page names a file that does not exist.
     """
     page = _PART.sub(lambda part: _read(part[1]), _read("page.html"))
-    return minify_html.minify(page, minify_js=True, minify_css=True)
+    return minify_html.minify(
+        page, minify_js=True, minify_css=True, keep_closing_tags=True, keep_html_and_head_opening_tags=True
+    )
 
 
 def _read(name: str) -> str:

@@ -44,10 +44,10 @@ async function readBatch() {
 
 function renderBatch(batch) {
   $("batch-name").textContent = batch.id;
-  $("batch-badge").replaceChildren(el("span", { class: `badge ${batch.done ? "succeeded" : "queued"}` }, batch.done ? "ended" : "running"));
-  $("batch-bar").replaceChildren(sharesOf(batch.counts, batch.size));
+  put($("batch-badge"), el("span", { class: `badge ${batch.done ? "succeeded" : "queued"}` }, batch.done ? "ended" : "running"));
+  put($("batch-bar"), sharesOf(batch.counts, batch.size));
   const counts = [["commands", batch.size], ...STATES.map((status) => [status, batch.counts[status] ?? 0])];
-  $("batch-counts").replaceChildren(...counts.map(([name, count]) =>
+  put($("batch-counts"), ...counts.map(([name, count]) =>
     el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, String(count)))));
   show("batch-cancel", !batch.done);
   show("batch-retry", Boolean(batch.counts.failed));
@@ -57,7 +57,7 @@ function renderBatch(batch) {
     return { id: String(number), cells: [
       ["", () => String(number + 1), "number"],
       [status, () => badge(status)],
-      [JSON.stringify([job?.id, why, several()]), () => [
+      [toJson([job?.id, why, several()]), () => [
         ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(shownId(job))), ...[tag(job.collection ?? "items")].filter(Boolean)] : [bdi(why.title)],
         ...why ? detailsOf(why).map((text) => el("small", {}, bdi(text))) : []]],
     ] };

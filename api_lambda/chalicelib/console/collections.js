@@ -39,7 +39,7 @@ function collectionOf(name, text) {
 // An operation's members as the schema of an object.
 function operationOf(name, text) {
   const takes = parts(member(text, "takes") ?? "{}"), optional = parts(member(text, "optional") ?? "{}");
-  const required = JSON.stringify(takes.map(([each]) => each));
+  const required = toJson(takes.map(([each]) => each));
   const schema = `{"type": "object", "additionalProperties": false, "required": ${required}, "properties": ${object([...takes, ...optional])}}`;
   return { name, schema, description: JSON.parse(member(text, "description") ?? '""'), empty: takes.length + optional.length === 0 };
 }
@@ -73,7 +73,7 @@ const plain = (text) => text[0] === '"' ? JSON.parse(text) : oneLine(text);
 
 function renderChooser(view) {
   const select = $(`${view}-collection`);
-  select.replaceChildren(...[...collections.keys()].map((name) => el("option", { value: name }, name)));
+  put(select, ...[...collections.keys()].map((name) => el("option", { value: name }, name)));
   show(`${view}-chooser`, several());
 }
 
@@ -116,7 +116,7 @@ function combine(own, more) {
       for (const [name, each] of parts(text)) both.set(name, both.has(name) ? `{"allOf": [${both.get(name)}, ${each}]}` : each);
       own.set(word, object([...both]));
     } else if (word === "required") {
-      own.set(word, JSON.stringify([...new Set([...JSON.parse(own.get(word)), ...JSON.parse(text)])]));
+      own.set(word, toJson([...new Set([...JSON.parse(own.get(word)), ...JSON.parse(text)])]));
     }
   }
   return own;

@@ -42,7 +42,7 @@ function documentForm(op) {
 function renderDocument(op) {
   const form = documentForm(op), { element } = form.json ? form.area : form.field;
   form.field.partial?.((op === "set" || op === "merge") && !loaded);
-  if ($("document-form").firstChild !== element) $("document-form").replaceChildren(element);
+  if ($("document-form").firstChild !== element) put($("document-form"), element);
   document.querySelector(`input[name=as][value=${form.json ? "json" : "form"}]`).checked = true;
 }
 
@@ -113,12 +113,12 @@ function addedNulls(before, after, path) {
 
 function documentRequest(op, id, members) {
   const path = documentPath(chosen, id || "ITEM_ID"), body = object(members);
-  const raw = (...more) => object([["operation", JSON.stringify(op)], ["collection", JSON.stringify(chosen.name)], ...more]);
+  const raw = (...more) => object([["operation", toJson(op)], ["collection", toJson(chosen.name)], ...more]);
   return {
     __proto__: null,
     create: ["POST", collectionPath(chosen), body],
     upsert: ["POST", "jobs", raw(["item", body])],
-    read: ["POST", "jobs", raw(["item_id", JSON.stringify(id)])],
+    read: ["POST", "jobs", raw(["item_id", toJson(id)])],
     set: ["PUT", path, body],
     merge: ["PATCH", path, body],
     delete: ["DELETE", path, undefined],

@@ -46,7 +46,7 @@ function renderFailures() {
   const sorted = [...groups].sort(([, one], [, other]) => other.length - one.length);
   const count = moreFailures ? `${failures.length} or more jobs` : jobsOf(failures.length);
   show("failed-note", sorted.length > 0);
-  $("failed-note").replaceChildren(el("a", { href: "#/failed" }, `${count} failed`), ...sorted.slice(0, 3).flatMap(([, jobs], place) => [place ? ", " : ": ", bdi(jobs[0].error.title), ` (${jobs.length})`]));
+  put($("failed-note"), el("a", { href: "#/failed" }, `${count} failed`), ...sorted.slice(0, 3).flatMap(([, jobs], place) => [place ? ", " : ": ", bdi(jobs[0].error.title), ` (${jobs.length})`]));
   fill($("failures"), sorted.flatMap(([reason, jobs]) => {
     const open = unfolded.get(reason) ?? jobs.length <= FEW;
     return [{ id: reason, cells: groupCells(jobs, open) }, ...open ? jobs.map((job) => ({ id: job.id, cells: failureCells(job) })) : []];

@@ -49,10 +49,10 @@ function labelled(spec, control, ...beside) {
       if (needed) field.control.setAttribute("aria-required", "true");
       else field.control.removeAttribute("aria-required");
     },
-    rename: (text) => label.replaceChildren(bdi(text)),
+    rename: (text) => put(label, bdi(text)),
     at: () => field,
     error(...content) {
-      error.replaceChildren(...content);
+      put(error, ...content);
       if (content.length) field.control.setAttribute("aria-invalid", "true");
       else field.control.removeAttribute("aria-invalid");
     },
@@ -87,7 +87,7 @@ function textField(spec, type, nullable) {
       if (field.needed && !maybeEmpty) fail(field, NEEDED, true);
       return field.needed && maybeEmpty ? '""' : undefined;
     }
-    if (type === "string") return JSON.stringify(value);
+    if (type === "string") return toJson(value);
     if ((type === "integer" ? INTEGER : NUMBER).test(value.trim())) return value.trim();
     fail(field, type === "integer" ? "A whole number is needed, as 42." : "A number is needed, as 12.95.");
   };

@@ -30,7 +30,7 @@ function fieldFor(given) {
 // Return the single alternative beside null as a schema.
 function only(schema, around, orNull, root) {
   const words = keywords(schema, root), { types } = typesOf(words);
-  if (orNull && types.length) words.set("type", JSON.stringify([...types, "null"]));
+  if (orNull && types.length) words.set("type", toJson([...types, "null"]));
   if (around.has("description") && !words.has("description")) words.set("description", around.get("description"));
   return object([...words]);
 }
@@ -41,7 +41,7 @@ function replaceable(spec, group, opening) {
   const element = el("div", { class: "slot" }, group.element);
   const change = (other) => {
     if (inner === other) return;
-    element.replaceChildren(other.element);
+    put(element, other.element);
     other.need(inner.needed);
     inner = other;
   };
@@ -77,8 +77,8 @@ function grouped(spec, ...content) {
       group.needed = needed;
       mark.hidden = !needed || Boolean(spec.unmarked);
     },
-    rename: (label) => name.replaceChildren(bdi(label)),
-    error: (...found) => error.replaceChildren(...found),
+    rename: (label) => put(name, bdi(label)),
+    error: (...found) => put(error, ...found),
   };
   group.need(spec.required);
   return group;
@@ -170,7 +170,7 @@ function arrayField(spec) {
   };
   const empty = () => {
     entries.length = 0;
-    list.replaceChildren();
+    put(list);
   };
   on(add, "click", () => {
     append(true).focus();
@@ -227,7 +227,7 @@ function choiceField(spec, branches) {
     select.value = place;
     current = place === "" ? null : place === OTHER ? jsonField({ ...spec, label: label ?? "Kind" }) : fieldFor({ schema: branches[place].schema, root, label: label ?? "Kind", required: true, depth: depth + 1, first, top: spec.top, chosen: true, plain: true });
     current?.partial?.(part);
-    body.replaceChildren(...current?.element ? [current.element] : []);
+    put(body, ...current?.element ? [current.element] : []);
   };
   on(body, "input", () => {
     untouched = false;

@@ -11,7 +11,7 @@ function enterHook(id) {
   if (openHook?.id !== id || openHook.gone) {
     openHook = { id, pages: 1, changes: 0, entries: [], next: null, gone: !isJobId(id), awaited: null, note: "hook-outcome" };
     show("hook-body", false);
-    $("hook-badge").replaceChildren();
+    put($("hook-badge"));
     fill($("deliveries"), []);
     setText("hook-outcome", "");
     setText("replay-error", "");
@@ -52,7 +52,7 @@ async function readHook() {
 
 function renderHook() {
   const { found, entries, next } = openHook;
-  $("hook-badge").replaceChildren(hookBadge(found));
+  put($("hook-badge"), hookBadge(found));
   facts($("hook-facts"), [
     ["URL", bdi(found.url)],
     ["Events", found.events.join(", ")],
@@ -82,7 +82,7 @@ function deliveryRow(delivery) {
   return { id: deliveryId(delivery), cells: [
     [state, () => [el("span", { class: `badge ${DELIVERY_KINDS[state]}` }, state.replace("-", " ")), el("small", { class: "slim" }, when(created_at))]],
     [`${type} ${hook?.url ?? subject}`, () => [type, el("small", {}, hook ? hookLink(hook) : subjectLink(subject))]],
-    [JSON.stringify([attempts, due]), () => answerCell(attempts, due)],
+    [toJson([attempts, due]), () => answerCell(attempts, due)],
     [String(attempts.length), () => String(attempts.length), "wide number"],
     [created_at, () => when(created_at), "wide"],
     [String(mayChange()), () => mayChange() ? el("button", { type: "button", class: "quiet", "aria-label": `Replay ${type} ${hook ? `to ${hook.url}` : `of ${subject}`}` }, "Replay") : "", "number"],
@@ -152,9 +152,9 @@ function forgetSecret() {
 
 function renderSecret() {
   if (shownSecret && shownSecret.id !== openHook?.id) shownSecret = null;
-  $("hook-secret-text").replaceChildren(...shownSecret ? [bdi(shownSecret.secret)] : []);
+  put($("hook-secret-text"), ...shownSecret ? [bdi(shownSecret.secret)] : []);
   const until = shownSecret?.old_secret_until;
-  $("hook-secret-old").replaceChildren(...until ? ["Until ", clock(until), " the old secret signs too, so that the receiver can be given this one meanwhile."] : []);
+  put($("hook-secret-old"), ...until ? ["Until ", clock(until), " the old secret signs too, so that the receiver can be given this one meanwhile."] : []);
   show("hook-secret", shownSecret !== null);
 }
 
@@ -163,7 +163,7 @@ const changeHook = (button, method, path, done, { headers, body } = {}) => while
   const hook = openHook;
   setText("hook-error", "");
   try {
-    const answer = await call(method, `webhooks/${hook.id}${path}`, { headers: { "Content-Type": "application/json", ...headers }, body: body && JSON.stringify(body) });
+    const answer = await call(method, `webhooks/${hook.id}${path}`, { headers: { "Content-Type": "application/json", ...headers }, body: body && toJson(body) });
     hook.changes += 1;
     done(JSON.parse(answer.text), hook);
     hookPoll.soon();

@@ -44,9 +44,9 @@ async function readHooks() {
 function hookRow(hook) {
   const since = hook.failing_since;
   return { id: hook.id, cells: [
-    [JSON.stringify([hook.paused, hook.paused_by_failures, since]), () => [hookBadge(hook), ...since ? [el("small", {}, "since ", when(since))] : []]],
-    [JSON.stringify([hook.url, hook.events]), () => [hookLink(hook), el("small", { class: "slim" }, `${hook.events.join(", ")} · created `, when(hook.created_at))]],
-    [JSON.stringify([hook.events, hook.collections]), () => [hook.events.join(", "), ...hook.collections.length ? [el("small", {}, bdi(hook.collections.join(", ")))] : []], "wide"],
+    [toJson([hook.paused, hook.paused_by_failures, since]), () => [hookBadge(hook), ...since ? [el("small", {}, "since ", when(since))] : []]],
+    [toJson([hook.url, hook.events]), () => [hookLink(hook), el("small", { class: "slim" }, `${hook.events.join(", ")} · created `, when(hook.created_at))]],
+    [toJson([hook.events, hook.collections]), () => [hook.events.join(", "), ...hook.collections.length ? [el("small", {}, bdi(hook.collections.join(", ")))] : []], "wide"],
     [hook.created_at, () => when(hook.created_at), "wide"],
   ] };
 }
@@ -78,7 +78,7 @@ function fillHookForm(hook) {
   $("hook-url").value = hook?.url ?? "";
   for (const box of $("hook-events").querySelectorAll("input")) box.checked = hook ? hook.events.includes(box.value) : box.value === "job.ended";
   const names = [...new Set([...collections.keys(), ...chosen])];
-  $("hook-collections-list").replaceChildren(...names.map((name, place) => {
+  put($("hook-collections-list"), ...names.map((name, place) => {
     const box = el("input", { type: "checkbox", id: `hook-collection-${place}`, value: name, checked: chosen.includes(name) ? "" : undefined });
     return el("label", { class: "choice", for: box.id }, box, bdi(name));
   }));
@@ -109,11 +109,11 @@ const saveHook = () => whileBusy($("hook-save"), async () => {
   const wrong = { ...wanted.url ? {} : { url: "The URL is needed." }, ...wanted.events.length ? {} : { events: "Choose at least one event." } };
   hookErrors(wrong);
   if (Object.keys(wrong).length) return hookErrors(wrong).focus();
-  const text = (value) => JSON.stringify(Array.isArray(value) ? value.toSorted() : value);
+  const text = (value) => toJson(Array.isArray(value) ? value.toSorted() : value);
   const sent = Object.fromEntries(Object.entries(wanted).filter(([name, value]) => text(value) !== text(hook?.[name])));
   try {
     const headers = { "Content-Type": "application/json", ...hook ? {} : { "Idempotency-Key": key } };
-    const answer = await call(hook ? "PATCH" : "POST", hook ? `webhooks/${hook.id}` : "webhooks", { headers, body: JSON.stringify(sent) });
+    const answer = await call(hook ? "PATCH" : "POST", hook ? `webhooks/${hook.id}` : "webhooks", { headers, body: toJson(sent) });
     const saved = JSON.parse(answer.text);
     hookFormAt = null;
     announce(hook ? "The webhook is changed." : "The webhook is created.");

@@ -33,8 +33,8 @@ function furtherFields() {
 function itemMembers(op, edited, errors) {
   const members = [];
   const name = value("name"), description = value("description");
-  if (op === "create" || (edited ? name !== edited.name : name !== "")) members.push(["name", JSON.stringify(name)]);
-  if (op === "create" || (edited ? description !== edited.description : description !== "")) members.push(["description", JSON.stringify(description)]);
+  if (op === "create" || (edited ? name !== edited.name : name !== "")) members.push(["name", toJson(name)]);
+  if (op === "create" || (edited ? description !== edited.description : description !== "")) members.push(["description", toJson(description)]);
   const needed = op === "create" || edited;
   if (needed && !name.trim()) errors.name = "An item needs a name.";
   else if ([...name].length > 255) errors.name = "The name must have at most 255 characters.";

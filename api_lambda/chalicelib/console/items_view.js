@@ -18,7 +18,7 @@ function enterItems({ collection, query }) {
   renderHead(collection);
   const fields = lookUpFields(collection), [field = "", wanted = ""] = [...new URLSearchParams(query)][0] ?? [];
   show("look-up", !isItems);
-  $("look-up-field").replaceChildren(...[...fields, "id"].map((name) => el("option", { value: name }, name)));
+  put($("look-up-field"), ...[...fields, "id"].map((name) => el("option", { value: name }, name)));
   if (fields.includes(field)) $("look-up-field").value = field;
   $("look-up-value").value = wanted;
   setText("look-up-error", "");
@@ -171,7 +171,7 @@ async function enterItem({ collection, id }) {
       ["Id", code(id)],
       ...etag ? [["Version", code(etag)]] : [],
     ]);
-    $("item-operations").replaceChildren(...[...collection.operations.values()].map(({ name }) =>
+    put($("item-operations"), ...[...collection.operations.values()].map(({ name }) =>
       el("a", { class: "button", href: sendHref(collection.name, name, id) }, capital(name))));
     show("item-operations-part", collection.operations.size > 0);
     showJson($("item-json"), text);

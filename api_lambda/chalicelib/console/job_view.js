@@ -7,7 +7,7 @@ function enterJob(id) {
     openJob = { id };
     setText("job-title", "Job");
     show("job-body", false);
-    $("job-badge").replaceChildren();
+    put($("job-badge"));
   }
   setText("job-error", "");
   setText("job-problem", isJobId(id) ? "" : "This is not the id of a job.");
@@ -44,7 +44,7 @@ function renderJob(job) {
   setText("job-title", jobTitle(job));
   if (isShown("job")) document.title = `${jobTitle(job)} · jobpipe console`;
   const itemExists = job.operation !== "create" || job.status === "succeeded";
-  if ($("job-badge").textContent !== job.status) $("job-badge").replaceChildren(badge(job.status));
+  if ($("job-badge").textContent !== job.status) put($("job-badge"), badge(job.status));
   facts($("job-facts"), [
     ["Operation", job.operation],
     ["Job", code(job.id)],
@@ -59,7 +59,7 @@ function renderJob(job) {
     ...job.dismissed_at ? [["Dismissed", clock(job.dismissed_at)]] : [],
     ...job.etag ? [["Version", code(job.etag)]] : [],
   ]);
-  $("job-line").replaceChildren(...timeline(job));
+  put($("job-line"), ...timeline(job));
   show("job-cancel", !job.done);
   const failed = job.status === "failed", again = failed && job.commandText !== undefined && Boolean(collections.get(job.collection));
   show("job-retry", failed && (retryHelps(job) || !again));
@@ -78,7 +78,7 @@ function renderJob(job) {
 
 function renderFailure(problem, collection) {
   const errors = (problem.errors ?? []).map((each) => el("li", {}, code(each.pointer), " ", bdi(each.detail)));
-  $("job-failure").replaceChildren(
+  put($("job-failure"), 
     el("p", {}, el("strong", {}, bdi(problem.title ?? "Failed"))),
     el("p", {}, bdi(problem.detail ?? "")),
     ...errors.length ? [el("ul", {}, ...errors)] : [],

@@ -24,7 +24,7 @@ function load() {
 
 function save() {
   try {
-    sessionStorage.setItem(JOBS, JSON.stringify(sentJobs.map((job) => ({ ...job, observations: observations.get(job.id) }))));
+    sessionStorage.setItem(JOBS, toJson(sentJobs.map((job) => ({ ...job, observations: observations.get(job.id) }))));
   } catch {
     // If the storage is full, a reload shows fewer jobs.
   }

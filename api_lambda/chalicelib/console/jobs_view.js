@@ -5,7 +5,7 @@ let listed = [], listedNext = null, listedPages = 1;
 
 const cellsOf = (job) => [
   [job.status, () => badge(job.status)],
-  [JSON.stringify([job.operation, job.label, job.item_id, job.error, several()]), () => commandCell(job)],
+  [toJson([job.operation, job.label, job.item_id, job.error, several()]), () => commandCell(job)],
   [`${job.attempts} ${job.retries}`, () => job.retries ? `${job.attempts}, retried ${job.retries}×` : String(job.attempts), "wide"],
   [job.not_before ?? job.updated_at, () => job.status === "scheduled" ? clock(job.not_before) : when(job.updated_at)],
 ];

@@ -4,6 +4,8 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 // These characters change the direction of the JSON around them; their escapes are the same strings.
 const DIRECTION_MARKS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
+const toJson = JSON.stringify;
+
 const visible = (text) => text.replace(DIRECTION_MARKS, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 // Return the parts of an object or array of valid JSON: [name or undefined, text of the value], unchanged.
@@ -32,7 +34,7 @@ const member = (text, wanted) => parts(text).findLast(([name]) => name === wante
 
 const oneLine = (text) => text.match(TOKEN).map((token) => token === "," || token === ":" ? `${token} ` : token).join("");
 
-const object = (members) => `{${members.map(([name, value]) => `${JSON.stringify(name)}: ${oneLine(value)}`).join(", ")}}`;
+const object = (members) => `{${members.map(([name, value]) => `${toJson(name)}: ${oneLine(value)}`).join(", ")}}`;
 
 // Return the JSON with a line for each member, as pieces [kind, text]: name, string, number (and other words) or mark.
 function pieces(text) {

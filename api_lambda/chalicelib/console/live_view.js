@@ -18,7 +18,7 @@ function livePath(filters) {
 }
 
 async function readLive() {
-  const filters = liveFilters(), wanted = JSON.stringify(filters);
+  const filters = liveFilters(), wanted = toJson(filters);
   try {
     const latest = await readJobs();
     noteChange(latest.found);
@@ -31,7 +31,7 @@ async function readLive() {
       found = found.concat(JSON.parse(answer.text));
       path = nextPage(answer.headers);
     }
-    if (wanted !== JSON.stringify(liveFilters())) return 0;
+    if (wanted !== toJson(liveFilters())) return 0;
     live = found.slice(0, Math.min(liveRows, MAX_ROWS));
     liveHasMore = liveRows < MAX_ROWS && (found.length > live.length || path !== null);
     setText("live-text", !filters.length ? "You have no jobs yet." : path ? "None of the latest jobs. Show more looks further." : "You have no such jobs.");
@@ -91,7 +91,7 @@ on($("live-more"), "click", () => {
 
 function offerCollections() {
   const names = [...collections.keys()], before = $("live-collection").value;
-  $("live-collection").replaceChildren(el("option", { value: "" }, "All"), ...names.map((name) => el("option", { value: name }, name)));
+  put($("live-collection"), el("option", { value: "" }, "All"), ...names.map((name) => el("option", { value: name }, name)));
   $("live-collection").value = names.includes(before) ? before : "";
   show("live-collections", several());
 }

@@ -21,6 +21,7 @@ const ROUTES = ["jobs", "failed", "send", "items", "batches", "webhooks"];
 let shown = null;
 let focusIsKept = false;
 
+for (const each of document.querySelectorAll("h1")) each.tabIndex = -1; // each may have the focus
 const isShown = (view) => shown === view && !document.hidden;
 const heading = () => document.querySelector("main > section:not([hidden]) h1");
 

@@ -4,6 +4,9 @@ const $ = (id) => document.getElementById(id);
 
 const on = (target, type, act) => target.addEventListener(type, act);
 
+// Show these children in the element, and no others.
+const put = (element, ...children) => element.replaceChildren(...children);
+
 function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(name, value);
@@ -52,10 +55,10 @@ function setText(id, text) {
 }
 
 function facts(list, pairs) {
-  const shownAs = JSON.stringify(pairs.map(([name, value]) => [name, value?.outerHTML ?? value]));
+  const shownAs = toJson(pairs.map(([name, value]) => [name, value?.outerHTML ?? value]));
   if (list.shownAs === shownAs) return;
   list.shownAs = shownAs;
-  list.replaceChildren(...pairs.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  put(list, ...pairs.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 
 const MAX_COLOURED = 100_000; // characters; coloured text needs an element for each piece
@@ -63,12 +66,12 @@ const MAX_COLOURED = 100_000; // characters; coloured text needs an element for 
 function showJson(pre, text) {
   if (pre.source === text) return;
   pre.source = text;
-  if (text.length > MAX_COLOURED) return pre.replaceChildren(pretty(text));
+  if (text.length > MAX_COLOURED) return put(pre, pretty(text));
   const made = document.createDocumentFragment(); // appended one by one: there may be too many for one call
   for (const [kind, piece] of pieces(text)) {
     made.append(kind === "mark" ? piece : kind === "name" ? el("b", {}, piece) : el("span", { class: kind[0] }, piece));
   }
-  pre.replaceChildren(made);
+  put(pre, made);
 }
 
 // Show rows; keep the elements of rows and cells that have not changed, so that the focus stays with its row.
@@ -82,12 +85,12 @@ function fill(table, rows) {
       const cell = row.cells[place] ?? row.appendChild(el("td", { class: kind || undefined, role: "cell" }));
       if (cell.shownAs === shownAs) return;
       cell.shownAs = shownAs;
-      cell.replaceChildren(...[make()].flat());
+      put(cell, ...[make()].flat());
     });
     return row;
   });
   if (wanted.some((row, place) => body.rows[place] !== row) || body.rows.length !== wanted.length) {
-    body.replaceChildren(...wanted);
+    put(body, ...wanted);
   }
   table.hidden = rows.length === 0;
   if (!focused || body.contains(document.activeElement)) return;
@@ -150,7 +153,7 @@ async function copyText(element, name) {
 function confirmAction(title, text, onConfirm, yes = "Delete") {
   const dialog = $("ask");
   $("ask-title").textContent = title;
-  $("ask-text").replaceChildren(...text);
+  put($("ask-text"), ...text);
   $("ask-yes").textContent = yes;
   $("ask-yes").className = yes === "Delete" ? "danger" : "primary";
   $("ask-yes").onclick = () => {

@@ -27,9 +27,9 @@ function chooseCollection(collection) {
   chosen = collection;
   const isItems = collection === ITEMS;
   forms = new Map();
-  $("document-form").replaceChildren();
+  put($("document-form"));
   $("send-collection").value = collection.name;
-  $("ops").replaceChildren($("ops").firstElementChild, ...isItems ? ofItems : operationsOf(collection).map((op, place) =>
+  put($("ops"), $("ops").firstElementChild, ...isItems ? ofItems : operationsOf(collection).map((op, place) =>
     el("label", {}, el("input", { type: "radio", name: "op", value: op, checked: place ? undefined : "" }), el("span", {}, capital(op)))));
   $("item_id-label").textContent = `${collection.title} id`;
   $("if_match-noun").textContent = noun(collection);
@@ -74,7 +74,7 @@ function command() {
   const path = documentPath(ITEMS, id || "ITEM_ID");
   const request = isItems ? {
     create: ["POST", "items", object(members)],
-    read: ["POST", "jobs", object([["operation", '"read"'], ["item_id", JSON.stringify(id)]])],
+    read: ["POST", "jobs", object([["operation", '"read"'], ["item_id", toJson(id)]])],
     set: ["PUT", path, object(members)],
     merge: ["PATCH", path, object(members)],
     delete: ["DELETE", path, undefined],
@@ -112,7 +112,7 @@ function formChanged() {
 function prepareNext() {
   forgetSent();
   show("sent", false);
-  $("sent-badge").replaceChildren();
+  put($("sent-badge"));
   newKey();
 }
 
@@ -124,10 +124,10 @@ function forgetSent() {
 
 function renderSent(job) {
   if (job.id !== sent?.id) return;
-  if ($("sent-badge").textContent !== job.status) $("sent-badge").replaceChildren(badge(job.status));
+  if ($("sent-badge").textContent !== job.status) put($("sent-badge"), badge(job.status));
   $("sent-link").href = `#/jobs/${job.id}`;
   $("sent-link").textContent = `Job ${job.id.slice(0, 8)}…`;
-  $("sent-why").replaceChildren(job.error ? bdi(job.error.title) : "");
+  put($("sent-why"), job.error ? bdi(job.error.title) : "");
   show("sent", true);
   if (job.status === "failed") showProblem(job.error);
 }

@@ -53,7 +53,7 @@ function oldestOfThisTab() {
 
 function showPause(at) {
   $("paused").hidden = !at;
-  if (at) $("paused").replaceChildren("The stage was paused by an operator, ", when(at), ": commands are accepted, and wait until it is resumed.");
+  if (at) put($("paused"), "The stage was paused by an operator, ", when(at), ": commands are accepted, and wait until it is resumed.");
 }
 
 repeat(async () => {
@@ -88,6 +88,6 @@ repeat(async () => {
   $("tile-dead").classList.toggle("alarm", stats.dead_letters > 0);
   $("tile-parked").classList.toggle("alarm", stats.parked > 0);
   renderZeros();
-  $("stats-at").replaceChildren("as of ", when(stats.at));
+  put($("stats-at"), "as of ", when(stats.at));
   return STATS_PAUSE;
 });

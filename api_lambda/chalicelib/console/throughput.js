@@ -88,9 +88,9 @@ function renderThroughput() {
     return [name, now, of + late];
   });
   if (failed) numbers.push(["Failed", about + Math.round(failed).toLocaleString("en"), countedFor(start)]);
-  $("rates-now").replaceChildren(...numbers.map(([name, now, of]) => el("div", { class: name.toLowerCase() }, el("dt", {}, name), el("dd", {}, now), el("dd", {}, of))));
+  put($("rates-now"), ...numbers.map(([name, now, of]) => el("div", { class: name.toLowerCase() }, el("dt", {}, name), el("dd", {}, now), el("dd", {}, of))));
   const line = (values) => values.slice(start, known).map((value, place) => `${place ? "L" : "M"}${(600 * (start + place) / (POINTS - 1)).toFixed(1)} ${(58 - 56 * value / most).toFixed(1)}`).join("");
-  $("rates-plot").replaceChildren(svg("path", { class: "grid", d: "M0 2H600M0 58H600" }), svg("path", { class: "accepted", d: line(accepted) }), svg("path", { class: "ended", d: line(ended) }));
+  put($("rates-plot"), svg("path", { class: "grid", d: "M0 2H600M0 58H600" }), svg("path", { class: "accepted", d: line(accepted) }), svg("path", { class: "ended", d: line(ended) }));
   const highest = `highest: ${about}${most < STEP ? `${most} in ${STEP} seconds` : `${Math.round(most / STEP)} a second`}`;
   $("rates-most").textContent = highest;
   $("rates-plot").setAttribute("aria-label", `The last 5 minutes. ${numbers.map(([name, ...texts]) => `${name}: ${texts.join(" ")}. `).join("")}The ${highest}.`);

@@ -154,7 +154,7 @@ class _Page:
         if rows:
             parts.append(_table(("Member", "Meaning"), rows))
         for example in schema.get("examples", []):
-            text = escape(json.dumps(example, indent=2, ensure_ascii=False))
+            text = escape(json.dumps(example, indent=2, ensure_ascii=False), quote=False)
             parts.append(f'<pre tabindex="0"><code>{text}</code></pre>')
         return "".join(parts) + "</article>\n"
 
@@ -225,9 +225,9 @@ def _anchor(name: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"<code>{escape(text)}</code>"
+    return f"<code>{escape(text, quote=False)}</code>"
 
 
 def _prose(text: str) -> str:
-    """Return the text as HTML, in which `…` is code."""
-    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
+    """Return the text as the content of an element, in which `…` is code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text, quote=False))
