@@ -35,7 +35,7 @@ def get_document(lab: Lab) -> Act:
 
 @operation("api")
 def list_page_of_a_collection(lab: Lab) -> Act:
-    """A page of ten small documents, of which some are in the last of four partitions: names decide where they are."""
+    """A page of ten small documents, of which some are in the last of four partitions, by their names."""
     # There are documents already if this operation is counted again.
     for each in lab.request("GET", "/keyed?limit=100").json():
         lab.end("DELETE", f"/keyed/{each['id']}")
