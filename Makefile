@@ -35,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.installed ## deploy into the embedded emulator, send sample commands and show the outcome of each (COLLECTIONS=... KEEP=yes)
+demo: .venv/.demo-installed ## deploy into the embedded emulator, send sample commands and show the outcome of each (COLLECTIONS=... KEEP=yes)
 	@$(RUN) infra.deploy up --stage local --target embedded --keep=@yes:KEEP --collections=@COLLECTIONS
 	@$(PY) -m scripts.demo --stage local
 	@echo 'The stage keeps running. What you can do next:'
@@ -237,17 +237,24 @@ lock: ## resolve the requirements and write the lock files (needs uv)
 	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
 	$(UV_COMPILE) worker_lambda/requirements.in -o worker_lambda/requirements.txt
 
+dist: .venv/.installed ## build the wheel and the source distribution of the client, after a check of their version (TAG=v0.2.0)
+	@$(RUN) infra.packaging.release --tag=@TAG
+
 clean: ## remove build results and caches, but no environment and no deployment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The environment's own interpreter checks it; if it fails or something is missing, PYTHON makes or repairs the environment.
+# $(3) are other environments, which are made at the same time.
 override set_up = @$(1)/bin/python -m infra.environments check $(2) 2>/dev/null || { python="$${PYTHON:-python3}"; \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }; \
-	"$$python" -m infra.environments make $(2); }
+	"$$python" -m infra.environments make $(2) $(3); }
 
 .venv/.installed: FORCE
 	$(call set_up,.venv,tools)
+
+.venv/.demo-installed: FORCE
+	$(call set_up,.venv,tools,emulator)
 
 .venv/.dev-installed: .venv/.installed FORCE
 	$(call set_up,.venv,dev)

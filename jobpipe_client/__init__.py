@@ -63,7 +63,7 @@ from jobpipe_client.sync_collection import SyncCollection
 from jobpipe_client.webhook_models import DeliveryAttempt, Webhook, WebhookDelivery
 from jobpipe_client.webhooks import Webhooks
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AttemptsSpent",

@@ -1,10 +1,12 @@
 """`python -m infra.environments check|make NAME`: checks, or makes and renews, one of the virtual environments.
 
-The environment's own interpreter runs `check`, which changes nothing; any Python from 3.11 on runs `make`.
+The environment's own interpreter runs `check`, which changes nothing; any Python from 3.11 on runs `make`. That
+makes several at the same time, as in `make tools emulator`.
 """
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from infra.environments.venvs import ENVIRONMENTS, check, ensure, python_version
 from infra.errors import OperatorError
@@ -13,15 +15,17 @@ from infra.errors import OperatorError
 def main() -> int:
     """Return 0 if everything is installed, the status of `check`, or 1 after a line on what `make` failed at."""
     parser = argparse.ArgumentParser(prog="python -m infra.environments")
-    parser.add_argument("command", choices=["check", "make"])
-    parser.add_argument("name", choices=ENVIRONMENTS)
-    parser.add_argument("version", nargs="?", default=python_version())
+    commands = parser.add_subparsers(dest="command", required=True)
+    checks = commands.add_parser("check")
+    checks.add_argument("name", choices=ENVIRONMENTS)
+    checks.add_argument("version", nargs="?", default=python_version())
+    commands.add_parser("make").add_argument("names", nargs="+", choices=ENVIRONMENTS)
     arguments = parser.parse_args()
-    environment = ENVIRONMENTS[arguments.name]
     if arguments.command == "check":
-        return check(environment, arguments.version)
+        return check(ENVIRONMENTS[arguments.name], arguments.version)
     try:
-        ensure(environment)
+        with ThreadPoolExecutor(len(arguments.names)) as pool:
+            list(pool.map(lambda name: ensure(ENVIRONMENTS[name]), arguments.names))
     except OperatorError as error:
         print(f"make: {error}", file=sys.stderr)
         return 1

@@ -17,6 +17,7 @@ from infra.cli.file_lock import file_lock
 from infra.cli.ownership import permission_problem
 from infra.cli.reasons import on_screen
 from infra.environments.pip_settings import pip_environment
+from infra.environments.uv_settings import find_uv, uv_environment
 from infra.errors import OperatorError
 from infra.settings import EMULATOR_VENV, ROOT, tool_environment
 
@@ -145,11 +146,25 @@ def _install(environment: Environment) -> None:
     python, failure = str(environment.python), f"{environment.title} cannot be installed"
     settings = pip_environment(python)
     lock = ["-r", str(environment.lock)]
-    _run([python, "-m", "pip", "install", "--quiet", "--require-hashes", *lock], settings, failure)
+    if not _is_installed_by_uv(python, lock, settings):
+        _run([python, "-m", "pip", "install", "--quiet", "--require-hashes", *lock], settings, failure)
     if environment.editable:
         without = ["--no-deps", "--no-build-isolation"]
         _run([python, "-m", "pip", "install", "--quiet", *without, "-e", str(ROOT)], settings, failure)
     stamp.write_text(environment.digest)
+
+
+def _is_installed_by_uv(python: str, lock: list[str], pip_settings: dict[str, str]) -> bool:
+    """Install with uv, if it is there; return whether it did. Whatever it cannot do is left to pip."""
+    uv = find_uv()
+    settings = None if uv is None else uv_environment(pip_settings)
+    if uv is None or settings is None:
+        return False
+    command = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, *lock]
+    try:
+        return subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, check=False).returncode == 0
+    except OSError:  # it is no program
+        return False
 
 
 def _run(command: list[str], settings: dict[str, str], failure: str) -> None:

@@ -64,6 +64,9 @@ INDEPENDENT = [
 
 The last one turns the worker of their common stage off."""
 
+WHEN_ASKED = ["releasing"]
+"""The modules that are only measured if they are named, since they take minutes."""
+
 WITH_RELEASE_BEFORE = {"full_batches", "peak_memory", "parallel"}
 """Those of them that measure the release before too."""
 
@@ -131,12 +134,13 @@ def chosen(parts: Iterable[str]) -> tuple[list[list[type[Part]]], list[str]]:
     """Return the interleaved groups and the independent parts to run; raise OperatorError for an unknown one."""
     requested = set(parts)
     existing = [name for name in INDEPENDENT if importlib.util.find_spec(f"tests.bench.{name}")]
-    known = {part.name for group in INTERLEAVED for part in group} | set(existing)
+    usual = {part.name for group in INTERLEAVED for part in group} | set(existing)
+    known = usual | set(WHEN_ASKED)
     if requested - known:
         raise OperatorError(f"unknown part {min(requested - known)!r}; the parts are {', '.join(sorted(known))}")
-    requested = requested or known
+    requested = requested or usual
     groups = [[part for part in group if part.name in requested] for group in INTERLEAVED]
-    return [group for group in groups if group], [name for name in existing if name in requested]
+    return [group for group in groups if group], [name for name in (*existing, *WHEN_ASKED) if name in requested]
 
 
 def all_rows(figures: dict[str, Figures], found: list[targets.Target]) -> dict[str, list[Row]]:

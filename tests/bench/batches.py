@@ -38,7 +38,7 @@ def measure_in(stage: Stage, quick: bool) -> dict[str, object]:
     """
     rounds = 3 if quick else 15
     times: dict[int, list[float]] = {size: [] for size in (1, *TARGETS)}
-    _turn_off_worker(stage)
+    turn_off_worker(stage)
     caller = _Caller(stage.deployment)
     for size in times:
         caller.accept(size)  # warms the Lambda and opens the connection
@@ -68,7 +68,7 @@ def rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         yield size, f"{each['p50']:.2f}", "" if ratio is None else f"{ratio:.1f}"
 
 
-def _turn_off_worker(stage: Stage) -> None:
+def turn_off_worker(stage: Stage) -> None:
     functions = stage.aws("lambda")
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)

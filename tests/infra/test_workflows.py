@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from infra.checks.dependency_audit import NO_ANSWER, VULNERABLE
+from infra.packaging.release import DIST
 from infra.settings import ROOT
 from infra.targets import compose
 
@@ -48,14 +49,39 @@ def test_every_action_is_pinned_to_a_commit_and_names_its_release(path: Path) ->
 
 
 def test_a_job_may_read_the_sources_and_nothing_else(workflow: dict[str, Any]) -> None:
+    """Only the job that publishes has other rights, and it runs nothing of the sources."""
     assert workflow["permissions"] == {}
-    assert all(job["permissions"] == {"contents": "read"} for job in jobs(workflow))
+    found = {name: job["permissions"] for name, job in workflow["jobs"].items()}
+    if found.pop("publish", None) is not None:
+        publish = workflow["jobs"]["publish"]
+        assert publish["permissions"] == {"id-token": "write", "attestations": "write"}
+        assert publish["environment"] == "pypi"
+        assert [step for step in publish["steps"] if "run" in step] == []
+        assert set(workflow["on"]) == {"push"}
+        assert set(workflow["on"]["push"]) == {"tags"}
+    assert all(permissions == {"contents": "read"} for permissions in found.values())
 
 
 def test_no_credentials_stay_in_the_checkout(workflow: dict[str, Any]) -> None:
     checkouts = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == len(jobs(workflow))
+    assert len(checkouts) == len(jobs(workflow)) - ("publish" in workflow["jobs"])
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_a_release_publishes_what_was_built_from_its_tag_after_the_tests() -> None:
+    release = read(GITHUB / "workflows" / "release.yml")
+    build, publish = release["jobs"]["build"], release["jobs"]["publish"]
+
+    commands = [step["run"] for step in build["steps"] if "run" in step]
+    dist = 'make dist TAG="$GITHUB_REF_NAME"'
+    assert [command for command in commands if command in (dist, "make test")] == [dist, "make test", dist]
+    uploaded = build["steps"][-1]["with"]
+    assert ROOT / uploaded["path"] == DIST
+    assert publish["needs"] == "build"
+    download, attest, upload = publish["steps"]
+    assert (download["with"]["name"], attest["with"]["subject-path"]) == (uploaded["name"], "dist/*")
+    assert upload["uses"].startswith("pypa/gh-action-pypi-publish@")
+    assert upload["with"] == {"attestations": True}
 
 
 def test_every_job_ends_and_runs_on_a_named_system(workflow: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ import pytest
 
 import jobpipe
 import jobpipe_client
+from infra.errors import OperatorError
+from infra.packaging import release
 
 ROOT = Path(__file__).parents[2]
 PROJECT_PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {
@@ -34,26 +36,55 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def build(kind: str, source: Path, into: Path) -> Path:
-    """Build with the backend that pyproject.toml names, as pip and build call it."""
-    backend = tomllib.loads((source / "pyproject.toml").read_text())["build-system"]["build-backend"]
-    code = f"import sys, {backend} as backend; print(backend.build_{kind}(sys.argv[1]))"
-    return into / run(sys.executable, "-c", code, into, cwd=source).split()[-1]
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Build both, as `make dist` does."""
+    return release.build(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build("sdist", ROOT, tmp_path_factory.mktemp("sdist"))
+def sdist(distributions: list[Path]) -> Path:
+    return distributions[0]
 
 
 @pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build from the source distribution, so that this is complete."""
-    unpacked = tmp_path_factory.mktemp("unpacked")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(unpacked, filter="data")
-    (source,) = unpacked.iterdir()
-    return build("wheel", source, tmp_path_factory.mktemp("wheel"))
+def wheel(distributions: list[Path]) -> Path:
+    return distributions[1]
+
+
+@pytest.mark.parametrize("kind", ["sdist", "wheel"])
+def test_pip_installs_either_in_a_fresh_environment(kind: str, distributions: list[Path], tmp_path: Path) -> None:
+    """Its requirements come from the tests' environment, and so does flit_core, which builds the source."""
+    environment = tmp_path / "venv"
+    run(sys.executable, "-m", "venv", environment, cwd=tmp_path)
+    python = environment / "bin" / "python"
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path).strip())
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    options = ("-q", "--no-index", "--no-deps", "--no-build-isolation")
+    run(python, "-m", "pip", "install", *options, distributions[kind == "wheel"], cwd=tmp_path)
+    assert run(environment / "bin" / "jobpipe", "--version", cwd=tmp_path).split()[-1] == jobpipe.__version__
+
+
+@pytest.mark.parametrize(
+    ("changelog", "tag", "problem"),
+    [
+        ("## [Unreleased]\n", "", "the newest release in CHANGELOG.md is missing, and jobpipe/__init__.py has"),
+        ("## [99.0.0] - 2026-01-01\n## [{version}] - 2025-01-01\n", "", "CHANGELOG.md is 99.0.0, and"),
+        ("## [Unreleased]\n\n## [{version}] - 2026-01-01\n", "v99.0.0", "is v{version}, not v99.0.0"),
+        ("## [{version}] - 2026-01-01\n", "{version}", "is v{version}, not {version}"),
+    ],
+)
+def test_a_release_has_one_version(changelog: str, tag: str, problem: str) -> None:
+    version = jobpipe.__version__
+    with pytest.raises(OperatorError) as caught:
+        release.check_version(changelog.format(version=version), tag.format(version=version))
+    assert problem.format(version=version) in str(caught.value)
+
+
+def test_the_release_of_the_checkout_has_one_version() -> None:
+    changelog = release.CHANGELOG.read_text(encoding="utf-8")
+    release.check_version(changelog, "")
+    release.check_version(changelog, f"v{jobpipe.__version__}")
 
 
 @pytest.fixture(scope="module")
