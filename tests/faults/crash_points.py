@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.faults.scenarios import commands, shop
+from tests.faults.scenarios import commands, shop, waiting
 from tests.faults.scenarios.parts import scenarios_in
 from tests.faults.schedules import Runner, describe
 from tests.faults.tally import Tally
@@ -16,14 +16,13 @@ from tests.faults.tally import Tally
 _SHOWN = 3
 AT_EVERY_CALL = frozenset(
     {
-        *scenarios_in(commands, shop),
+        *scenarios_in(commands, shop, waiting),
         *("cancel_before_the_put", "cancel_before_the_commit", "cancel_after_the_commit"),
         *("cancel_between_deliveries", "creates_of_two_items", "creates_of_one_name"),
         *("changes_of_several_items", "renames_through_other_names", "life_of_an_item_in_one_batch"),
         *("tell_of_a_created_item", "tell_of_failed_and_cancelled_commands", "tell_of_a_redelivered_command"),
-        *("cancelled_while_it_waits", "deliver_after_a_failure"),
-        *("give_up_and_go_on", "replay_the_head_of_a_line", "released_in_order", "released_behind_its_worker"),
-        *("resume_a_webhook_once", "cancelled_when_they_are_due", "give_another_token_before_the_end"),
+        *("cancelled_while_it_waits", "deliver_after_a_failure", "give_up_and_go_on"),
+        *("replay_the_head_of_a_line", "resume_a_webhook_once", "give_another_token_before_the_end"),
         "give_another_token_while_the_job_ends",
     }
 )
