@@ -46,6 +46,9 @@ demo: .venv/.demo-installed ## deploy into the embedded emulator, send sample co
 test: .venv/.dev-installed ## run the tests on the embedded emulator
 	@$(RUN) pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
 
+test-deployments: .venv/.dev-installed ## deploy, change, upgrade and destroy stages on embedded emulators, and send generated requests to one
+	@$(RUN) pytest tests/deployments tests/upgrade tests/openapi --numprocesses=2 --dist=loadfile --quiet @words:PYTEST_ARGS
+
 test-browser: .venv/.dev-installed .venv/.browser-installed ## test the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
 	@$(need_chromium)
 	@$(RUN) pytest tests/browser --quiet @words:PYTEST_ARGS

@@ -8,18 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.faults.scenarios import commands, shop, waiting
+from tests.faults.scenarios.parts import scenarios_in
 from tests.faults.schedules import Runner, describe
 from tests.faults.tally import Tally
 
 _SHOWN = 3
+AT_EVERY_CALL = frozenset(
+    {
+        *scenarios_in(commands, shop, waiting),
+        *("cancel_before_the_put", "cancel_before_the_commit", "cancel_after_the_commit"),
+        *("cancel_between_deliveries", "creates_of_two_items", "creates_of_one_name"),
+        *("changes_of_several_items", "renames_through_other_names", "life_of_an_item_in_one_batch"),
+        *("tell_of_a_created_item", "tell_of_failed_and_cancelled_commands", "tell_of_a_redelivered_command"),
+        *("cancelled_while_it_waits", "deliver_after_a_failure", "give_up_and_go_on"),
+        *("replay_the_head_of_a_line", "resume_a_webhook_once", "give_another_token_before_the_end"),
+        "give_another_token_while_the_job_ends",
+    }
+)
+"""The scenarios of which `make test` tries the faults of OFTEN at every call."""
 
 
-def check_faults_at_every_call(name: str, names: Sequence[str], running: Runner, tally: Tally) -> None:
-    """Each call site of the scenarios `names`, which run together, gets every kind of fault at least once."""
+def check_faults(name: str, names: Sequence[str], running: Runner, tally: Tally) -> None:
+    """Try the essential faults; each call site of the scenarios `names` gets every kind of fault at least once."""
     faultless = running.run(name)
     assert not faultless.failure, describe(name, [], faultless)
     assert faultless.clean
-    runs = {fault: running.run(name, [fault]) for fault in running.essentials(name, names[: names.index(name)])}
+    faults = running.essentials(name, names[: names.index(name)], at_every_call=name in AT_EVERY_CALL)
+    runs = {fault: running.run(name, [fault]) for fault in faults}
     tally.add(1 + len(runs))
     failures = [describe(name, [fault], run) for fault, run in runs.items() if run.failure]
     assert not failures, "\n\n".join([f"{len(failures)} of {len(runs)}", *failures[:_SHOWN]])

@@ -42,11 +42,12 @@ class Kind(StrEnum):
     LATER_REPLAY = "process gone after, replayed when the job has ended and deduplication has lapsed"
 
 
-AT_EVERY_CALL = frozenset({Kind.GONE_BEFORE, Kind.GONE_AFTER, Kind.LOST, Kind.OVERTAKEN})
-"""The faults that `make test` tries at each call of each scenario: they leave work half done, or done twice.
+OFTEN = frozenset({Kind.GONE_BEFORE, Kind.GONE_AFTER, Kind.LOST, Kind.OVERTAKEN})
+"""The faults that `make test` tries most often: they leave work half done, or done twice.
 
-It tries the others (refusals, outages and repetitions) once at each call site of each file's scenarios; `make
-faults FAULTS=--singles` and CI try every kind at every call.
+It tries them at every call of some scenarios, and in the others at each call site after each other one. It tries
+the other faults (refusals, outages and repetitions) once at each call site of each file's scenarios. `make faults
+FAULTS=--singles` and CI try every kind at every call.
 """
 
 _ROW_WRITES = {"put_item", "update_item", "delete_item"}

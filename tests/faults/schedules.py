@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.faults.call_sites import Site
 from tests.faults.emulator import open_emulator
 from tests.faults.injection import Injector
-from tests.faults.kinds import AT_EVERY_CALL, Fault, Point
+from tests.faults.kinds import OFTEN, Fault, Point
 from tests.faults.lambdas import Lambdas
 from tests.faults.scenarios import Action
 from tests.faults.scenarios.all import scenarios
@@ -24,6 +25,20 @@ class Run:
     points: Sequence[Point]  # every call of the product, in order
     clean: bool  # whether the state is correct without a repair
     failure: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call site with the one before it, each with its process: what was done last when a fault happens."""
+
+    before: tuple[Site, str] | None
+    site: tuple[Site, str]
+
+
+def steps_of(points: Sequence[Point]) -> list[Step]:
+    """Return the step of each call of a run."""
+    sites = [(point.site, point.process) for point in points]
+    return [Step(before, site) for before, site in zip([None, *sites], sites, strict=False)]
 
 
 class Runner:
@@ -85,13 +100,20 @@ class Runner:
         for point in self.points(name):
             yield from (Fault(point.number, kind) for kind in point.kinds)
 
-    def essentials(self, name: str, before: Sequence[str]) -> Iterator[Fault]:
-        """Yield those of AT_EVERY_CALL, and the others at call sites that the scenarios before do not reach."""
-        tried = {(point.site, point.process) for each in before for point in self.points(each)}
-        for point in self.points(name):
-            is_new = (point.site, point.process) not in tried
-            tried.add((point.site, point.process))
-            yield from (Fault(point.number, kind) for kind in point.kinds if is_new or kind in AT_EVERY_CALL)
+    def essentials(self, name: str, before: Sequence[str], *, at_every_call: bool) -> Iterator[Fault]:
+        """Yield the faults that `make test` tries in this scenario, after those of the scenarios before.
+
+        They are every kind at a call site that is new, and the kinds of OFTEN at every call, or else at each call
+        site that follows another call site than it did before.
+        """
+        steps = {step for each in before for step in steps_of(self.points(each))}
+        sites = {step.site for step in steps}
+        points = self.points(name)
+        for point, step in zip(points, steps_of(points), strict=True):
+            is_new, often = step.site not in sites, at_every_call or step not in steps
+            sites.add(step.site)
+            steps.add(step)
+            yield from (Fault(point.number, kind) for kind in point.kinds if is_new or (often and kind in OFTEN))
 
     def seconds(self, name: str, first: Fault) -> Iterator[tuple[Fault, Fault]]:
         """Yield the first fault with each kind of fault at each later call of its run."""

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.call_sites import HiddenCall, Site, call_sites, sites_in
-from tests.faults.kinds import ACKNOWLEDGE, AT_EVERY_CALL, Kind, Point
+from tests.faults.crash_points import AT_EVERY_CALL
+from tests.faults.kinds import ACKNOWLEDGE, OFTEN, Kind, Point
 from tests.faults.scenarios import SCENARIOS, shop_further, sized_groups
 from tests.faults.scenarios.parts import scenarios_in
-from tests.faults.schedules import Runner
+from tests.faults.schedules import Runner, steps_of
 
 
 def _files() -> dict[str, list[str]]:
@@ -21,15 +22,15 @@ def _files() -> dict[str, list[str]]:
     found = {}
     for path in sorted(Path(__file__).parent.glob("test_faults_in_*.py")):
         module = importlib.import_module(f"tests.faults.{path.stem}")
-        if hasattr(module, "test_faults_at_every_call"):
-            (mark,) = module.test_faults_at_every_call.pytestmark
+        if hasattr(module, "test_faults"):
+            (mark,) = module.test_faults.pytestmark
             found[path.stem] = list(mark.args[1])
     return found
 
 
 def test_every_call_site_is_covered(running: Runner) -> None:
     """A new AWS call fails here until a scenario reaches it: then every fault is tried at it."""
-    reached = {point.site for name in SCENARIOS for point in running.run(name).points}
+    reached = {point.site for name in SCENARIOS for point in running.points(name)}
     sites = call_sites()
     assert not sites - reached, "\n".join(["no scenario reaches", *map(str, sorted(sites - reached))])
     assert not reached - sites - {ACKNOWLEDGE}, "calls were made that are not found in the source"
@@ -49,17 +50,36 @@ def test_every_scenario_is_in_exactly_one_file() -> None:
     assert tried + Counter(further) == Counter(list(SCENARIOS))
 
 
+def test_the_scenarios_with_faults_at_every_call_exist() -> None:
+    assert set(SCENARIOS) >= AT_EVERY_CALL
+
+
 @pytest.mark.parametrize("names", _files().values(), ids=_files())
 def test_every_kind_of_fault_is_tried_at_every_call_site_of_a_file(running: Runner, names: list[str]) -> None:
     possible, tried = set(), set()
     for n, name in enumerate(names):
-        points = running.run(name).points
-        possible |= {(point.site, point.process, kind) for point in points for kind in point.kinds}
-        faults = set(running.essentials(name, names[:n]))
-        tried |= {(points[fault.call - 1].site, points[fault.call - 1].process, fault.kind) for fault in faults}
-        everywhere = {(point.number, kind) for point in points for kind in AT_EVERY_CALL & set(point.kinds)}
-        assert everywhere <= {(fault.call, fault.kind) for fault in faults}
+        points = running.points(name)
+        all_faults = set(running.singles(name))
+        faults = set(running.essentials(name, names[:n], at_every_call=name in AT_EVERY_CALL))
+        for fault in all_faults:
+            point, step = points[fault.call - 1], steps_of(points)[fault.call - 1]
+            places: set[object] = {(point.site, point.process, fault.kind)}
+            if fault.kind in OFTEN:
+                places |= {(step, fault.kind)}
+                places |= {(name, fault)} if name in AT_EVERY_CALL else set()
+            possible |= places
+            tried |= places if fault in faults else set()
+        assert faults <= all_faults
     assert tried == possible
+
+
+def test_a_step_is_a_call_with_the_one_before() -> None:
+    one, two = (Site("a.py", "f", each) for each in ("sqs.send_message", "s3.put_object"))
+    points = [Point(1, one, "api"), Point(2, two, "worker"), Point(3, one, "worker"), Point(4, two, "worker")]
+    places = [(point.site, point.process) for point in points]
+    assert [step.site for step in steps_of(points)] == places
+    assert [step.before for step in steps_of(points)] == [None, *places[:-1]]
+    assert len(set(steps_of(points))) == 4
 
 
 def test_calls_are_found_in_the_source() -> None:

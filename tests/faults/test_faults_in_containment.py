@@ -1,10 +1,10 @@
-"""Faults at every call of commands that must not affect other items."""
+"""Faults at the calls of commands that must not affect other items."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.faults.crash_points import check_faults_at_every_call
+from tests.faults.crash_points import check_faults
 from tests.faults.scenarios import containment
 from tests.faults.scenarios.parts import scenarios_in
 from tests.faults.schedules import Runner
@@ -14,5 +14,5 @@ NAMES = scenarios_in(containment)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_faults_at_every_call(name: str, running: Runner, tally: Tally) -> None:
-    check_faults_at_every_call(name, NAMES, running, tally)
+def test_faults(name: str, running: Runner, tally: Tally) -> None:
+    check_faults(name, NAMES, running, tally)

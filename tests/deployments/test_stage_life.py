@@ -20,6 +20,11 @@ from tests.infra.stage_with_keys import Run, deployed
 
 
 @pytest.fixture(scope="module")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stage")
+
+
+@pytest.fixture(scope="module")
 def run(state_dir: Path) -> Iterator[Run]:
     with running_emulator(state_dir) as emulator:
         environment = commands.clean_environment(JOBPIPE_STATE_DIR=str(state_dir), JOBPIPE_PORT=str(emulator.port))
