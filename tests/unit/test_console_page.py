@@ -67,6 +67,16 @@ def test_texts_in_the_scripts_stay_as_they_are(answer: Answer) -> None:
     assert [each for each in (*sentences, *patterns, *templates) if each not in answer.text] == []
 
 
+def test_words_beside_elements_keep_their_spaces(answer: Answer) -> None:
+    """The minifier takes white space between elements of a div for indentation."""
+    inline = re.compile(
+        r"(?:\w|[.:;,]|</(?:a|bdi|code|span|strong)>) +<(?:a|bdi|code|span|strong)\b|</(?:a|code|strong)> +\w"
+    )
+    source = (FOLDER / "page.html").read_text()
+    assert len(inline.findall(source)) > 10
+    assert len(inline.findall(answer.text.partition("<script>")[0])) == len(inline.findall(source))
+
+
 def test_no_comment_is_served(answer: Answer) -> None:
     assert "<!--" not in answer.text
     comments = [
