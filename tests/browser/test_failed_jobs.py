@@ -136,7 +136,10 @@ def test_a_refused_create_is_shown_changed_and_sent_again(new_console: NewConsol
     expect(page.locator('#job-facts a[href^="#/items/"]'), "nothing was created").to_have_count(0)
     expect(page.locator("#job-command")).to_contain_text('"price": 12.95')
     expect(page.get_by_role("button", name="Retry", exact=True)).to_be_hidden()
-    assert page.locator("#job-failed").bounding_box()["y"] < page.locator("#job-actions").bounding_box()["y"]  # type: ignore[index]
+    above, below = (page.locator(name).bounding_box() for name in ("#job-failed", "#job-actions"))
+    assert above is not None
+    assert below is not None
+    assert above["y"] < below["y"]
     page.get_by_role("button", name="Edit and send again").click()
     expect(page.locator("#name")).to_have_value(name)
     expect(page.locator("#name-error")).to_contain_text("name")
