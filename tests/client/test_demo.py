@@ -48,13 +48,18 @@ def test_two_runs_on_one_deployment(service: Service, tmp_path: Path, capsys: py
     assert re.search(r"│ update +│ +78 │", out)
     kept = len(service.items)
     assert f"{kept} items stay" in out
+    failed = [job for job in service.jobs.values() if job["status"] == "failed"]
+    assert f"{len(failed)} jobs failed as they should" in out
+    assert all("dismissed_at" in job for job in failed)
     rows = demo.SAMPLE.read_text(encoding="utf-8").splitlines()[:80]
     beginning = write(tmp_path / "s.jsonl", *map(json.loads, rows))
     assert demo.main(["--clean-up", "--concurrency", "16", "--file", beginning]) == 0
     assert len(service.items) == kept
 
 
-def test_unexpected_outcomes_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unexpected_outcomes_are_shown(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     item = {"name": "Tent", "description": "For two", "price": 12.95}
     path = write(
         tmp_path / "s.jsonl",
@@ -75,6 +80,10 @@ def test_unexpected_outcomes_are_shown(tmp_path: Path, capsys: pytest.CaptureFix
     assert demo.main(["--file", path]) == 1
     out = capsys.readouterr().out
     assert "5 not as expected" in out
+    assert "dismissed" not in out
+    failed = [job for job in service.jobs.values() if job["status"] == "failed"]
+    assert failed
+    assert not any("dismissed_at" in job for job in failed), "nobody expected them"
     for got in (
         "succeeded with another",
         "not-found",
