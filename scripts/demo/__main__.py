@@ -94,7 +94,7 @@ def _with_progress(console: Console, run: DemoRun, total: int) -> list[Outcome]:
 
 
 def _dismiss_expected(client: Client, outcomes: list[Outcome]) -> int:
-    """Take the jobs that were to fail off the list of failed jobs; return how many a release that can do it took."""
+    """Dismiss the jobs that were to fail; return their number, which is 0 if the stage's release cannot do it."""
     dismissed = 0
     for outcome in outcomes:
         if outcome.as_expected and outcome.job is not None and outcome.job.status == "failed":
