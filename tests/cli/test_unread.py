@@ -76,7 +76,7 @@ def test_a_command_that_only_shows_something_ends_well_and_silently(
     service.items = {str(n): {"id": str(n), "name": f"N{n}", "description": "d"} for n in range(2)}
     status, complained = unread(service, *arguments)
     assert status == 0
-    assert complained == "" or complained.startswith("no outcomes: ")
+    assert complained == "" or complained.startswith(("no outcomes: ", "2 jobs had failed before: "))
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
@@ -87,9 +87,13 @@ def test_watch_ends_when_its_reader_has_gone_even_if_nothing_changes(
     failed_jobs(jobpipe, 1)
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
     command = (sys.executable, "-m", "jobpipe_client.cli", "watch", "--interval", "0.2", *form)
-    with subprocess.Popen(command, cwd=commands.ROOT, env=env, stdout=subprocess.PIPE) as running:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=commands.ROOT, env=env, stdout=pipe, stderr=pipe) as running:
         assert running.stdout is not None
-        running.stdout.readline()
+        assert running.stderr is not None
+        assert b"1 job had failed before" in running.stderr.readline()
+        failed_jobs(jobpipe, 1)
+        assert running.stdout.readline()
         running.stdout.close()
         try:
             assert running.wait(10) == 0

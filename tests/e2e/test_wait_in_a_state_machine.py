@@ -54,7 +54,7 @@ class Machine:
                 "FunctionName": "ask-jobpipe",
                 "Payload": {"token.$": "$$.Task.Token", "key": key, "command": command},
             },
-            "TimeoutSeconds": 60,
+            "TimeoutSeconds": 180,  # the next release tells of a cancelled command, up to a minute later
             "End": True,
         }
         machine = states.create_state_machine(
@@ -66,7 +66,7 @@ class Machine:
 
     def ended(self, execution: str) -> Any:
         states = self.stage.aws("stepfunctions")
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while True:
             found = states.describe_execution(executionArn=execution)
             if found["status"] != "RUNNING" or time.monotonic() > until:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobpipe.runtime.telemetry import logger
 from tests.faults.schedules import Runner
 from tests.faults.tally import Tally
 
@@ -24,3 +25,10 @@ def runner() -> Runner:
 def running(runner: Runner) -> Iterator[Runner]:
     with runner.running():
         yield runner
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_replaced() -> Iterator[None]:
+    """Fail a test after which methods of the logger are still replaced, as they are while histories run."""
+    yield
+    assert not {"error", "exception", "info", "log", "warning"} & vars(logger).keys()

@@ -96,19 +96,16 @@ class HistoryStage(AgainstModel):
         self.leaves_orphans = False
         self.lines = LogLines()
         self.broken: list[AssertionError] = []  # what was found where the product handles exceptions
+        self.stack = ExitStack()
         super().start()
         assert isinstance(self.pipeline, TellingPipeline)
         self.stage = self.pipeline
-        self.stack = ExitStack()
         self.stack.enter_context(one_thread(self.sleep, self.lines))
         self.unreliable = self.interleaved = Interleaved(self.stage, self.act)
 
-    def teardown(self) -> None:
-        try:
-            super().teardown()
-        finally:
-            if hasattr(self, "stack"):
-                self.stack.close()
+    def take_back(self) -> None:
+        self.stack.close()  # before the others: both replace methods of the logger
+        super().take_back()
 
     @contextmanager
     def process(self, planned: list[Fault]) -> Iterator[None]:

@@ -55,7 +55,11 @@ class AgainstModel(RuleBasedStateMachine):
             try:
                 self.settle()
             finally:
-                self.patches.__exit__(None, None, None)
+                self.take_back()
+
+    def take_back(self) -> None:
+        """End what the history has replaced in the product, the last first."""
+        self.patches.__exit__(None, None, None)
 
     # --- callers --------------------------------------------------------------------------------------------------
 

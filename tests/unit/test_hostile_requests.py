@@ -82,7 +82,7 @@ def test_every_request_is_answered_and_a_refused_one_leaves_no_trace(data: st.Da
         assert answer.status in (400, 404)
     for link in links(answer):
         found = urljoin(f"https://stage.example{sent['path']}", link).removeprefix("https://stage.example")
-        assert re.fullmatch(r"(/base)*/(items|jobs|batches)([?].*|/[^/?]+)", found), (sent["path"], link)
+        assert re.fullmatch(r"(/base)*/(items|jobs|batches|webhooks)([?].*|/[^/?]+)", found), (sent["path"], link)
     if answer.status >= 400:
         assert is_problem(answer)
         assert everything(pipeline) == before
