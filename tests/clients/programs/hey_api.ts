@@ -40,6 +40,7 @@ main({
   listJobs: (status) => of(made.listJobs({ ...caller, query: { status, limit: 100 } })),
   getJob: (id, wait) => of(made.getJob({ ...job(id), query: { wait } })),
   cancelJob: (id) => of(made.cancelJob(job(id))),
+  dismissJob: (id) => of(made.dismissJob(job(id))),
   retryJob: (id) => of(made.retryJob(job(id))),
   submitBatch: (commands) => of(made.submitBatch({ ...caller, body: { commands } })),
   getBatch: (batch_id) => of(made.getBatch({ ...caller, path: { batch_id } })),

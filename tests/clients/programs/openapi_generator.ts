@@ -93,6 +93,7 @@ main({
   listJobs: (status) => of(jobs.listJobsRaw({ status, limit: 100 }), (several) => several.map(JobToJSON)),
   getJob: (jobId, wait) => of(jobs.getJobRaw({ jobId, wait }), JobToJSON),
   cancelJob: (jobId) => of(jobs.cancelJobRaw({ jobId }), JobToJSON),
+  dismissJob: (jobId) => of(jobs.dismissJobRaw({ jobId }), JobToJSON),
   retryJob: (jobId) => written(jobs.retryJobRaw({ jobId })),
   submitBatch: (commands) => of(batches.submitBatchRaw({ newBatch: { commands: commands.map(renamed) } }), BatchToJSON),
   getBatch: (batchId) => of(batches.getBatchRaw({ batchId }), BatchToJSON),

@@ -23,7 +23,7 @@ def main() -> None:
     items()
     commands()
     batches()
-    retry_and_cancel()
+    dismiss_retry_and_cancel()
     webhooks()
     refusals()
 
@@ -110,10 +110,11 @@ def batch_of(commands: list[dict[str, Any]]) -> Any:
     return made.NewBatch(commands=[made.Command.from_dict(each) for each in commands])
 
 
-def retry_and_cancel() -> None:
+def dismiss_retry_and_cancel() -> None:
     failed = os.environ["FAILED"]
     assert failed in [job.id for job in JOBS.list_jobs("failed", limit=100)]
-    retried = JOBS.retry_job(failed)
+    assert JOBS.dismiss_job(failed).dismissed_at is not None
+    retried = JOBS.retry_job(failed)  # it fails again, and is listed again
     assert isinstance(retried, made.Job), retried
     assert ended(retried).status == "failed"
     assert retried.retries >= 1

@@ -18,7 +18,14 @@ from made_by_openapi_python_client.api.items import (
     patch_item,
     put_item,
 )
-from made_by_openapi_python_client.api.jobs import cancel_job, get_job, list_jobs, retry_job, submit_job
+from made_by_openapi_python_client.api.jobs import (
+    cancel_job,
+    dismiss_job,
+    get_job,
+    list_jobs,
+    retry_job,
+    submit_job,
+)
 from made_by_openapi_python_client.api.service import console, docs, get_stats, health, index, openapi
 from made_by_openapi_python_client.api.webhooks import (
     change_webhook,
@@ -77,7 +84,7 @@ def main() -> None:
     items()
     commands()
     batches()
-    retry_and_cancel()
+    dismiss_retry_and_cancel()
     webhooks()
     if os.environ.get("VALID") != "only":
         refusals()
@@ -171,10 +178,11 @@ def batches() -> None:
     assert refused.problem.status == 400
 
 
-def retry_and_cancel() -> None:
+def dismiss_retry_and_cancel() -> None:
     failed = os.environ["FAILED"]
     assert failed in [job.id for job in list_jobs.sync(client=CALLER, status=ListJobsStatus.FAILED, limit=100)]
-    retried = retry_job.sync(failed, client=CALLER)
+    assert dismiss_job.sync(failed, client=CALLER).dismissed_at
+    retried = retry_job.sync(failed, client=CALLER)  # it fails again, and is listed again
     assert isinstance(retried, Job), retried
     assert ended(retried).status == JobStatus.FAILED
     assert retried.retries >= 1

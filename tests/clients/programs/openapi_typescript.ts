@@ -42,6 +42,7 @@ main({
   listJobs: (status) => of(caller.GET("/jobs", { params: { query: { status, limit: 100 } } })),
   getJob: (id, wait) => of(caller.GET("/jobs/{job_id}", { params: { path: job(id), query: { wait } } })),
   cancelJob: (id) => of(caller.DELETE("/jobs/{job_id}", { params: { path: job(id) } })),
+  dismissJob: (id) => of(caller.POST("/jobs/{job_id}/dismiss", { params: { path: job(id) } })),
   retryJob: (id) => of(caller.POST("/jobs/{job_id}/retry", { params: { path: job(id) } })),
   submitBatch: (commands) => of(caller.POST("/batches", { body: { commands } })),
   getBatch: (batch_id) => of(caller.GET("/batches/{batch_id}", { params: { path: { batch_id } } })),

@@ -28,6 +28,7 @@ export interface Calls {
   listJobs(status: "failed" | "retrying"): Promise<Answer>;
   getJob(id: string, wait: number): Promise<Answer>;
   cancelJob(id: string): Promise<Answer>;
+  dismissJob(id: string): Promise<Answer>;
   retryJob(id: string): Promise<Answer>;
   submitBatch(commands: Command[]): Promise<Answer>;
   getBatch(id: string): Promise<Answer>;
@@ -135,10 +136,11 @@ export async function main(calls: Calls): Promise<void> {
   const [, refused] = bodyOf(await calls.submitBatch([commands[1], invisible])).entries;
   assert.equal(refused.problem.status, 400);
 
-  // retry and cancel
+  // dismiss, retry and cancel
   const failed = process.env.FAILED!;
   assert.ok(bodyOf(await calls.listJobs("failed")).some((each: any) => each.id === failed));
-  const retried = await calls.retryJob(failed);
+  assert.ok(bodyOf(await calls.dismissJob(failed)).dismissed_at);
+  const retried = await calls.retryJob(failed); // it fails again, and is listed again
   assert.equal(retried.status, 202);
   assert.equal((await ended(retried.body)).status, "failed");
   assert.equal(bodyOf(await calls.cancelJob(process.env.CANCELLED!)).status, "cancelled");
