@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from api_lambda.chalicelib.console.assembly import assemble
 from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.cli.file_lock import file_lock
 from infra.cli.reasons import on_screen
@@ -59,7 +58,9 @@ _BUILDERS = (
     "templates/sources.py",
 )
 PAGE_PARTS = {".html", ".css", ".js"}
-ASSEMBLED_PAGE = "assembled.html"  # beside api_lambda/chalicelib/console/page.py, which serves it
+"""The suffixes of the console's files, which an app's zip contains as one page."""
+ASSEMBLED_PAGE = "chalicelib/console/assembled.html"
+"""The name of that page in the zip."""
 _SOURCE = "folder.txt"  # in a place of build/folders: the folder of collections
 _OUTPUTS = ("lambda.zip", "lambda.cdx.json", "template.json")
 _TOOLS_LOCK = ROOT / "requirements.lock"
@@ -199,10 +200,13 @@ def _lay_out(app: str, target: Path, collections: Path) -> None:
         if path.suffix == ".yaml":  # the Lambda reads it as JSON, without a YAML parser
             text = json.dumps(templates.read_template(path), separators=(",", ":"))
             copy.with_suffix(".json").write_text(text, encoding="utf-8")
-        elif path.suffix in PAGE_PARTS:
-            (copy.parent / ASSEMBLED_PAGE).write_text(assemble(), encoding="utf-8")
-        else:
+        elif path.suffix not in PAGE_PARTS:
             shutil.copyfile(path, copy)
+    if app == "api":
+        # Only a build needs this, and the minifier takes a while to import.
+        from api_lambda.chalicelib.console.assembly import assemble  # noqa: PLC0415
+
+        (target / ASSEMBLED_PAGE).write_text(assemble(), encoding="utf-8")
     shutil.copytree(collections, target / "vendor" / PACKAGE)
 
 

@@ -43,8 +43,8 @@ class Sources:
             if path.suffix not in _APPLIED or not is_ours:
                 return None
             if path.is_relative_to(self.apps[app]):
-                entry = path.with_name(ASSEMBLED_PAGE) if path.suffix in PAGE_PARTS else path
-                entries[entry.relative_to(self.apps[app]).as_posix()] = path
+                name = path.relative_to(self.apps[app]).as_posix()
+                entries[ASSEMBLED_PAGE if path.suffix in PAGE_PARTS else name] = path
             elif path.is_relative_to(SHARED):
                 entries[path.relative_to(SHARED.parent).as_posix()] = path
         return entries
