@@ -9,7 +9,7 @@ import click
 
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.commands.jobs import call_for_each
-from jobpipe_client.cli.commands.reasons import reason_of
+from jobpipe_client.cli.commands.reasons import reason_of, reason_option
 from jobpipe_client.cli.exits import ERROR, OK
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Job
@@ -27,13 +27,7 @@ _LEFT_SINCE = {"job-not-failed", "not-found"}  # it was retried, or has expired,
 )
 @click.argument("jobs", metavar="[JOB]...", nargs=-1)
 @click.option("--all-failed", is_flag=True, help="All of your failed jobs.")
-@click.option(
-    "--reason",
-    "reasons",
-    metavar="NAME",
-    multiple=True,
-    help="All of your failed jobs with this problem, such as name-taken; may be repeated.",
-)
+@reason_option
 @pass_state
 def dismiss(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tuple[str, ...]) -> int:
     """Take failed jobs off the list of failed jobs.

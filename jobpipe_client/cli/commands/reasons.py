@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import click
+
 from jobpipe_client.models import Job
 
 _SERVER_ERROR = 500
+
+reason_option = click.option(
+    "--reason",
+    "reasons",
+    metavar="NAME",
+    multiple=True,
+    help="All of your failed jobs with this problem, such as name-taken; may be repeated.",
+)
+"""The option of commands that choose failed jobs by reason; it may be repeated."""
 
 
 def reason_of(job: Job) -> str:

@@ -11,7 +11,7 @@ import click
 
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.commands.jobs import BEFORE, is_batch, show_each
-from jobpipe_client.cli.commands.reasons import reason_of, was_interrupted
+from jobpipe_client.cli.commands.reasons import reason_of, reason_option, was_interrupted
 from jobpipe_client.cli.exits import OK
 from jobpipe_client.cli.times import Time
 from jobpipe_client.exceptions import ProblemError
@@ -31,13 +31,7 @@ _NOT_RETRIED = {"job-ended", "not-found", "too-late"}  # no longer stored, or it
 )
 @click.argument("jobs", metavar="[JOB|BATCH]...", nargs=-1)
 @click.option("--all-failed", is_flag=True, help="All of your failed jobs that were interrupted.")
-@click.option(
-    "--reason",
-    "reasons",
-    metavar="NAME",
-    multiple=True,
-    help="All of your failed jobs with this problem, such as name-taken; may be repeated.",
-)
+@reason_option
 @click.option("--before", type=Time(), metavar="TIME", help=f"A new time limit for the named jobs. {BEFORE}")
 @pass_state
 def retry(
