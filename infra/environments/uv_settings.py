@@ -1,10 +1,6 @@
-"""uv installs a lock in less time than pip; it is used if it is on the PATH and can use the settings of pip.
-
-uv does not read pip's settings, so they are handed to it as its own variables.
-"""
+"""The settings of pip as variables of uv, which installs a lock in less time but does not read pip's settings."""
 
 import os
-import shutil
 from collections.abc import Mapping
 
 from infra.settings import tool_environment
@@ -29,11 +25,6 @@ _DOWNLOADS = {
     *("UV_CACHE_DIR", "UV_NO_CACHE", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES", "UV_INSECURE_HOST", "UV_NATIVE_TLS"),
     *("UV_SYSTEM_CERTS", "UV_KEYRING_PROVIDER", "UV_LINK_MODE", "UV_OFFLINE"),
 }
-
-
-def find_uv() -> str | None:
-    """Return the path of uv, or None if it is not on the PATH."""
-    return shutil.which("uv")
 
 
 def uv_environment(pip: Mapping[str, str]) -> dict[str, str] | None:

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from infra.cli.file_lock import file_lock
 from infra.cli.ownership import permission_problem
 from infra.cli.reasons import on_screen
 from infra.environments.pip_settings import pip_environment
-from infra.environments.uv_settings import find_uv, uv_environment
+from infra.environments.uv_settings import uv_environment
 from infra.errors import OperatorError
 from infra.settings import EMULATOR_VENV, ROOT, tool_environment
 
@@ -155,9 +156,8 @@ def _install(environment: Environment) -> None:
 
 
 def _is_installed_by_uv(python: str, lock: list[str], pip_settings: dict[str, str]) -> bool:
-    """Install with uv, if it is there; return whether it did. Whatever it cannot do is left to pip."""
-    uv = find_uv()
-    settings = None if uv is None else uv_environment(pip_settings)
+    """Install with uv, if it is on the PATH and has all of pip's settings; return whether that succeeded."""
+    uv, settings = shutil.which("uv"), uv_environment(pip_settings)
     if uv is None or settings is None:
         return False
     command = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, *lock]
