@@ -113,7 +113,7 @@ diff: .venv/.installed ## show what a deployment would change, and change nothin
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=name of the stage)
 	@$(RUN) infra.deploy destroy --stage=@STAGE --target aws --confirm=@CONFIRM
 
-grants: .venv/.dev-installed ## test that the Lambdas need each of their permissions, and write docs/security-grants.md
+grants: .venv/.dev-installed ## remove each permission of the Lambdas in turn, check that a call then fails, and write docs/security-grants.md
 	@$(PY) -m tests.iam
 
 calls: .venv/.dev-installed ## count the calls of AWS of each operation, and write tests/calls/calls.json

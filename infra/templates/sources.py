@@ -75,12 +75,12 @@ def of_type(template: Template, kind: str) -> dict[str, Any]:
 
 
 def to_json(template: Template) -> str:
-    """Return the template as compact JSON, since its size is limited."""
+    """Return the template as JSON without white space, since CloudFormation limits its size."""
     return json.dumps(template, separators=(",", ":"))
 
 
 def without_notes(template: Template) -> Template:
-    """Return the template without what only linters read.
+    """Return the template without the metadata that only linters read.
 
     This is for the stacks of the Lambdas. That of the foundation keeps its notes: CloudFormation imports resources
     only into a template that is otherwise the one that an earlier release has deployed.

@@ -1,4 +1,4 @@
-"""Dismiss a failed job: take it off the list of failed jobs, and leave it as it is."""
+"""Dismiss a failed job: remove it from the list of failed jobs, and change nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobpipe.domain.ports import JobStore
 
 
 def dismiss(job: Job, jobs: JobStore) -> Job:
-    """Take the failed job off the list of failed jobs, and return it; a dismissed job is returned as it is.
+    """Remove the failed job from the list of failed jobs and return it; return a dismissed job unchanged.
 
     Raise JobNotFailed if its status is another one, and NotFound if it has expired meanwhile.
     """

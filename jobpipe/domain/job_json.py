@@ -18,11 +18,11 @@ DELETED = '{"message":"Item deleted"}'
 def job_json(job: Job, documents: DocumentStore, *, with_owner: bool = False, with_command: bool = False) -> str:
     """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read.
 
-    `with_command`: a failed job has the command that it keeps, unless that is a claim check.
+    With `with_command`, a failed job that keeps its command itself, not as a claim check, has the member `command`.
     """
     text = job_without_result(job, with_owner=with_owner)
     kept = job.kept.command if with_command and job.kept is not None else None
-    if kept is not None and kept.startswith("{"):
+    if kept is not None and kept.startswith("{"):  # a forged message may have had a command that is no object
         text = f'{text[:-1]},"command":{kept}}}'
     if job.status is Status.SUCCEEDED:
         # The result is inserted as it was stored, so that its numbers stay exact.

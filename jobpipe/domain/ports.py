@@ -89,7 +89,7 @@ class JobStore(Protocol):
         """
 
     def dismiss(self, ref: JobRef, at: datetime) -> Job:
-        """Take the job off the list of failed jobs, and return it.
+        """Remove the job from the list of failed jobs and return it.
 
         Raise JobEnded if it has not failed in this generation, or has expired.
         """

@@ -209,7 +209,10 @@ class DynamoDbJobs:
             return job
 
     def dismiss(self, ref: JobRef, at: datetime) -> Job:
-        """Take the job that failed in this generation off the list of failed jobs, and return it."""
+        """Remove the job from the list of failed jobs and return it.
+
+        Raise JobEnded if it has not failed in this generation, or has expired.
+        """
         # Without a place, the row is in no list: the indexes of the lists are sparse. Nothing else changes, so a
         # retry finds the job as it has failed, and the job expires when it would have.
         return self._update_and_get(

@@ -59,7 +59,7 @@ def _accept(api: LambdaProcess, size: int) -> Invocation:
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "commands in a request", "the Lambda, ms", "AWS calls under way", "own code", "share of own code", "calls"
     for size, each in figures.items():
         yield (

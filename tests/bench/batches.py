@@ -61,7 +61,7 @@ def _by_round(single: Sequence[float], batched: Sequence[float]) -> list[float]:
 
 
 def rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "commands in a request", "ms for each command (p50)", "rate / alone"
     for size, each in figures["per_command_ms"].items():
         ratio = figures["ratio"].get(size)

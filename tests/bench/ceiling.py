@@ -59,7 +59,7 @@ class Ceiling(Part):
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "threads of a bare loop", "jobs/s", *PERCENTILES
     for threads, found in figures["threads"].items():
         yield threads, f"{found['jobs_per_second']['median']:.0f}", *percentiles(found["job_ms"])

@@ -140,7 +140,7 @@ def _process(command: tuple[str, ...], env: dict[str, str]) -> Iterator[None]:
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "Celery on Redis", "jobs/s", *PERCENTILES
     if "left_out" in figures:
         yield f"not measured: {figures['left_out']}", "", "", "", "", ""

@@ -114,7 +114,7 @@ def zip_sizes(path: Path) -> dict[str, Any]:
 
 
 def rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield (
         "function",
         "imports ms",

@@ -59,7 +59,7 @@ def _unpacked(folder: Path, number: int) -> dict[str, Path]:
 
 
 def rows(figures: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield f"{MANY} collections / {FEW}", *_TIMES
     for name, each in figures.items():
         yield name, *(f"{each[time]:.3f}" for time in _TIMES)

@@ -138,7 +138,7 @@ def _zip() -> bytes:
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "AWS durable functions, on the emulator", "jobs/s", *PERCENTILES
     if "left_out" in figures:
         yield f"not measured: {figures['left_out']}", "", "", "", "", ""

@@ -90,7 +90,7 @@ def measure_in(stage: Stage, quick: bool) -> Figures:
 
 
 def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "a polite caller's job, ms", "p50", "p95", "samples"
     offered = f"{figures['offered']} commands/s by another caller"
     labels = {

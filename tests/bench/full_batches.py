@@ -111,7 +111,7 @@ def _calls_per_job(invocations: Sequence[Invocation]) -> float:
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "a batch of ten", "calls per job", "before", "ms", "of it calls", "own code", "ms before"
     for operation in OPERATIONS:
         this, before = (figures[name][operation] for name in (THIS, BEFORE))

@@ -143,7 +143,7 @@ def _checked(answer: Answer, status: int) -> float:
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "jobpipe", "empty: p50 ms", f"{figures['items']:,} items: p50 ms", "p99 ms", "ratio"
     for name, found in figures["operations"].items():
         empty, large = found["empty_ms"], found["large_ms"]

@@ -145,7 +145,7 @@ def _record(turn: int) -> dict[str, Any]:
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "", "after 10 %, MB", "at the end, MB", "growth, KB"
     for app in (app for app in CASES if app in figures):  # older figures lack one
         each = figures[app]

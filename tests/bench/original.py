@@ -91,7 +91,7 @@ def _rows(size: int) -> Iterator[Any]:
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "the synchronous original's POST, rows in its table", *PERCENTILES
     for size, found in figures["post_ms"].items():
         yield f"{int(size):,}", *percentiles(found)

@@ -102,7 +102,7 @@ def _own_to_aws(invocations: Sequence[Invocation]) -> float:
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "", "total ms", "own ms", "AWS calls ms", "own / AWS"
     for app in ("api", "worker"):
         for operation, each in figures[app].items():

@@ -162,7 +162,7 @@ def _ratio(one: list[float], ten: list[float]) -> dict[str, object]:
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "", "one ms", "ten ms", "ten / one"
     for place, name in _PLACES.items():
         for caller, title in ((each, CALLERS[each]) for each in CALLERS if each in figures[place]):

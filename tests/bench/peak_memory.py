@@ -86,7 +86,7 @@ def _consume(foundation: Foundation, worker: LambdaProcess) -> float:
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "ten updates of 1 MB in one batch", "this release", "before", "ratio"
     peaks = (f"{figures['peak_kb'][name] / 1024:.1f}" for name in (THIS, BEFORE))
     yield "most memory, MB", *peaks, f"{figures['ratio']:.2f}"

@@ -156,7 +156,7 @@ def ended(calls: HttpCalls, job_id: str) -> Answer:
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "jobpipe", "per second", *PERCENTILES
     for name, found in figures["jobs_per_second"].items():
         yield name, f"{found['median']:.0f}", "", "", "", ""

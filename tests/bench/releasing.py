@@ -64,7 +64,7 @@ def measure_in(stage: Stage, quick: bool) -> Figures:
 
 
 def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "commands due at once", "early", "queued within a minute", "p50, s", "p95, s", "the last, s"
     seconds = [f"{figures['seconds'][name]:.1f}" for name in ("p50", "p95", "last")]
     yield f"{figures['commands']:,}", str(figures["early"]), f"{figures['within_a_minute']:,}", *seconds

@@ -164,7 +164,7 @@ def _rounds(figures: dict[str, Any], whole: str) -> Sequence[float]:
 
 
 def rows(found: list[Target]) -> Iterator[Row]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "target", "median", "rounds", "bound", "verdict"
     for each in found:
         sign = "≤" if each.at_most else "≥"

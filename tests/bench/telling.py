@@ -57,7 +57,7 @@ def measure_in(stage: Stage, quick: bool) -> Figures:
 
 
 def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table, the header first."""
+    """Yield the header of the table, and then its rows."""
     yield "a receiver is told, ms", "p50", "p95", "samples"
     for name, label in (("from_the_end", "after the job's end"), ("from_the_request", "after the request")):
         found = figures[name]

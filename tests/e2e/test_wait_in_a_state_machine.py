@@ -54,7 +54,7 @@ class Machine:
                 "FunctionName": "ask-jobpipe",
                 "Payload": {"token.$": "$$.Task.Token", "key": key, "command": command},
             },
-            "TimeoutSeconds": 180,  # the next release tells of a cancelled command, up to a minute later
+            "TimeoutSeconds": 180,  # a release, which runs once a minute, lets a cancelled command be told
             "End": True,
         }
         machine = states.create_state_machine(

@@ -288,7 +288,7 @@ def test_a_job_that_has_ended_answers_a_later_token(stage: Stage, *, is_told: bo
 
 
 def test_the_same_token_of_an_ended_job_is_answered_again(stage: Stage) -> None:
-    """The earlier request may have failed after it stored the token and before it sent the answer."""
+    """The request that stored the token may have failed before it could send the answer."""
     stage.submit(READ)
     stage.pipeline.drain()
     stage.queue.is_down = True

@@ -113,7 +113,7 @@ async function changeFailures(jobs, act) {
   failurePoll.soon();
 }
 
-// Repeat a request that may be repeated, if the service asks to come later.
+// Send a request that is harmless to repeat, and send it again while the service answers 429 or 503.
 async function insist(path, tries = 5) {
   try {
     return await call("POST", path);

@@ -5,7 +5,7 @@ const COUNTED_AT_ONCE = 4; // batches
 const RECENT = 15; // seconds after its last batch in which an import may send another one
 const KEY_OF_SEVERAL = /^(import-[0-9a-f]{24}|[0-9a-f-]{36})-(\d+)(-\d+)?[ab]*$/;
 const batches = new Map(); // by id: {id, at, done, size, counts, key}; without counts before it is read, or if it has expired
-let olderJobs; // the path of the next page of them
+let olderJobs; // the path of the next page of older jobs
 
 $("running").tBodies[0].before($("batches").tHead.cloneNode(true));
 

@@ -1,4 +1,4 @@
-"""Serve the console: one static page with its style and script in it."""
+"""Serve the console, a static page that contains its style and its script."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ function sendAgain({ operation: op, collection: name, item_id, commandText, erro
   chooseOperation(form);
   const uses = usesOf(form);
   if (uses.includes("item_id")) input("item_id").value = item_id;
-  // The version that was refused would be refused again.
+  // An If-Match that was refused is left out, since the service would refuse it again.
   if (command.has("if_match") && reasonOf(error) !== "version-mismatch") input("if_match").value = plain(command.get("if_match"));
   if (uses.includes("name")) writeItem(asked);
   if (uses.includes("document")) writeDocument(form, asked);

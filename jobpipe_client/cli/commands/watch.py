@@ -97,7 +97,7 @@ class _View:
             return f"no counts of the queue: {describe(error)}"
 
     def _old_failures(self) -> str:
-        """Return the number of the jobs that had failed before, in a line."""
+        """Return a line that says how many jobs had failed before the command was started."""
         count = len(self._failed_before or ())
         jobs = "1 job" if count == 1 else f"{count} jobs" if count < _MOST_COUNTED else f"{count} jobs or more"
         return f"{jobs} had failed before: `jobpipe failed` lists them, `jobpipe dismiss` takes them off the list"

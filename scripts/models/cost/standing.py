@@ -34,20 +34,20 @@ AGE = Usage.of(get_metric_statistics_request=1)
 
 def open_console(pipeline: Pipeline) -> Usage:
     """Return the usage of a console that is open for a month in which messages always wait."""
-    stats = Decimal(_SECONDS_OF_MONTH) / console_pause("STATS_PAUSE")
+    stats = Decimal(_SECONDS_OF_MONTH) / console_number("STATS_PAUSE")
     ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_CACHED_FOR.total_seconds())
-    lists = Decimal(_SECONDS_OF_MONTH) / console_pause("LIST_PAUSE")
+    lists = Decimal(_SECONDS_OF_MONTH) / console_number("LIST_PAUSE")
     return pipeline.request("stats") * stats + AGE * ages + pipeline.request("list_failed_jobs") * lists
 
 
 def list_of_all_jobs(pipeline: Pipeline, pause: int) -> Usage:
     """Return the usage of a page of all jobs with this pause, for a month."""
-    entries = len(recent_sources("")) + console_pause("PAGE_OF_JOBS")
+    entries = len(recent_sources("")) + console_number("PAGE_OF_JOBS")
     reads = Usage.of(dynamodb_read_unit=Decimal(entries) / 2)  # each eventually consistent
     return (pipeline.request("list_failed_jobs") + reads) * (Decimal(_SECONDS_OF_MONTH) / pause)
 
 
-def console_pause(name: str) -> int:
+def console_number(name: str) -> int:
     """Return a number of the console's scripts, such as the seconds between two of its requests."""
     for path in sorted(_CONSOLE.glob("*.js")):
         found = re.search(rf"\b{name} = (\d+)[,;]", path.read_text())
@@ -88,7 +88,7 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
     own = sum(len(each.services) for each in vars(metrics).values() if isinstance(each, Metric))
     of_collection = sum(len(each.services) for each in _BY_COLLECTION)
     gateway = _GATEWAY_METRICS * len(ROUTES)
-    pages = console_pause("MAX_NEW_PAGES") + console_pause("MAX_OLD_PAGES")
+    pages = console_number("MAX_NEW_PAGES") + console_number("MAX_OLD_PAGES")
     return {
         "polling of idle queues": (
             f"{data.assumed['pollers']} pollers, {data.assumed['poll_seconds']} s each, {_QUEUES} queues",
@@ -103,16 +103,16 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
             idle_release(data),
         ),
         "a console that is never closed": (
-            f"stats each {console_pause('STATS_PAUSE')} s, failed jobs each {console_pause('LIST_PAUSE')} s",
+            f"stats each {console_number('STATS_PAUSE')} s, failed jobs each {console_number('LIST_PAUSE')} s",
             open_console(Pipeline(data, data.load("quiet"))),
         ),
         "the list of all jobs in that console": (
-            f"with JobLists=on, a page of {console_pause('PAGE_OF_JOBS')} each {console_pause('LIST_PAUSE')} s",
-            list_of_all_jobs(Pipeline(data, data.load("quiet")), console_pause("LIST_PAUSE")),
+            f"with JobLists=on, a page of {console_number('PAGE_OF_JOBS')} each {console_number('LIST_PAUSE')} s",
+            list_of_all_jobs(Pipeline(data, data.load("quiet")), console_number("LIST_PAUSE")),
         ),
         "the same while jobs are accepted or end all the time": (
-            f"a page each {console_pause('LIVE_PAUSE')} s; up to {pages} times as much if many come",
-            list_of_all_jobs(Pipeline(data, data.load("quiet")), console_pause("LIVE_PAUSE")),
+            f"a page each {console_number('LIVE_PAUSE')} s; up to {pages} times as much if many come",
+            list_of_all_jobs(Pipeline(data, data.load("quiet")), console_number("LIVE_PAUSE")),
         ),
         "alarms": (f"{data.alarms}, in every stage", Usage.of(alarm_month=data.alarms)),
         "alarms of events": (
