@@ -44,7 +44,10 @@ demo: .venv/.demo-installed ## deploy into the embedded emulator, send sample co
 	@echo '  make stop          end the stage, and delete its data unless KEEP=yes was given'
 
 test: .venv/.dev-installed ## run the tests on the embedded emulator
-	@$(RUN) pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
+	@$(RUN) pytest -m "not slow" --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
+
+test-slow: .venv/.dev-installed ## run the tests that make environments, stages and documentation pages work anew
+	@$(RUN) pytest -m slow --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
 
 test-deployments: .venv/.dev-installed ## deploy, change, upgrade and destroy stages on embedded emulators, and send generated requests to one
 	@$(RUN) pytest tests/deployments tests/upgrade tests/openapi --numprocesses=2 --dist=loadfile --quiet @words:PYTEST_ARGS

@@ -85,6 +85,15 @@ _LONGEST = [  # by their times on two busy cores, from some minutes to half a mi
 ]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--faults",
+        choices=["sites", "calls"],
+        default="sites",
+        help="where tests/faults injects faults: once at each call site, or at many more calls (make mutants)",
+    )
+
+
 def pytest_configure() -> None:
     """Restore the signals that a process in the background ignores, since the tests' processes inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

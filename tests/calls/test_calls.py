@@ -12,6 +12,8 @@ from tests.calls.lab import EVENT_FUNCTIONS, FUNCTIONS, Lab, LambdaName, laborat
 from tests.calls.operations import OPERATIONS
 from tests.chaos.faults import Fault, Refusal
 
+pytestmark = pytest.mark.slow
+
 EXPECTED = read_calls()
 MORE_COUNTS = 4
 """The number of further counts after a difference. On a busy machine, a call may time out and be retried."""

@@ -14,6 +14,8 @@ from tests.chaos.faults import Rates
 from tests.chaos.report import print_report
 from tests.chaos.run import Plan, run
 
+pytestmark = pytest.mark.slow
+
 JOBS = 120
 ENDED = 110  # the others are sent once without a key, and may not be accepted
 FAULTS = Rates(refuse=0.01, drop=0.004, lose=0.006, kill=0.006, interrupt=50)

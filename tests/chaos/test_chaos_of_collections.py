@@ -32,6 +32,8 @@ from tests.faults.history import SentCommand
 from tests.helpers.collections_state import disagreements
 from tests.helpers.shop import SHOP, compiled, order, subscription
 
+pytestmark = pytest.mark.slow
+
 CALLERS, ROUNDS, ORDERS = 4, 6, 2
 FAULTS = Rates(refuse=0.02, drop=0.01, lose=0.015, kill=0.02, interrupt=0)
 SETTLE = 420  # seconds

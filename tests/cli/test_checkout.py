@@ -8,9 +8,13 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Service
 from tests.helpers import commands
+
+pytestmark = pytest.mark.slow
 
 
 def test_operators_commands_need_a_checkout(service: Service, tmp_path: Path) -> None:

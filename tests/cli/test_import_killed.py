@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from tests.client.service import KEY, Service
 from tests.helpers import commands
 
+pytestmark = pytest.mark.slow
+
 IMPORT = (sys.executable, "-m", "jobpipe_client.cli", "import")
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from tests.cli.importing import lines, report, write
 from tests.cli.running import until
 from tests.cli.test_import_killed import Kill, Running, killed, kills
 from tests.client.service import Canned, Service
+
+pytestmark = pytest.mark.slow
 
 UPSERT = ("--collection", "orders", "--upsert")
 

@@ -14,6 +14,8 @@ from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Service
 from tests.helpers import commands
 
+pytestmark = pytest.mark.slow
+
 FAILS = '{"operation": "read", "item_id": "none"}'
 ROWS = '{"name": "A", "description": "d"}\n{\n'
 

@@ -22,6 +22,8 @@ from infra.packaging.package import APPS, build_folder, input_hash, package_all
 from infra.settings import COLLECTIONS, ROOT
 from tests.collections.folders import SCHEMA, change, write_orders
 
+pytestmark = pytest.mark.slow
+
 LOAD = """
 import importlib, json, sys
 sys.path[:0] = sys.argv[1:]

@@ -16,6 +16,8 @@ from tests.helpers.many_collections import write_copies
 from tests.helpers.pipeline import Context, Pipeline
 from tests.helpers.shop import compiled, order
 
+pytestmark = pytest.mark.slow
+
 
 def request(stage: Pipeline, target: str) -> Any:
     event = {

@@ -15,6 +15,8 @@ from infra.collections.names import PACKAGE
 from infra.errors import OperatorError
 from tests.collections.folders import SCHEMA, change, write_orders
 
+pytestmark = pytest.mark.slow
+
 
 def told(folder: Path) -> str:
     """Return what is said about a folder."""

@@ -10,6 +10,8 @@ import pytest
 from tests.collections.folders import write_orders
 from tests.helpers.commands import clean_environment, run
 
+pytestmark = pytest.mark.slow
+
 # make adds its own line to an error, and names its depth when another make runs it, as "make test" does.
 _MAKE_FAILED = re.compile(r"make(\[\d+\])?: \*\*\* ")
 

@@ -16,6 +16,8 @@ from infra.errors import OperatorError
 from infra.settings import COLLECTIONS
 from tests.helpers.commands import Done, clean_environment, run
 
+pytestmark = pytest.mark.slow
+
 
 def make(*words: str, **environment: str) -> Done:
     return run("make", "-s", "new-collection", *words, env=clean_environment(**environment))

@@ -18,6 +18,8 @@ import tenacity
 from tests.helpers.commands import ROOT, clean_environment, run
 from tests.helpers.deployed import Stage
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "how-to" / "be-told.md").read_text()
 RECEIVER, CREATE, USE = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^jobpipe (webhooks \w+ .*?)(?: +#.*)?$", PAGE, flags=re.MULTILINE)

@@ -19,6 +19,8 @@ from jobpipe_client.cli.importing.source import MAX_LINE_BYTES
 from tests.helpers import commands
 from tests.helpers.deployed import Stage, unique
 
+pytestmark = pytest.mark.slow
+
 JOBPIPE = (sys.executable, "-m", "jobpipe_client.cli")
 
 

@@ -26,6 +26,8 @@ from tests.helpers.deployed import Stage, unique
 from tests.helpers.embedded import embedded
 from tests.helpers.shop import SHOP, order, subscription
 
+pytestmark = pytest.mark.slow
+
 JOBPIPE = (sys.executable, "-m", "jobpipe_client.cli")
 ORDERS = ("--collection", "orders")
 UPSERT = (*ORDERS, "--upsert")

@@ -6,8 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.commands import Done, run
 from tests.helpers.deployed import Stage
+
+pytestmark = pytest.mark.slow
 
 
 def demo(*arguments: str, **environment: str) -> Done:

@@ -22,6 +22,8 @@ from tests.helpers.deployed import Stage, unique
 from tests.helpers.embedded import embedded
 from tests.helpers.shop import SHOP, order
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "how-to" / "send-events-to-eventbridge.md").read_text()
 CREATE_BUS, CREATE_RULE, RECEIVE = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 PARAMETERS = dict(each.split("=") for each in re.findall(r'PARAMETERS="(.*?)"', PAGE)[0].split())

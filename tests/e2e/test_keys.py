@@ -13,6 +13,8 @@ from tests.helpers import commands
 from tests.helpers.deployed import Stage
 from tests.integration.operators import Operator
 
+pytestmark = pytest.mark.slow
+
 
 def test_all_keys_of_a_caller_from_the_first_to_the_last(stage: Stage, tmp_path: Path) -> None:
     owner, environment = f"owner{secrets.token_hex(4)}", Operator(stage, tmp_path).environment

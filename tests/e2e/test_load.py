@@ -23,6 +23,8 @@ from scripts.load.plan import Plan
 from tests.helpers import commands
 from tests.helpers.deployed import Stage
 
+pytestmark = pytest.mark.slow
+
 
 def environment(stage: Stage, **other: str) -> dict[str, str]:
     connection = {"JOBPIPE_URL": stage.deployment.base_url, "JOBPIPE_API_KEY": stage.deployment.api_key}

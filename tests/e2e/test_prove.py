@@ -26,6 +26,8 @@ from tests.helpers import commands
 from tests.helpers.deployed import Stage
 from tests.integration.operators import Operator
 
+pytestmark = pytest.mark.slow
+
 PROMISES = {f"P{n}" for n in range(1, 12)}
 
 

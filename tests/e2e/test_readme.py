@@ -16,6 +16,8 @@ from tests.helpers.commands import ROOT, run
 from tests.helpers.deployed import Stage
 from tests.helpers.receiver import receiver
 
+pytestmark = pytest.mark.slow
+
 README = (ROOT / "README.md").read_text()
 NAMES = (
     "Canoe",

@@ -13,6 +13,8 @@ import pytest
 from tests.helpers.commands import ROOT, clean_environment, run
 from tests.helpers.deployed import Stage, unique
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "how-to" / "run-a-command-later.md").read_text()
 PROGRAM = "".join(re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL))
 COMMANDS = re.findall(r"^jobpipe (.*)$", PAGE, flags=re.MULTILINE)

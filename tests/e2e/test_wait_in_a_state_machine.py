@@ -23,6 +23,8 @@ from tests.helpers.deployed import Stage, unique
 from tests.helpers.embedded import embedded
 from tests.helpers.shop import SHOP, order
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "how-to" / "wait-in-a-state-machine.md").read_text()
 FUNCTION, CREATE, RUN = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 PARAMETERS = dict(each.split("=") for each in re.findall(r'PARAMETERS="(.*?)"', PAGE)[0].split())

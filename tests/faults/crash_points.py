@@ -26,15 +26,19 @@ AT_EVERY_CALL = frozenset(
         "give_another_token_while_the_job_ends",
     }
 )
-"""The scenarios of which `make test` tries the faults of OFTEN at every call."""
+"""The scenarios of which --faults=calls tries the faults of OFTEN at every call."""
 
 
 def check_faults(name: str, names: Sequence[str], running: Runner, tally: Tally) -> None:
-    """Try the essential faults; each call site of the scenarios `names` gets every kind of fault at least once."""
+    """Try every kind of fault once at each call site of the scenarios `names`; with --faults=calls, try more."""
     faultless = running.run(name)
     assert not faultless.failure, describe(name, [], faultless)
     assert faultless.clean
-    faults = running.essentials(name, names[: names.index(name)], at_every_call=name in AT_EVERY_CALL)
+    before = names[: names.index(name)]
+    if tally.at_more_calls:
+        faults = running.essentials(name, before, at_every_call=name in AT_EVERY_CALL)
+    else:
+        faults = running.at_new_sites(name, before)
     runs = {fault: running.run(name, [fault]) for fault in faults}
     tally.add(1 + len(runs))
     failures = [describe(name, [fault], run) for fault, run in runs.items() if run.failure]

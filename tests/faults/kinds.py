@@ -43,11 +43,10 @@ class Kind(StrEnum):
 
 
 OFTEN = frozenset({Kind.GONE_BEFORE, Kind.GONE_AFTER, Kind.LOST, Kind.OVERTAKEN})
-"""The faults that `make test` tries most often: they leave work half done, or done twice.
+"""The faults that leave work half done, or done twice: --faults=calls tries them at more calls than the others.
 
-It tries them at every call of some scenarios, and in the others at each call site after each other one. It tries
-the other faults (refusals, outages and repetitions) once at each call site of each file's scenarios. `make faults
-FAULTS=--singles` and CI try every kind at every call.
+`make test` tries every kind of fault once at each call site of each file's scenarios, and `make faults
+FAULTS=--singles` and CI every kind at every call.
 """
 
 _ROW_WRITES = {"put_item", "update_item", "delete_item"}

@@ -100,11 +100,18 @@ class Runner:
         for point in self.points(name):
             yield from (Fault(point.number, kind) for kind in point.kinds)
 
-    def essentials(self, name: str, before: Sequence[str], *, at_every_call: bool) -> Iterator[Fault]:
-        """Yield the faults that `make test` tries in this scenario, after those of the scenarios before.
+    def at_new_sites(self, name: str, before: Sequence[str]) -> Iterator[Fault]:
+        """Yield each kind of fault at the first call of each call site that the scenarios before do not reach."""
+        sites = {(point.site, point.process) for each in before for point in self.points(each)}
+        for point in self.points(name):
+            if (point.site, point.process) not in sites:
+                sites.add((point.site, point.process))
+                yield from (Fault(point.number, kind) for kind in point.kinds)
 
-        They are every kind at a call site that is new, and the kinds of OFTEN at every call, or else at each call
-        site that follows another call site than it did before.
+    def essentials(self, name: str, before: Sequence[str], *, at_every_call: bool) -> Iterator[Fault]:
+        """Yield the faults of at_new_sites, and those of OFTEN at further calls.
+
+        These are every call, or else each call site that follows another call site than it did before.
         """
         steps = {step for each in before for step in steps_of(self.points(each))}
         sites = {step.site for step in steps}

@@ -15,6 +15,11 @@ class Tally:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
+    @property
+    def at_more_calls(self) -> bool:
+        """Return whether the option --faults asks for more than one schedule at each call site."""
+        return bool(self._config.getoption("faults") == "calls")
+
     def add(self, schedules: int) -> None:
         self._config.stash[_count] = self._config.stash.get(_count, 0) + schedules
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
@@ -25,6 +26,8 @@ from tests.faults.test_against_model import AgainstModel
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import order, shop, subscription
 from tests.helpers.unreliable import Fault
+
+pytestmark = pytest.mark.slow
 
 Place = tuple[str, str, str]  # collection, scope, id
 OWNERS = ("alice", "bob")

@@ -30,7 +30,7 @@ def _files() -> dict[str, list[str]]:
 
 def test_every_call_site_is_covered(running: Runner) -> None:
     """A new AWS call fails here until a scenario reaches it: then every fault is tried at it."""
-    reached = {point.site for name in SCENARIOS for point in running.points(name)}
+    reached = {point.site for names in _files().values() for name in names for point in running.points(name)}
     sites = call_sites()
     assert not sites - reached, "\n".join(["no scenario reaches", *map(str, sorted(sites - reached))])
     assert not reached - sites - {ACKNOWLEDGE}, "calls were made that are not found in the source"
@@ -56,10 +56,11 @@ def test_the_scenarios_with_faults_at_every_call_exist() -> None:
 
 @pytest.mark.parametrize("names", _files().values(), ids=_files())
 def test_every_kind_of_fault_is_tried_at_every_call_site_of_a_file(running: Runner, names: list[str]) -> None:
-    possible, tried = set(), set()
+    possible, tried, at_sites = set(), set(), set()
     for n, name in enumerate(names):
         points = running.points(name)
         all_faults = set(running.singles(name))
+        at_sites |= {(points[fault.call - 1].site, fault.kind) for fault in running.at_new_sites(name, names[:n])}
         faults = set(running.essentials(name, names[:n], at_every_call=name in AT_EVERY_CALL))
         for fault in all_faults:
             point, step = points[fault.call - 1], steps_of(points)[fault.call - 1]
@@ -71,6 +72,8 @@ def test_every_kind_of_fault_is_tried_at_every_call_site_of_a_file(running: Runn
             tried |= places if fault in faults else set()
         assert faults <= all_faults
     assert tried == possible
+    each = (point for name in names for point in running.points(name))
+    assert at_sites == {(point.site, kind) for point in each for kind in point.kinds}
 
 
 def test_a_step_is_a_call_with_the_one_before() -> None:

@@ -17,6 +17,8 @@ from tests.iam.calls import Permission, permissions
 from tests.iam.grants import template_grants
 from tests.iam.needs import ON_EMULATORS, UNTESTED
 
+pytestmark = pytest.mark.slow
+
 ROLES = {
     "api": "APIRole",
     "worker": "WorkerRole",

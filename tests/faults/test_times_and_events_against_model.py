@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
@@ -44,6 +45,8 @@ from tests.faults.history_stage import (
 from tests.faults.history_webhooks import HistoryWebhooks
 from tests.faults.telling_stage import RELEASE_SECONDS, TELLING_SECONDS, Answer
 from tests.helpers.unreliable import Fault
+
+pytestmark = pytest.mark.slow
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 ON_TIME = timedelta(seconds=2.1)  # after the time of a command

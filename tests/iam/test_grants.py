@@ -12,6 +12,8 @@ from tests.iam.lab import FUNCTIONS, Lab
 from tests.iam.needs import NEEDS, Need
 from tests.iam.probes import PROBED, client_of, is_denied, probes
 
+pytestmark = pytest.mark.slow
+
 TESTED = [(grant, NEEDS[grant.key]) for grant in template_grants() if grant.key in NEEDS]
 
 

@@ -28,6 +28,8 @@ from tests.helpers.embedded import embedded
 from tests.helpers.stubbed import a_client
 from tests.infra.foundations import ALIAS, KEY, PROD, STACK, TEMPLATE, remaining_resource, stack_resources
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:

@@ -20,6 +20,8 @@ from tests.infra.hostile_environment import (
     variables_of_botocore,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_aws_is_found_by_the_region_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable and no file redirects a call to AWS, nor the calls that retrieve credentials."""

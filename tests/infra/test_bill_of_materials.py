@@ -18,6 +18,8 @@ from infra.packaging.distributions import Distribution, fetch_wheels, only_from
 from infra.settings import ROOT, tool_environment
 from tests.helpers import commands
 
+pytestmark = pytest.mark.slow
+
 JOBPIPE = Distribution("jobpipe", "1.0", "MIT", None, frozenset({"lib"}), {"app.py": b"a", "jobpipe/x.py": b"x"})
 LIB = Distribution(
     "lib", "2.0", "Apache License 2.0", "0" * 64, frozenset({"gone"}), {"lib.py": b"l", "py.typed": b""}

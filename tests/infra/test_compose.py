@@ -22,6 +22,8 @@ import yaml
 from infra.settings import LOCALSTACK_IMAGE, ROOT
 from tests.helpers.commands import Done
 
+pytestmark = pytest.mark.slow
+
 SOCKET = "/var/run/docker.sock"
 
 

@@ -27,6 +27,8 @@ from infra.targets.target import AWS, Target, access_logs
 from infra.templates.sources import foundation_for, operations
 from tests.helpers.embedded import embedded
 
+pytestmark = pytest.mark.slow
+
 
 def refused(operation: str, code: str) -> ClientError:
     answer: Any = {"Error": {"Code": code, "Message": "no"}}

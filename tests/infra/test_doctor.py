@@ -19,6 +19,8 @@ from tests.helpers.commands import ROOT
 from tests.helpers.deployed import Stage
 from tests.helpers.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 
 def doctor(*arguments: str, **environment: str) -> tuple[int, dict[str, list[dict[str, str]]]]:
     """Return the exit status and the findings by their subjects."""

@@ -19,6 +19,8 @@ from infra.emulator import Emulator, PortTakenError, running_emulator
 from infra.errors import OperatorError
 from tests.helpers.commands import Done, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Emulator]:

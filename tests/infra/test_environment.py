@@ -29,6 +29,8 @@ from tests.infra.hostile_environment import (
     set_all,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_page_names_all_variables() -> None:
     page = (commands.ROOT / "docs" / "environment.md").read_text()

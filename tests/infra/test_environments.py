@@ -26,6 +26,8 @@ from infra.errors import OperatorError
 from tests.helpers.commands import ROOT
 from tests.infra.small_checkout import Checkout, configure, new_checkout
 
+pytestmark = pytest.mark.slow
+
 NOBODY = 65534
 
 

@@ -30,6 +30,8 @@ from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs, recent_sources
 from jobpipe.stores.dynamodb_rows import job_to_row
 
+pytestmark = pytest.mark.slow
+
 ON, OFF = {"JobLists": "on"}, {"JobLists": "off"}
 
 

@@ -18,6 +18,8 @@ from tests.helpers import commands
 from tests.helpers.deployed import Stage
 from tests.helpers.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Emulator]:

@@ -17,6 +17,8 @@ from infra.stage.stage_file import stage_file, write_deployment
 from tests.helpers.deployed import Stage
 from tests.infra.stage_with_keys import Run, deployed, is_accepted, key_of, key_outside_plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("owner", ["alice", "a", "team7", "a" * 63, "deadbeef"])
 def test_valid_owners(owner: str) -> None:

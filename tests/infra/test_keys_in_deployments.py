@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from api_lambda.chalicelib.http.callers import Caller, Role, caller_of
@@ -21,6 +22,8 @@ from infra.stage.names import app_stack
 from infra.stage.stage_file import stage_file
 from infra.targets.target import Target, target_of
 from tests.infra.stage_with_keys import Run, deployed, is_accepted, key_of, key_outside_plan
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_operators_key_can_be_rotated_and_deployments_keep_all_keys(run: Run, state_dir: Path) -> None:

@@ -32,6 +32,8 @@ from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
 from tests.helpers.embedded import embedded
 from tests.helpers.shop import SHOP
 
+pytestmark = pytest.mark.slow
+
 ORDERS = LookUpRules(
     "number",
     "shared",

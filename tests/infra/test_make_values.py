@@ -30,6 +30,8 @@ from tests.infra.recorded_make import (
     taken_by,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:

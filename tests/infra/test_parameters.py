@@ -18,6 +18,8 @@ from infra.templates.sources import foundation_for
 from tests.helpers.deployed import WAIT, Stage, problem, unique
 from tests.helpers.embedded import embedded
 
+pytestmark = pytest.mark.slow
+
 # A deployment makes three requests with its key.
 LIMITS = {"StageRateLimit": "2", "StageBurstLimit": "5", "QuotaLimit": "7", "QuotaPeriod": "DAY"}
 OVERRIDES, WAY_BACK = {"Encryption": "customer-managed", **LIMITS}, {"Encryption": "aws-owned"}

@@ -16,6 +16,8 @@ from tests.helpers import commands
 from tests.helpers.deployed import Stage, unique
 from tests.infra.stage_with_keys import Run, deployed
 
+pytestmark = pytest.mark.slow
+
 NO_PAUSE = "Paused: set by make pause and make resume, which a deployment follows"
 
 

@@ -94,6 +94,7 @@ def test_cloudformation_reads_a_large_template_from_the_bucket(tmp_path: Path) -
         assert stacks.template("large") == template
 
 
+@pytest.mark.slow
 def test_the_templates_of_forty_collections_can_be_passed(tmp_path: Path) -> None:
     """The most collections that a folder may have, each with operations."""
     for number in range(40):

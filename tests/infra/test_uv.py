@@ -12,6 +12,8 @@ from infra.environments.pip_settings import DOWNLOAD_SETTINGS
 from infra.environments.uv_settings import uv_environment
 from tests.infra.small_checkout import Checkout, configure, new_checkout
 
+pytestmark = pytest.mark.slow
+
 UV = Path(sys.executable).parent / "uv"
 FAILS = "#!/bin/sh\necho called > {called}\nexit 2\n"
 

@@ -111,6 +111,7 @@ def test_the_checks_of_every_push() -> None:
         *("make lint", "make types"),
         *(
             "make test",
+            "make test-slow",
             "make test-deployments",
             "make test-browser",
             "make test-tutorial",

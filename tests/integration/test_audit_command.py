@@ -12,6 +12,8 @@ import pytest
 from tests.helpers.deployed import WAIT, Stage, unique
 from tests.integration.operators import Operator
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def operator(stage: Stage, tmp_path: Path) -> Operator:

@@ -10,6 +10,8 @@ import pytest
 from jobpipe_client import Client
 from tests.helpers.deployed import Stage, most_commands, unique
 
+pytestmark = pytest.mark.slow
+
 MANY, UPDATED = 250, 7  # commands, and the items that some of them update
 
 

@@ -17,6 +17,8 @@ from tests.helpers import commands
 from tests.helpers.deployed import Stage, unique
 from tests.integration.operators import Operator
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = (40, 60, 80, 120)
 
 

@@ -15,6 +15,8 @@ from jobpipe.domain.queue_message import QueueMessage, seal
 from tests.helpers.deployed import Stage, unique
 from tests.integration.operators import Operator
 
+pytestmark = pytest.mark.slow
+
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 
 

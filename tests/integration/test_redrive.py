@@ -15,6 +15,8 @@ from jobpipe_client import Job
 from tests.helpers.deployed import WAIT, Stage, unique
 from tests.integration.operators import Operator
 
+pytestmark = pytest.mark.slow
+
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 
 

@@ -19,6 +19,8 @@ from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from tests.helpers.deployed import Stage
 from tests.integration.operators import Operator
 
+pytestmark = pytest.mark.slow
+
 URL = "https://hooks.example:8443/services/T000/secret-path?token=hidden"
 
 

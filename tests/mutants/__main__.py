@@ -21,6 +21,7 @@ from tests.mutants.breakages import Breakage, read_breakages
 ROOT = Path(__file__).parents[2]
 SECONDS = 300  # for the tests of one breakage
 TEST_FAILED = 1  # an exit status of pytest; others are errors of the run
+_OPTIONS = ("--faults=calls", "-x", "-q", "-p", "no:cacheprovider")
 _NOT_NEEDED = shutil.ignore_patterns(".git", ".venv", ".jobpipe", "build", ".*_cache", ".hypothesis", "__pycache__")
 
 
@@ -72,7 +73,7 @@ def _try(breakage: Breakage, copy: Path) -> str:
     path.write_text(original.replace(breakage.old, breakage.new, 1))
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *breakage.tests, "-x", "-q", "-p", "no:cacheprovider"],
+            [sys.executable, "-m", "pytest", *breakage.tests, *_OPTIONS],
             cwd=copy,
             env={**os.environ, "CI": "true", "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

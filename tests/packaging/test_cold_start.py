@@ -16,6 +16,8 @@ from infra.emulator import ensure_venv
 from infra.packaging.package import APPS, package_all
 from tests.helpers.deployed import Stage, unique
 
+pytestmark = pytest.mark.slow
+
 SERVICES = {"api": ["dynamodb", "sqs"], "worker": ["dynamodb", "s3"]}
 """The clients that an app needs for its first command and therefore creates during INIT."""
 

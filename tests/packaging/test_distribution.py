@@ -19,6 +19,8 @@ import jobpipe_client
 from infra.errors import OperatorError
 from infra.packaging import release
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROJECT_PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {
     "infra",

@@ -30,6 +30,8 @@ from tests.helpers import commands
 from tests.helpers.deployed import Stage, unique
 from tests.helpers.memory import RETENTION
 
+pytestmark = pytest.mark.slow
+
 APPS = ["api", "worker"]
 ALLOWED_LICENCES = {"Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0"}
 
