@@ -1,0 +1,69 @@
+"""The throughput in words."""
+
+from __future__ import annotations
+
+from jobpipe_client.cli.watching.recent_jobs import LONGEST, Counts, RecentJobs
+
+MINUTE = 60
+_LATE = 15.0  # seconds; readings are up to ten seconds apart
+_WITH_RATE = 60  # jobs in a period, from which on it is also said how many these are in a second
+
+Line = tuple[str, list[str]]
+"""A label, and the parts that follow it."""
+
+
+def counted(recent: RecentJobs, now: float) -> list[Counts]:
+    """Return the counts of the last minute and of the last five; only the first if no more is known."""
+    minute, longest = recent.counts(now, MINUTE), recent.counts(now, LONGEST)
+    minutes = longest.seconds // MINUTE
+    if minutes < 2:  # noqa: PLR2004
+        return [minute]
+    return [minute, recent.counts(now, minutes * MINUTE)]
+
+
+def line(counts: Counts, *, with_rates: bool = False) -> Line:
+    """Return how many jobs were accepted, ended and failed in a period."""
+    return _label(counts), _parts(counts, with_rates=with_rates)
+
+
+def _label(counts: Counts) -> str:
+    seconds = round(counts.seconds)
+    minutes = seconds // MINUTE
+    period = f"{minutes} minutes" if minutes > 1 else "minute" if minutes else f"{max(seconds, 2)} seconds"
+    return f"last {period}" + ("" if counts.late < _LATE else f", as of {_ago(counts.late)}")
+
+
+def _ago(seconds: float) -> str:
+    return f"{seconds / MINUTE:.0f} minutes ago" if seconds >= 2 * MINUTE else f"{seconds:.0f} seconds ago"
+
+
+def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
+    if not counts.accepted and counts.ended == 0:
+        return ["no job was accepted or ended"]
+
+    def number(count: int) -> str:
+        return f"about {_rounded(count):,}" if counts.is_estimate else f"{count:,}"
+
+    def rated(count: int, what: str) -> str:
+        is_rated = with_rates and count >= _WITH_RATE and counts.seconds >= 1
+        rate = f" ({_rate(count / counts.seconds)} a second)" if is_rated else ""
+        return f"{number(count)} {what}{rate}"
+
+    jobs = "job" if counts.accepted == 1 else "jobs"
+    failed = number(counts.failed) if counts.failed else "none"
+    if counts.ended is None:
+        ended = ["how many ended is not known yet"]
+    elif counts.ended:
+        ended = [rated(counts.ended, "ended"), f"of which {failed} failed"]
+    else:
+        ended = ["none ended"]
+    return [rated(counts.accepted, f"{jobs} accepted"), *ended]
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004
+
+
+def _rounded(count: int) -> int:
+    """Return the number with two digits that count, as an estimate has no more."""
+    return round(count, min(0, 2 - len(str(count))))
