@@ -152,13 +152,13 @@ def test_jobs_of_long_ago_are_forgotten(service: Service, recent: RecentJobs, no
         (
             Counts(40, 25, 2345, 1999, 12, True),
             (
-                "last 40 seconds, as of 25 seconds ago: about 2,300 jobs accepted (59 a second), "
-                "about 2,000 ended (50 a second), of which about 12 failed"
+                "last 40 seconds: about 2,300 jobs accepted (59 a second), "
+                "about 2,000 ended (50 a second), of which about 12 failed, as of 25 seconds ago"
             ),
         ),
         (
             Counts(60, 150, 1, 2, 0, False),
-            "last minute, as of 2 minutes ago: 1 job accepted, 2 ended, of which none failed",
+            "last minute: 1 job accepted, 2 ended, of which none failed, as of 2 minutes ago",
         ),
     ],
     ids=lambda each: each.split(":")[0] if isinstance(each, str) else "",
@@ -194,3 +194,16 @@ def test_the_services_clock_counts(service: Service) -> None:
 
 def test_a_time_is_written_as_the_service_does() -> None:
     assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
+
+
+def test_a_slow_service_is_asked_for_one_page_of_each(service: Service, recent: RecentJobs, now: float) -> None:
+    service.silent_for = 0.6
+    before = [put_job(service, now - 9 + n / 100) for n in range(900)]
+    recent.read(now)
+    assert requests(service) == 1, "no page of older jobs, since none are known"
+    for n, job in enumerate(before):
+        end_job(service, job, now + n / 1000)
+    for n in range(300):
+        put_job(service, now + n / 1000)
+    recent.read(now + 1)
+    assert requests(service) == 3

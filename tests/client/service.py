@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from tests.client.batches import NotTaken
 from tests.client.orders import CONTRACT
-from tests.client.service_state import BASE, Refused, ServiceState, etag_of
+from tests.client.service_state import BASE, Refused, ServiceState, etag_of, moment
 from tests.client.webhooks import WebhooksOfService
 
 KEY = "the-key"
@@ -33,11 +33,6 @@ class Seen(NamedTuple):
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: Any
-
-
-def moment(text: str) -> str:
-    """Return a time in a form that can be compared."""
-    return datetime.fromisoformat(text).astimezone(UTC).isoformat("T", "microseconds") if text[1:] else text
 
 
 class _Server(ThreadingHTTPServer):

@@ -25,6 +25,11 @@ def problem(status: int, slug: str | None = None, detail: str = "no") -> dict[st
     return batches.problem(status, slug or SLUGS[status], detail, request_id="r")
 
 
+def moment(text: str) -> str:
+    """Return a time in a form that can be compared."""
+    return datetime.fromisoformat(text).astimezone(UTC).isoformat("T", "microseconds") if text[1:] else text
+
+
 class Refused(batches.NotTaken):
     def __init__(self, status: int, detail: str = "no", slug: str | None = None) -> None:
         self.status = status

@@ -17,6 +17,9 @@ from jobpipe_client.exceptions import Forbidden, JobListOff
 from jobpipe_client.models import Job
 
 _PAUSE, _QUIET_PAUSE, _REFUSED_PAUSE = 2.0, 10.0, 60.0  # seconds between two readings of the list of all jobs
+_SHARE = (
+    2.0  # times as long as a reading takes the pause after it is at least, so that a slow service is asked less
+)
 _QUIET_AFTER = 20.0  # seconds in which no job has changed
 _MOST_SHOWN = 5  # imports and batches
 _LEAST_NOTED = 10.0  # seconds for which jobs must have been counted

@@ -1,10 +1,12 @@
 """How many of the caller's jobs were accepted and have ended lately, from the list of all jobs.
 
 A reading is bounded, as in the console: three pages of the newest jobs, and two of older ones that had not ended.
+It is one of each from a service that answers slowly.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from jobpipe_client.models import Job
 
 LONGEST = 300.0  # seconds for which jobs are counted
 _PAGE, _MAX_NEW_PAGES, _MAX_OLD_PAGES = 100, 3, 2
+_SLOW = 0.5  # seconds, after which a reading asks for no further page
 _LATE = 10.0  # seconds after its acceptance in which a job may come into the list
 _FIRST_KNOWN = 10  # jobs; when one of these ends, those before have ended
 _LEAST = 5.0  # seconds for which ends are counted
@@ -98,10 +101,13 @@ class RecentJobs:
 
     def _newest_jobs(self, since: float) -> tuple[list[Job], bool]:
         found: list[Job] = []
+        began = time.monotonic()
         for job in self._client.jobs(page_size=_PAGE):
             found.append(job)
-            is_whole_page = len(found) % _PAGE == 0
-            if is_whole_page and (len(found) == _PAGE * _MAX_NEW_PAGES or _accepted(job) < since - _LATE):
+            if len(found) % _PAGE:
+                continue
+            is_enough = len(found) == _PAGE * _MAX_NEW_PAGES or _accepted(job) < since - _LATE
+            if is_enough or time.monotonic() - began > _SLOW:
                 return found, False
         return found, True
 
@@ -124,6 +130,7 @@ class RecentJobs:
 
     def _read_ends(self, now: float, before: float) -> None:
         """Read again the unfinished jobs that are older than the newest ones, the oldest first."""
+        began = time.monotonic()
         for _ in range(_MAX_OLD_PAGES):
             self._known_to = now
             times = sorted(
@@ -142,6 +149,8 @@ class RecentJobs:
             if not jobs or not all(job.done for job in jobs):
                 return
             self._known_to = max(map(_updated, jobs))  # all of these have ended: so may have those that follow
+            if time.monotonic() - began > _SLOW:
+                return
 
     def _page(self, since: datetime, until: datetime) -> list[Job]:
         return list(islice(self._client.jobs(since=since, until=until, page_size=_PAGE), _PAGE))

@@ -30,7 +30,7 @@ def _label(counts: Counts) -> str:
     seconds = round(counts.seconds)
     minutes = seconds // MINUTE
     period = f"{minutes} minutes" if minutes > 1 else "minute" if minutes else f"{max(seconds, 2)} seconds"
-    return f"last {period}" + ("" if counts.late < _LATE else f", as of {_ago(counts.late)}")
+    return f"last {period}"
 
 
 def _ago(seconds: float) -> str:
@@ -38,8 +38,9 @@ def _ago(seconds: float) -> str:
 
 
 def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
+    late = [] if counts.late < _LATE else [f"as of {_ago(counts.late)}"]
     if not counts.accepted and counts.ended == 0:
-        return ["no job was accepted or ended"]
+        return ["no job was accepted or ended", *late]
 
     def number(count: int) -> str:
         return f"about {_rounded(count):,}" if counts.is_estimate else f"{count:,}"
@@ -57,7 +58,7 @@ def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
         ended = [rated(counts.ended, "ended"), f"of which {failed} failed"]
     else:
         ended = ["none ended"]
-    return [rated(counts.accepted, f"{jobs} accepted"), *ended]
+    return [rated(counts.accepted, f"{jobs} accepted"), *ended, *late]
 
 
 def _rate(rate: float) -> str:
