@@ -24,6 +24,7 @@ def test_the_rest_takes_as_long_as_what_was_seen() -> None:
     assert pace.seconds_for(900, 10) == 90
     assert pace.seconds_for(900, 13) == 87, "three seconds of it have gone by"
     assert pace.seconds_for(0, 10) == 0
+    assert pace.per_second(13) == 10
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,8 @@ def test_the_rest_takes_as_long_as_what_was_seen() -> None:
     ],
 )
 def test_without_enough_steps_nothing_is_said(steps: tuple[tuple[float, float], ...]) -> None:
-    assert paced(*steps).seconds_for(100, steps[-1][0] if steps else 0) is None
+    at = steps[-1][0] if steps else 0
+    assert (paced(*steps).seconds_for(100, at), paced(*steps).per_second(at)) == (None, None)
 
 
 def test_of_what_stands_still_nothing_is_said() -> None:
@@ -77,6 +79,8 @@ def test_what_is_estimated_or_a_part_or_unknown_says_so() -> None:
     assert said() == "1,234 of 10,000 rows, 2 failed"
     assert said(is_estimate=True) == "1,234 of about 10,000 rows, 2 failed"
     assert said(part=" sent so far") == "1,234 of 10,000 rows sent so far, 2 failed"
+    assert said(per_second=26.7) == "1,234 of 10,000 rows, 2 failed, 27 a second"
+    assert said(per_second=0.25) == "1,234 of 10,000 rows, 2 failed, 0.2 a second"
     assert said(size=None) == "1,234 rows, 2 failed"
     assert said(size=1, ended=0, unit="command") == "0 of 1 command, 2 failed"
     assert said(cancelled=3) == "1,234 of 10,000 rows, 2 failed, 3 cancelled"

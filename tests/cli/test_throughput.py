@@ -43,7 +43,7 @@ def test_jobs_are_counted_in_the_period_in_which_they_were_accepted_or_ended(
     assert numbers(recent.counts(now, 60)) == (2, 2, 1)
     assert numbers(recent.counts(now, 300)) == (3, 3, 2)
     assert recent.counts(now, 300).seconds == 300
-    assert not recent.counts(now, 300).is_estimate
+    assert recent.counts(now, 300).precision == ""
     assert numbers(recent.counts(now, 5)) == (0, 0, 0)
 
 
@@ -107,10 +107,26 @@ def test_jobs_that_come_faster_than_they_are_read_are_estimated(
         put_job(service, now + n / 300, now + 4.5)
     recent.read(now + 5)
     counts = recent.counts(now + 5, 5)
-    assert counts.is_estimate
+    assert counts.precision == "about"
     assert counts.accepted == pytest.approx(1200, rel=0.2)
     assert throughput.line(counts)[1][0] == "about 1,200 jobs accepted"
     assert requests(service) <= 1 + 3
+
+
+def test_of_jobs_that_come_in_batches_faster_than_they_are_read_the_least_number_is_said(
+    service: Service, recent: RecentJobs, now: float
+) -> None:
+    put_job(service, now - 2, now - 1)
+    recent.read(now)
+    for n in range(1200):
+        put_job(service, now + n // 100 / 3, now + 4.5)
+    recent.read(now + 5)
+    counts = recent.counts(now + 5, 5)
+    assert (counts.accepted, counts.precision) == (300, "at least")
+    recent.read(now + 200)
+    assert recent.counts(now + 200, 60).precision == "at least", "the unknown ones may end in these minutes"
+    recent.read(now + 400)
+    assert recent.counts(now + 400, 60).precision == ""
 
 
 def test_a_scheduled_job_is_not_waited_for(service: Service, recent: RecentJobs, now: float) -> None:
@@ -137,27 +153,35 @@ def test_jobs_of_long_ago_are_forgotten(service: Service, recent: RecentJobs, no
 @pytest.mark.parametrize(
     ("counts", "shown"),
     [
-        (Counts(60, 0, 1, 1, 0, False), "last minute: 1 job accepted, 1 ended, of which none failed"),
-        (Counts(60, 3, 12, 0, 0, False), "last minute: 12 jobs accepted, none ended"),
+        (Counts(60, 0, 1, 1, 0), "last minute: 1 job accepted, 1 ended, of which none failed"),
+        (Counts(60, 3, 12, 0, 0), "last minute: 12 jobs accepted, none ended"),
         (
-            Counts(60, 0, 1240, 1180, 3, False),
+            Counts(60, 0, 1240, 1180, 3),
             "last minute: 1,240 jobs accepted (21 a second), 1,180 ended (20 a second), of which 3 failed",
         ),
         (
-            Counts(300, 0, 600, 59, 59, False),
+            Counts(300, 0, 600, 59, 59),
             "last 5 minutes: 600 jobs accepted (2.0 a second), 59 ended, of which 59 failed",
         ),
-        (Counts(300, 0, 0, 0, 0, False), "last 5 minutes: no job was accepted or ended"),
-        (Counts(0.2, 0, 5, 0, 0, False), "last 2 seconds: 5 jobs accepted, none ended"),
+        (Counts(300, 0, 0, 0, 0), "last 5 minutes: no job was accepted or ended"),
+        (Counts(0.2, 0, 5, 0, 0), "last 2 seconds: 5 jobs accepted, none ended"),
         (
-            Counts(40, 25, 2345, 1999, 12, True),
+            Counts(40, 25, 2345, 1999, 12, "about"),
             (
                 "last 40 seconds: about 2,300 jobs accepted (59 a second), "
                 "about 2,000 ended (50 a second), of which about 12 failed, as of 25 seconds ago"
             ),
         ),
         (
-            Counts(60, 150, 1, 2, 0, False),
+            Counts(60, 0, 200, 291, 2, "at least"),
+            "last minute: at least 200 jobs accepted, at least 291 ended, of which at least 2 failed",
+        ),
+        (
+            Counts(60, 0, 1, 2, 0, "at least"),
+            "last minute: at least 1 job accepted, at least 2 ended, of which none is known to have failed",
+        ),
+        (
+            Counts(60, 150, 1, 2, 0),
             "last minute: 1 job accepted, 2 ended, of which none failed, as of 2 minutes ago",
         ),
     ],

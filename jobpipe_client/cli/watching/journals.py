@@ -80,6 +80,7 @@ class _Import:
         total, is_exact = self._rows()
         state: State = "running" if self.ended_at is None else "ended" if progress.finished else "interrupted"
         left = None if self._all is None else self._pace.seconds_for(self._all - self._done, at)
+        rate = self._pace.per_second(at) if state == "running" and self._done else None
         return Sending(
             id=self._key,
             name=self._file.name,
@@ -89,6 +90,7 @@ class _Import:
             is_estimate=not is_exact,
             failed=progress.failed,
             state=state,
+            per_second=None if rate is None else rate * progress.rows / self._done,
             seconds_left=left if state == "running" else None,
         )
 

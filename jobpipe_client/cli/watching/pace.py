@@ -24,12 +24,21 @@ class Pace:
         while len(self._steps) > _STEPS and self._steps[0][0] < at - _MEASURED:
             self._steps.popleft()
 
-    def seconds_for(self, rest: float, at: float) -> float | None:
-        """Return how long the rest will take; None if that cannot be known."""
+    def per_second(self, at: float) -> float | None:
+        """Return how much there is more in a second; None if that is not known, or if nothing happens."""
         if len(self._steps) < _STEPS:
             return None
         (began, before), (last, amount) = self._steps[0], self._steps[-1]
-        measured, idle = last - began, at - last
-        if measured < _LEAST or amount <= before or idle > max(_STALLED, 3 * measured / (len(self._steps) - 1)):
+        measured = last - began
+        if (
+            measured < _LEAST
+            or amount <= before
+            or at - last > max(_STALLED, 3 * measured / (len(self._steps) - 1))
+        ):
             return None
-        return max(0.0, rest * measured / (amount - before) - idle)
+        return (amount - before) / measured
+
+    def seconds_for(self, rest: float, at: float) -> float | None:
+        """Return how long the rest will take; None if that cannot be known."""
+        rate = self.per_second(at)
+        return None if rate is None else max(0.0, rest / rate - (at - self._steps[-1][0]))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Literal
 
 from jobpipe_client.client import Client
 from jobpipe_client.models import Job
@@ -19,6 +20,7 @@ LONGEST = 300.0  # seconds for which jobs are counted
 _PAGE, _MAX_NEW_PAGES, _MAX_OLD_PAGES = 100, 3, 2
 _SLOW = 0.5  # seconds, after which a reading asks for no further page
 _LATE = 10.0  # seconds after its acceptance in which a job may come into the list
+_LEAST_MOMENTS = 20  # of acceptance among jobs that stand for others; the commands of a batch are one moment
 _FIRST_KNOWN = 10  # jobs; when one of these ends, those before have ended
 _LEAST = 5.0  # seconds for which ends are counted
 _MILLISECOND = 0.001  # the service's times are not more exact
@@ -42,7 +44,7 @@ class Counts:
     accepted: int
     ended: int | None  # None if not all of the jobs that may end are known
     failed: int  # of those that have ended
-    is_estimate: bool
+    precision: Literal["", "about", "at least"] = ""
 
 
 class RecentJobs:
@@ -52,6 +54,7 @@ class RecentJobs:
         self._client = client
         self._seen: dict[str, _Seen] = {}
         self._newest: float | None = None  # when the newest known job was accepted
+        self._gap_at = 0.0  # when jobs were last accepted that are not known
         self._read_at = 0.0  # the latest reading
         self._since = 0.0  # the jobs that were accepted later are known
         self._known_to = 0.0  # the ends until then are known
@@ -86,8 +89,13 @@ class RecentJobs:
             accepted=_sum(accepted),
             ended=None if ends_since is None else _sum(ended),
             failed=_sum(job for job in ended if job.failed),
-            is_estimate=any(job.weight > 1 for job in (*accepted, *ended)),
+            precision=self._precision(now, (*accepted, *ended)),
         )
+
+    def _precision(self, now: float, jobs: Iterable[_Seen]) -> Literal["", "about", "at least"]:
+        if self._gap_at > now - LONGEST:
+            return "at least"
+        return "about" if any(job.weight > 1 for job in jobs) else ""
 
     def _ends_since(self) -> float | None:
         """Return since when all ends are known; None before that.
@@ -112,11 +120,18 @@ class RecentJobs:
         return found, True
 
     def _note_new(self, found: Sequence[Job], since: float, *, is_all: bool) -> None:
-        """Note the newest jobs. If they do not reach back to those before, they stand for the ones in between."""
+        """Note the newest jobs. If they do not reach back to those before, they stand for the ones in between.
+
+        They do not if they came in few batches: then it is only known that there are more.
+        """
         times = [_accepted(job) for job in found]
         newest, oldest = (times[0], times[-1]) if times else (since, since)
         is_whole = is_all or oldest < since
-        is_sample = self._newest is not None and not is_whole and newest > oldest
+        is_sample = False
+        if self._newest is not None and not is_whole:
+            is_sample = len(set(times)) >= _LEAST_MOMENTS
+            if not is_sample:
+                self._gap_at = newest
         if self._newest is None:
             self._since = since if is_whole else oldest
             self._first = [] if is_all else [job.id for job in found[-_FIRST_KNOWN:]]

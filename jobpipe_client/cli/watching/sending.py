@@ -23,6 +23,7 @@ class Sending:
     is_estimate: bool = False  # whether the size is estimated
     part: str = ""  # what the size is of, if it is not all
     cancelled: int = 0
+    per_second: float | None = None  # of these that end; None if that is not known
     seconds_left: float | None = None  # None if that cannot be known
 
     def parts(self) -> list[str]:
@@ -41,9 +42,16 @@ class Sending:
             found.append("interrupted")
         elif self.state == "ended" and self.part:
             found.append("ended")
+        if self.per_second is not None:
+            found.append(f"{rate_of(self.per_second)} a second")
         if self.seconds_left is not None:
             found.append(f"{_about(self.seconds_left)} left")
         return found
+
+
+def rate_of(rate: float) -> str:
+    """Return a number of things in a second, with one digit behind the point if there are few."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004
 
 
 def _about(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobpipe_client.cli.watching.recent_jobs import LONGEST, Counts, RecentJobs
+from jobpipe_client.cli.watching.sending import rate_of
 
 MINUTE = 60
 _LATE = 15.0  # seconds; readings are up to ten seconds apart
@@ -43,26 +44,25 @@ def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
         return ["no job was accepted or ended", *late]
 
     def number(count: int) -> str:
-        return f"about {_rounded(count):,}" if counts.is_estimate else f"{count:,}"
+        shown = _rounded(count) if counts.precision == "about" else count
+        return f"{counts.precision} {shown:,}".strip()
 
     def rated(count: int, what: str) -> str:
-        is_rated = with_rates and count >= _WITH_RATE and counts.seconds >= 1
-        rate = f" ({_rate(count / counts.seconds)} a second)" if is_rated else ""
+        is_rated = with_rates and count >= _WITH_RATE and counts.seconds >= 1 and counts.precision != "at least"
+        rate = f" ({rate_of(count / counts.seconds)} a second)" if is_rated else ""
         return f"{number(count)} {what}{rate}"
 
     jobs = "job" if counts.accepted == 1 else "jobs"
-    failed = number(counts.failed) if counts.failed else "none"
+    failed = f"{number(counts.failed)} failed" if counts.failed else "none is known to have failed"
+    if not counts.failed and counts.precision != "at least":
+        failed = "none failed"
     if counts.ended is None:
         ended = ["how many ended is not known yet"]
     elif counts.ended:
-        ended = [rated(counts.ended, "ended"), f"of which {failed} failed"]
+        ended = [rated(counts.ended, "ended"), f"of which {failed}"]
     else:
         ended = ["none ended"]
     return [rated(counts.accepted, f"{jobs} accepted"), *ended, *late]
-
-
-def _rate(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004
 
 
 def _rounded(count: int) -> int:
