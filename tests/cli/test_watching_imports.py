@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from jobpipe_client import Client
 from jobpipe_client.cli.importing.running import announced, running_imports
 from jobpipe_client.cli.watching import journals
+from jobpipe_client.cli.watching.recent_jobs import Counts
 from jobpipe_client.cli.watching.sent_batches import SentBatches
 from tests.cli.activity import last_screen, put_job, tents
 from tests.cli.conftest import Jobpipe
@@ -155,6 +157,35 @@ def test_the_size_of_a_large_file_is_estimated_by_its_bytes(
         (seen,) = found.read(1)
         assert (seen.size, seen.ended, seen.is_estimate, seen.state) == (500, 500, False, "ended")
         assert found.read(100) == []
+
+
+def test_the_journals_say_what_the_list_of_jobs_cannot(service: Service, tmp_path: Path) -> None:
+    service.pause()
+    path = tents(tmp_path / "tents.jsonl", 120, refused=2)
+    path.write_text(path.read_text() + "{\n")  # a row that is no command
+    listed = Counts(60, 0, 7, None, 0, "at least")
+    with importing(service, path, "--batch-size", "10") as running:
+        until(running_imports)
+        found, other = journals.RunningImports(service.url), journals.RunningImports("http://other")
+        until(lambda: found.read(0) != [])
+        other.read(0)
+        service.batches.open.clear()
+        found.read(100)
+        assert found.at_least(listed, 110) == listed, "nothing has ended"
+        service.resume()
+        service.batches.open.set()
+        assert running.wait(60) == 3
+    found.read(130)
+    other.read(130)
+    seen = found.at_least(listed, 150)
+    assert (seen.ended, seen.failed) == (120, 2)
+    assert 40 <= seen.accepted < 120, "those that were sent after the first reading"
+    assert found.at_least(replace(listed, accepted=900, ended=800, failed=3), 150) == replace(
+        listed, accepted=900, ended=800, failed=3
+    )
+    assert other.at_least(listed, 150) == listed
+    assert found.at_least(replace(listed, precision="about"), 150).accepted == 7
+    assert found.at_least(listed, 110) == listed, "it was later"
 
 
 def test_rows_of_several_lines_are_not_counted_as_lines(service: Service, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from jobpipe_client.cli.exits import describe
 from jobpipe_client.cli.watching import throughput
 from jobpipe_client.cli.watching.journals import RunningImports
 from jobpipe_client.cli.watching.lines import fits, fitted
-from jobpipe_client.cli.watching.recent_jobs import RecentJobs
+from jobpipe_client.cli.watching.recent_jobs import Counts, RecentJobs
 from jobpipe_client.cli.watching.sending import Sending
 from jobpipe_client.cli.watching.sent_batches import SentBatches
 from jobpipe_client.client import Client
@@ -80,7 +80,7 @@ class Activity:
         if self._why_none:
             found["throughput"] = ("off", self._why_none)
         else:
-            counts = throughput.counted(self._jobs, self._now())[0]
+            counts = self._counts()[0]
             label, parts = throughput.line(counts)
             is_known = counts.ended is not None and counts.seconds >= _LEAST_NOTED
             state = "busy" if counts.accepted or counts.ended else "idle"
@@ -103,12 +103,16 @@ class Activity:
 
     def _throughput(self, width: int) -> list[str]:
         found: list[str] = []
-        for counts in throughput.counted(self._jobs, self._now()):
+        for counts in self._counts():
             label, parts = throughput.line(counts, with_rates=True)
             if not fits(label, parts, width):
                 label, parts = throughput.line(counts)
             found += fitted(label, parts, width)
         return found
+
+    def _counts(self) -> list[Counts]:
+        clock = time.monotonic()
+        return [self._imports.at_least(each, clock) for each in throughput.counted(self._jobs, self._now())]
 
     def _now(self) -> float:
         return self._client.transport.service_time().timestamp()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jobpipe_client.cli.importing.journal import Progress
+from jobpipe_client.cli.importing.rows import UNREADABLE
 from jobpipe_client.cli.importing.running import running_imports
 from jobpipe_client.cli.watching.pace import Pace
+from jobpipe_client.cli.watching.recent_jobs import LONGEST, Counts
 from jobpipe_client.cli.watching.sending import Sending, State
 
 _MOST_READ = 64 * 1024 * 1024  # bytes of a file whose lines are counted; of a larger one the bytes are
 _PIECE = 1024 * 1024
 _ENDED_SHOWN = 60.0  # seconds
+_NOTED_WITHIN = 5.0  # seconds in which a batch is accepted after its note, and its end is noted
 
 
 class RunningImports:
@@ -34,8 +39,36 @@ class RunningImports:
             each.read(at, is_running=key in running)
             if each.ended_at is not None and each.ended_at < at - _ENDED_SHOWN:
                 del self._found[key]
-        ours = [each for each in self._found.values() if each.deployment == self._deployment and each.has_sent]
-        return [each.sending(at) for each in ours]
+        return [each.sending(at) for each in self._ours() if each.has_sent]
+
+    def at_least(self, counts: Counts, at: float) -> Counts:
+        """Return the counts; if they are the least numbers, return those of the journals where these are higher."""
+        if counts.precision != "at least":
+            return counts
+        until = at - counts.late
+        since = until - counts.seconds
+        batches = [batch for each in self._ours() for batch in each.done_batches]
+        accepted = [batch for batch in batches if since < batch.sent_at <= until - _NOTED_WITHIN]
+        ended = [batch for batch in batches if since + _NOTED_WITHIN < batch.ended_at <= until]
+        return replace(
+            counts,
+            accepted=max(counts.accepted, sum(batch.commands for batch in accepted)),
+            ended=max(counts.ended or 0, sum(batch.commands for batch in ended)) if ended else counts.ended,
+            failed=max(counts.failed, sum(batch.failed for batch in ended)),
+        )
+
+    def _ours(self) -> list[_Import]:
+        return [each for each in self._found.values() if each.deployment == self._deployment]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The commands of a batch that is done."""
+
+    sent_at: float
+    ended_at: float
+    commands: int
+    failed: int
 
 
 class _Import:
@@ -56,18 +89,26 @@ class _Import:
         self._lines: int | None = None
         self._bytes: int | None = None
         self._pace = Pace()
+        self._sent_at: dict[int, float] = {}  # of the batches whose note has appeared since the first reading
+        self.done_batches: deque[_Batch] = deque()  # these, with their ends
 
     def read(self, at: float, *, is_running: bool) -> None:
         """Read what was added to the journal since."""
         if self.ended_at is not None:
             return
+        is_first = self._offset == 0
+        while self.done_batches and self.done_batches[0].ended_at < at - LONGEST - _NOTED_WITHIN:
+            self.done_batches.popleft()
         try:
             with self._journal.open("rb") as file:
                 file.seek(self._offset)
                 for line in file:
                     if not line.endswith(b"\n"):
                         break
-                    self._apply(json.loads(line))
+                    entry = json.loads(line)
+                    self._apply(entry)
+                    if not is_first:
+                        self._note_time(entry, at)
                     self._offset += len(line)
         except (OSError, ValueError, KeyError, TypeError):  # deleted, or begun anew
             is_running = False
@@ -112,6 +153,14 @@ class _Import:
         elif "done" in entry:
             self._done += self._sizes.pop(entry["done"])
         self._progress.apply(entry)
+
+    def _note_time(self, entry: Mapping[str, Any], at: float) -> None:
+        if "sent" in entry:
+            self._sent_at[entry["sent"]] = at
+        elif "done" in entry:
+            failed = sum(failure[1] != UNREADABLE for failure in entry["failed"])
+            sent_at = self._sent_at.pop(entry["done"], at - LONGEST)
+            self.done_batches.append(_Batch(sent_at, at, entry["succeeded"] + failed, failed))
 
     def _rows(self) -> tuple[int | None, bool]:
         """Return how many rows the file has, and whether that is known and not estimated."""
