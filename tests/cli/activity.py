@@ -1,15 +1,21 @@
-"""Helpers of the tests of what `jobpipe watch` shows beside jobs: jobs at given times, files, screens and notes."""
+"""Helpers of the tests of `jobpipe watch`: jobs at given times, imports that run, screens and notes."""
 
 from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.client.service import Service
+from tests.client.service import KEY, Service
 from tests.client.service_state import problem
+from tests.helpers import commands
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -48,3 +54,30 @@ def last_screen(shown: str) -> list[str]:
     """Return the lines that stand on a terminal at the end."""
     frame = re.split(r"\r?\x1b\[2K(?:\x1b\[1A\x1b\[2K)*", shown)[-1]
     return [line.rstrip() for line in _CONTROL.sub("", frame).replace("\r", "").splitlines()]
+
+
+@contextmanager
+def importing(service: Service, path: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY, **environment)
+    command = (sys.executable, "-m", "jobpipe_client.cli", "import", str(path), *arguments)
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=commands.ROOT, env=env, text=True, **quiet) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def note(watching: subprocess.Popen[str], beginning: str) -> str:
+    """Return the next note that begins so."""
+    assert watching.stderr is not None
+    for line in watching.stderr:
+        if line.startswith(beginning):
+            return line.rstrip()
+    raise AssertionError(f"no note begins with {beginning!r}")
+
+
+def ended(watching: subprocess.Popen[str]) -> list[str]:
+    """End it by Ctrl-C, and return the rest of its notes."""
+    watching.send_signal(signal.SIGINT)
+    return watching.communicate(timeout=30)[1].splitlines()

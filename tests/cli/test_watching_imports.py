@@ -1,94 +1,40 @@
-"""`jobpipe watch` beside imports, batches and other jobs: on a terminal, and in a pipe."""
+"""`jobpipe watch` beside imports: of this machine, by their journals, and of others, by their batches."""
 
 from __future__ import annotations
 
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jobpipe_client import Client
 from jobpipe_client.cli.importing.running import announced, running_imports
 from jobpipe_client.cli.watching import journals
 from jobpipe_client.cli.watching.recent_jobs import Counts
-from jobpipe_client.cli.watching.sent_batches import SentBatches
-from tests.cli.activity import last_screen, put_job, tents
+from tests.cli.activity import ended, importing, last_screen, note, tents
 from tests.cli.conftest import Jobpipe
-from tests.cli.running import a_failed_job, a_job, on_a_terminal, started, until
-from tests.client.service import KEY, Service
-from tests.helpers import commands
+from tests.cli.running import a_failed_job, on_a_terminal, started, until
+from tests.client.service import Service
 
-WIDTHS = (40, 60, 80, 120)
 JOB_LISTS_OFF = "no throughput and no batches: this stage has JobLists=off"
 
 
-@pytest.fixture(autouse=True)
-def _notes_of_this_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr("tempfile.tempdir", None)
-
-
-@contextmanager
-def importing(service: Service, path: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY, **environment)
-    command = (sys.executable, "-m", "jobpipe_client.cli", "import", str(path), *arguments)
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=commands.ROOT, env=env, text=True, **quiet) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
-
-
-def note(watching: subprocess.Popen[str], beginning: str) -> str:
-    """Return the next note that begins so."""
-    assert watching.stderr is not None
-    for line in watching.stderr:
-        if line.startswith(beginning):
-            return line.rstrip()
-    raise AssertionError(f"no note begins with {beginning!r}")
-
-
-def ended(watching: subprocess.Popen[str]) -> list[str]:
-    """End it by Ctrl-C, and return the rest of its notes."""
-    watching.send_signal(signal.SIGINT)
-    return watching.communicate(timeout=30)[1].splitlines()
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_header_is_whole_at_every_width(jobpipe: Jobpipe, service: Service, width: int) -> None:
-    now = time.time()
-    for n in range(90):
-        put_job(service, now - 200 + n, now - 190 + n)
-    for n in range(1500):
-        put_job(service, now - 60 + n / 25, now - 58 + n / 25, "failed" if n == 1450 else "succeeded")
-    job = a_failed_job(jobpipe)["id"]
-    service.scheduled = 1000
-    shown = on_a_terminal(service, {"COLUMNS": str(width), "NO_COLOR": "1"}, "watch", job, status=3)
-    assert not re.search(r"\x1b\[[0-9;]*[34][0-9]", shown), "no colour"
-    lines = last_screen(shown)
-    assert all(len(line) <= width for line in lines)
-    text = " ".join(line.strip() for line in lines)
-    assert re.match(r"waiting: 0, .*scheduled: 1,000\+ last \d+ (seconds|minute)", text)
-    rate = r"(?: \(2\d a second\))?"
-    words = rf"last \d+ seconds: (\d+) jobs accepted{rate}, (\d+) ended{rate}, of which ([12]) failed"
-    found = re.search(words, text)
-    assert found, text
-    assert all(200 <= int(number) <= 300 for number in found.groups()[:2])
-    assert ("a second" in text) == (width >= 120)
-    header = next(place for place, line in enumerate(lines) if line.startswith("1 job had failed before"))
-    assert header <= {40: 4, 60: 3, 80: 2, 120: 2}[width]
+def test_an_import_of_this_machine_is_followed_to_its_end(service: Service, tmp_path: Path) -> None:
+    service.pause()
+    path = tents(tmp_path / "tents.jsonl", 300, refused=3)
+    with (
+        importing(service, path, "--batch-size", "10") as running,
+        started(service, "watch", "--interval", "0.2") as watching,
+    ):
+        assert note(watching, "tents.jsonl") == "tents.jsonl: 0 of about 300 rows, none failed"
+        service.resume()
+        assert note(watching, "tents.jsonl") == "tents.jsonl: ended: 300 rows, 3 failed"
+        assert running.wait(30) == 3
+        assert not any("import" in line for line in ended(watching)[:-1]), "its batches are not shown a second time"
+    assert running_imports() == {}
+    assert list(Path(os.environ["TMPDIR"]).glob("jobpipe-imports-*/*")) == []
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
@@ -198,68 +144,6 @@ def test_rows_of_several_lines_are_not_counted_as_lines(service: Service, tmp_pa
         assert found.read(0)[0].size == 500
 
 
-def test_a_batch_is_shown_until_it_has_ended(service: Service) -> None:
-    service.pause()
-    client = Client(service.url, KEY)
-    read = {"operation": "read", "item_id": "none"}
-    batch = client.submit_batch([read, read, {"operation": "fly"}])
-    with started(service, "watch", "--interval", "0.2") as watching:
-        assert note(watching, "batch-") == f"{batch.id}: 1 of 3 commands, 1 failed"
-        client.cancel(str(batch.entries[1].job_id))
-        service.resume()
-        assert note(watching, "batch-") == f"{batch.id}: ended: 3 commands, 2 failed, 1 cancelled"
-        ended(watching)
-
-
-def test_batches_of_which_only_the_last_are_known_say_so(service: Service) -> None:
-    client = Client(service.url, KEY)
-    tent = {"operation": "create", "item": {"name": "Tent", "description": "d"}}
-    service.pause()
-    for number in (5, 6):
-        client.submit_batch([tent] * 20, idempotency_key=f"import-{'0a' * 12}-{number}")
-    batches, now = SentBatches(client), time.time()
-    batches.note(client.jobs(), now)
-    batches.read(now)
-    (found,) = batches.sendings(now)
-    assert (found.name, found.parts()) == ("import 0a0a0a0a", ["0 of 40 rows in 2 of its 7 batches", "none failed"])
-    assert found.state == "running"
-    for job in service.jobs.values():
-        job |= {"status": "succeeded", "done": True}
-    batches.read(now + 1)
-    assert batches.sendings(now + 1)[0].state == "running", "it may send another batch"
-    batches.read(now + 16)
-    assert batches.sendings(now + 16)[0].state == "ended"
-    assert not batches.has_open()
-    batches.read(now + 80)
-    assert batches.sendings(now + 80) == []
-
-
-def test_batches_that_ended_long_ago_are_not_read(service: Service) -> None:
-    client = Client(service.url, KEY)
-    for _ in range(3):
-        client.submit_batch([{"operation": "read", "item_id": "none"}])
-    until(lambda: all(job["done"] for job in service.jobs.values()))
-    batches = SentBatches(client)
-    batches.note(client.jobs(), time.time() + 100)
-    assert not batches.has_open()
-    batches.note(client.jobs(), time.time())
-    assert batches.has_open()
-
-
-def test_a_batch_that_expires_is_forgotten(service: Service) -> None:
-    service.pause()
-    client = Client(service.url, KEY)
-    client.submit_batch([{"operation": "read", "item_id": "none"}])
-    batches, now = SentBatches(client), time.time()
-    batches.note(client.jobs(), now)
-    batches.read(now)
-    assert batches.has_open()
-    service.batches.forget()
-    batches.read(now + 1)
-    assert not batches.has_open()
-    assert [each.state for each in batches.sendings(now + 1)] == ["ended"]
-
-
 def test_without_the_list_of_all_jobs_one_line_says_so(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
     service.job_lists = False
     job = a_failed_job(jobpipe)["id"]
@@ -279,39 +163,12 @@ def test_without_the_list_of_all_jobs_one_line_says_so(jobpipe: Jobpipe, service
     assert sum("status" not in seen.query for seen in lists) == 2, "it is asked once in each watch"
 
 
-def test_a_pipe_gets_no_flood_of_notes(jobpipe: Jobpipe, service: Service) -> None:
-    with started(service, "watch", "--interval", "0.2") as watching:
-        until(lambda: sum(seen.path == "/jobs" for seen in service.seen) >= 4)
-        for _ in range(30):
-            a_job(jobpipe, "--wait", command='{"operation": "read", "item_id": "none"}')
-            time.sleep(0.05)
-        first = note(watching, "last minute")
-        assert re.fullmatch(r"last minute: \d+ jobs? accepted, (none|\d+) ended(, of which \d+ failed)?", first)
-        time.sleep(3)
-        assert ended(watching) == ["jobpipe: interrupted"]
-
-
-def test_a_pipe_of_a_quiet_stage_gets_nothing_and_the_list_is_read_seldom(service: Service) -> None:
-    with started(service, "watch", "--interval", "0.2") as watching:
-        until(lambda: sum(seen.path == "/jobs" for seen in service.seen) >= 20)
-        watching.send_signal(signal.SIGINT)
-        assert watching.communicate(timeout=30) == ("", "jobpipe: interrupted\n")
-    assert sum(seen.path == "/jobs" and "status" not in seen.query for seen in service.seen) <= 2
-
-
-def test_with_jobs_a_pipe_gets_these_jobs_only(jobpipe: Jobpipe, service: Service) -> None:
-    job = a_failed_job(jobpipe)["id"]
-    done = jobpipe("watch", job)
-    assert (done.exit_code, done.stderr) == (3, "")
-    assert all("status" in seen.query for seen in service.seen if (seen.method, seen.path) == ("GET", "/jobs"))
-
-
 def test_a_note_of_another_user_or_in_an_open_folder_is_not_read(tmp_path: Path) -> None:
     journal = tmp_path / "a.jobpipe-import"
     key = f"import-{'0' * 24}"
     with announced(key, journal):
         assert running_imports() == {key: journal}
-        folder = tmp_path / "notes" / f"jobpipe-imports-{os.getuid()}"
+        folder = Path(os.environ["TMPDIR"]) / f"jobpipe-imports-{os.getuid()}"
         folder.chmod(0o777)
         assert running_imports() == {}
         with announced(f"import-{'1' * 24}", journal):
@@ -323,7 +180,7 @@ def test_a_note_of_another_user_or_in_an_open_folder_is_not_read(tmp_path: Path)
 
 
 def test_an_import_works_where_no_note_can_be_kept(service: Service, tmp_path: Path) -> None:
-    folder = tmp_path / "notes" / f"jobpipe-imports-{os.getuid()}"
+    folder = Path(os.environ["TMPDIR"]) / f"jobpipe-imports-{os.getuid()}"
     folder.write_text("")
     with importing(service, tents(tmp_path / "tents.jsonl", 10)) as running:
         assert running.wait(30) == 0

@@ -40,7 +40,7 @@ def _ago(seconds: float) -> str:
 
 def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
     late = [] if counts.late < _LATE else [f"as of {_ago(counts.late)}"]
-    if not counts.accepted and counts.ended == 0:
+    if not counts.accepted and counts.ended == 0 and counts.precision != "at least":
         return ["no job was accepted or ended", *late]
 
     def number(count: int) -> str:
@@ -56,13 +56,17 @@ def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
     failed = f"{number(counts.failed)} failed" if counts.failed else "none is known to have failed"
     if not counts.failed and counts.precision != "at least":
         failed = "none failed"
-    if counts.ended is None:
+    is_least = counts.precision == "at least"
+    if counts.ended is None or (is_least and not counts.ended):
         ended = ["how many ended is not known yet"]
     elif counts.ended:
         ended = [rated(counts.ended, "ended"), f"of which {failed}"]
     else:
         ended = ["none ended"]
-    return [rated(counts.accepted, f"{jobs} accepted"), *ended, *late]
+    accepted = rated(counts.accepted, f"{jobs} accepted")
+    if is_least and not counts.accepted:
+        accepted = "how many jobs were accepted is not known yet"
+    return [accepted, *ended, *late]
 
 
 def _rounded(count: int) -> int:
