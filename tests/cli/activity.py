@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,11 +70,16 @@ def importing(service: Service, path: Path, *arguments: str, **environment: str)
 
 
 def note(watching: subprocess.Popen[str], beginning: str) -> str:
-    """Return the next note that begins so."""
+    """Return the next note that begins so. End the watch if none comes."""
     assert watching.stderr is not None
-    for line in watching.stderr:
-        if line.startswith(beginning):
-            return line.rstrip()
+    too_late = threading.Timer(30, watching.kill)
+    too_late.start()
+    try:
+        for line in watching.stderr:
+            if line.startswith(beginning):
+                return line.rstrip()
+    finally:
+        too_late.cancel()
     raise AssertionError(f"no note begins with {beginning!r}")
 
 

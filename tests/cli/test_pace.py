@@ -45,6 +45,7 @@ def test_of_what_stands_still_nothing_is_said() -> None:
     pace = paced((0, 0), (5, 50), (10, 100))
     assert pace.seconds_for(900, 25) is not None
     assert pace.seconds_for(900, 26) is None
+    assert paced((0, 0), (5, 50), (10, 100), (20, 100), (26, 100)).per_second(26) is None, "it was looked at again"
     assert paced((0, 0), (20, 50), (40, 100)).seconds_for(900, 90) is not None, "its steps are slow"
 
 

@@ -37,11 +37,12 @@ def test_jobs_are_counted_in_the_period_in_which_they_were_accepted_or_ended(
     put_job(service, now - 400, now - 350)  # longer ago
     put_job(service, now - 320, now - 200, "failed")
     put_job(service, now - 200, now - 30)
+    put_job(service, now - 100, now - 90)
     put_job(service, now - 50, now - 20, "failed")
     put_job(service, now - 10)
     recent.read(now)
     assert numbers(recent.counts(now, 60)) == (2, 2, 1)
-    assert numbers(recent.counts(now, 300)) == (3, 3, 2)
+    assert numbers(recent.counts(now, 300)) == (4, 4, 2)
     assert recent.counts(now, 300).seconds == 300
     assert recent.counts(now, 300).precision == ""
     assert numbers(recent.counts(now, 5)) == (0, 0, 0)
@@ -131,6 +132,7 @@ def test_of_jobs_that_come_in_batches_faster_than_they_are_read_the_least_number
 
 def test_a_scheduled_job_is_not_waited_for(service: Service, recent: RecentJobs, now: float) -> None:
     service.jobs[put_job(service, now - 250)]["status"] = "scheduled"
+    recent.read(now - 30)
     for n in range(350):
         put_job(service, now - 20 + n / 100, now - 1)
     recent.read(now)

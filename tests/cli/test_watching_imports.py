@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from jobpipe_client import Client
 from jobpipe_client.cli.importing.running import announced, running_imports
 from jobpipe_client.cli.watching import journals
+from jobpipe_client.cli.watching.activity import Activity
 from jobpipe_client.cli.watching.recent_jobs import Counts
 from tests.cli.activity import ended, importing, last_screen, note, tents
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import a_failed_job, on_a_terminal, started, until
-from tests.client.service import Service
+from tests.client.service import KEY, Service
 
 JOB_LISTS_OFF = "no throughput and no batches: this stage has JobLists=off"
 
@@ -32,9 +34,19 @@ def test_an_import_of_this_machine_is_followed_to_its_end(service: Service, tmp_
         service.resume()
         assert note(watching, "tents.jsonl") == "tents.jsonl: ended: 300 rows, 3 failed"
         assert running.wait(30) == 3
-        assert not any("import" in line for line in ended(watching)[:-1]), "its batches are not shown a second time"
-    assert running_imports() == {}
+        ended(watching)
     assert list(Path(os.environ["TMPDIR"]).glob("jobpipe-imports-*/*")) == []
+
+
+def test_the_batches_of_such_an_import_are_not_shown_too(service: Service, tmp_path: Path) -> None:
+    service.pause()
+    activity = Activity(Client(service.url, KEY))
+    with importing(service, tents(tmp_path / "tents.jsonl", 100), "--batch-size", "10"):
+        until(lambda: len(service.jobs) >= 40)
+        activity.read()
+        label, *more = activity.lines(120)[1:]
+    assert label.startswith("last 5 minutes: ")
+    assert more == ["tents.jsonl: 0 of about 100 rows, none failed"]
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
@@ -76,10 +88,9 @@ def test_an_import_into_another_stage_is_not_shown(service: Service, tmp_path: P
     try:
         other.pause()
         with importing(other, tents(tmp_path / "tents.jsonl", 10)):
-            until(running_imports)
-            found = journals.RunningImports(service.url)
-            assert found.read(0) == []
-            assert [each.name for each in journals.RunningImports(other.url).read(0)] == ["tents.jsonl"]
+            ours, others = journals.RunningImports(service.url), journals.RunningImports(other.url)
+            until(lambda: [each.name for each in others.read(0)] == ["tents.jsonl"])
+            assert ours.read(0) == []
     finally:
         other.stop()
 
@@ -92,8 +103,8 @@ def test_the_size_of_a_large_file_is_estimated_by_its_bytes(
     path.write_text("name,description\n" + "".join(f'Tent {n:04},"two\nlines"\n' for n in range(500)))
     service.batches.open.clear()
     with importing(service, path, "--batch-size", "50", "--concurrency", "1") as running:
-        until(running_imports)
         found = journals.RunningImports(service.url)
+        until(lambda: found.read(0))
         assert [(each.size, each.ended) for each in found.read(0)] == [(None, 0)]
         service.batches.open.set()
         until(lambda: 0 < found.read(0)[0].ended < 500)
@@ -111,7 +122,6 @@ def test_the_journals_say_what_the_list_of_jobs_cannot(service: Service, tmp_pat
     path.write_text(path.read_text() + "{\n")  # a row that is no command
     listed = Counts(60, 0, 7, None, 0, "at least")
     with importing(service, path, "--batch-size", "10") as running:
-        until(running_imports)
         found, other = journals.RunningImports(service.url), journals.RunningImports("http://other")
         until(lambda: found.read(0) != [])
         other.read(0)
@@ -138,7 +148,6 @@ def test_rows_of_several_lines_are_not_counted_as_lines(service: Service, tmp_pa
     path = tmp_path / "tents.csv"
     path.write_text("name,description\n" + "".join(f'Tent {n:04},"two\nlines"\n' for n in range(500)))
     with importing(service, path, "--batch-size", "50", "--concurrency", "1"):
-        until(running_imports)
         found = journals.RunningImports(service.url)
         until(lambda: found.read(0)[0].ended > 0)
         assert found.read(0)[0].size == 500

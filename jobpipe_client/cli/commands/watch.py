@@ -116,7 +116,9 @@ class _View:
         found = fitted("", [label, *parts], width)
         if len(found) == 1:
             return found
-        return fitted("", [label, *(part for part in parts if not part.endswith((": 0", ": unknown")))], width)
+        return fitted(
+            "", [label, *(part for part in parts if not part.endswith((": 0", ": 0 s", ": unknown")))], width
+        )
 
     def _old_failures(self) -> str:
         """Return a line that says how many jobs had failed before the command was started."""

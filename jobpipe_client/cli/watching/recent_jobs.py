@@ -76,26 +76,23 @@ class RecentJobs:
 
     def counts(self, now: float, seconds: float) -> Counts:
         """Return the numbers of jobs in the last seconds that are known."""
-        until = min(now, self._known_to)
+        has_gap = self._gap_at > now - LONGEST
+        until = now if has_gap else min(now, self._known_to)  # with a gap, the numbers are the least ones anyway
         ends_since = self._ends_since()
         if ends_since is not None and until - ends_since < _LEAST:
             ends_since = None
         since = max(until - seconds, self._since, ends_since or 0.0)
         accepted = [job for job in self._seen.values() if since < job.accepted <= until]
         ended = [job for job in self._seen.values() if job.ended is not None and since < job.ended <= until]
+        is_estimate = any(job.weight > 1 for job in (*accepted, *ended))
         return Counts(
             seconds=max(0.0, until - since),
             late=now - until,
             accepted=_sum(accepted),
             ended=None if ends_since is None else _sum(ended),
             failed=_sum(job for job in ended if job.failed),
-            precision=self._precision(now, (*accepted, *ended)),
+            precision="at least" if has_gap else "about" if is_estimate else "",
         )
-
-    def _precision(self, now: float, jobs: Iterable[_Seen]) -> Literal["", "about", "at least"]:
-        if self._gap_at > now - LONGEST:
-            return "at least"
-        return "about" if any(job.weight > 1 for job in jobs) else ""
 
     def _ends_since(self) -> float | None:
         """Return since when all ends are known; None before that.
