@@ -110,7 +110,10 @@ def test_jobs_that_come_faster_than_they_are_read_are_estimated(
     counts = recent.counts(now + 5, 5)
     assert counts.precision == "about"
     assert counts.accepted == pytest.approx(1200, rel=0.2)
-    assert throughput.line(counts)[1][0] == "about 1,200 jobs accepted"
+    assert throughput.line(counts) == (
+        "last 5 seconds, about",
+        ["1,200 jobs accepted", "1,200 ended", "of which none failed"],
+    )
     assert requests(service) <= 1 + 3
 
 
@@ -170,13 +173,13 @@ def test_jobs_of_long_ago_are_forgotten(service: Service, recent: RecentJobs, no
         (
             Counts(40, 25, 2345, 1999, 12, "about"),
             (
-                "last 40 seconds: about 2,300 jobs accepted (59 a second), "
-                "about 2,000 ended (50 a second), of which about 12 failed, as of 25 seconds ago"
+                "last 40 seconds, about: 2,300 jobs accepted (59 a second), "
+                "2,000 ended (50 a second), of which 12 failed, as of 25 seconds ago"
             ),
         ),
         (
             Counts(60, 0, 200, 291, 2, "at least"),
-            "last minute: at least 200 jobs accepted, at least 291 ended, of which at least 2 failed",
+            "last minute, at least: 200 jobs accepted, 291 ended, of which 2 failed",
         ),
         (
             Counts(60, 0, 0, 0, 0, "at least"),
@@ -184,7 +187,7 @@ def test_jobs_of_long_ago_are_forgotten(service: Service, recent: RecentJobs, no
         ),
         (
             Counts(60, 0, 1, 2, 0, "at least"),
-            "last minute: at least 1 job accepted, at least 2 ended, of which none is known to have failed",
+            "last minute, at least: 1 job accepted, 2 ended, of which none is known to have failed",
         ),
         (
             Counts(60, 150, 1, 2, 0),

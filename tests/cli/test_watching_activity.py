@@ -125,7 +125,9 @@ def test_a_pipe_gets_no_flood_of_notes(jobpipe: Jobpipe, service: Service) -> No
             time.sleep(0.05)
         first = note(watching, "last minute")
         assert re.fullmatch(r"last minute: \d+ jobs? accepted, (none|\d+) ended(, of which \d+ failed)?", first)
-        time.sleep(3)
+        for _ in range(50):  # the numbers go on changing
+            a_job(jobpipe, "--wait", command='{"operation": "read", "item_id": "none"}')
+            time.sleep(0.1)
         assert ended(watching) == ["jobpipe: interrupted"]
 
 
@@ -142,3 +144,14 @@ def test_with_jobs_a_pipe_gets_these_jobs_only(jobpipe: Jobpipe, service: Servic
     done = jobpipe("watch", job)
     assert (done.exit_code, done.stderr) == (3, "")
     assert all("status" in seen.query for seen in service.seen if (seen.method, seen.path) == ("GET", "/jobs"))
+
+
+def test_a_slow_round_is_followed_by_a_pause_of_its_length(service: Service) -> None:
+    service.silent_for = 0.25  # before each of three answers or more
+    with started(service, "watch", "--interval", "0.2") as watching:
+        until(lambda: sum(seen.path == "/jobs" for seen in service.seen) >= 4)
+        before, began = len(service.seen), time.monotonic()
+        until(lambda: len(service.seen) >= before + 8)
+        took = time.monotonic() - began
+        ended(watching)
+    assert took > 8 * service.silent_for * 1.5

@@ -31,7 +31,8 @@ def _label(counts: Counts) -> str:
     seconds = round(counts.seconds)
     minutes = seconds // MINUTE
     period = f"{minutes} minutes" if minutes > 1 else "minute" if minutes else f"{max(seconds, 2)} seconds"
-    return f"last {period}"
+    has_numbers = counts.accepted or counts.ended
+    return f"last {period}, {counts.precision}" if counts.precision and has_numbers else f"last {period}"
 
 
 def _ago(seconds: float) -> str:
@@ -44,8 +45,7 @@ def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
         return ["no job was accepted or ended", *late]
 
     def number(count: int) -> str:
-        shown = _rounded(count) if counts.precision == "about" else count
-        return f"{counts.precision} {shown:,}".strip()
+        return f"{_rounded(count) if counts.precision == 'about' else count:,}"
 
     def rated(count: int, what: str) -> str:
         is_rated = with_rates and count >= _WITH_RATE and counts.seconds >= 1 and counts.precision != "at least"
