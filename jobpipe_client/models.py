@@ -250,6 +250,7 @@ class Batch:
     entries: tuple[BatchEntry, ...]  # in the order of the commands
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+    idempotency_key: str | None = None  # of its request; None from older services, or without a key
 
     @classmethod
     @parses("a batch")
@@ -264,6 +265,7 @@ class Batch:
             entries=tuple(BatchEntry.of(entry) for entry in document["entries"]),
             retry_after=retry_after,
             raw=document,
+            idempotency_key=document.get("idempotency_key"),
         )
 
     @property

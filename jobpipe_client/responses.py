@@ -40,6 +40,15 @@ def document(response: Response) -> Any:
     raise BadAnswer(f"{response.url} answered {response.status_code} with something else than JSON")
 
 
+def date_of(response: Response) -> datetime | None:
+    """Return the time in the Date header; None without a usable one."""
+    try:
+        date = parsedate_to_datetime(response.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+
+
 def retry_after(response: Response) -> float | None:
     """Return the seconds of a Retry-After header, which may also be a date; None without a usable one."""
     value = response.headers.get("Retry-After")

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
@@ -30,7 +31,7 @@ from jobpipe_client.calls import Call
 from jobpipe_client.environment import check_key, check_url, http_settings
 from jobpipe_client.exceptions import BadAnswer, ConfigurationError, ProblemError, TransportError, error_for
 from jobpipe_client.problem import Problem
-from jobpipe_client.responses import retry_after
+from jobpipe_client.responses import date_of, retry_after
 from jobpipe_client.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 LONGEST_RETRY_AFTER = 30.0  # seconds; a longer Retry-After is raised to the caller at once
+_EXACT = timedelta(seconds=1.5)  # since the Date header has whole seconds
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=5)
 
 
@@ -63,6 +65,7 @@ class Transport:
         self._origin = (parts.scheme, parts.netloc)
         self._request_timeout = request_timeout
         self.attempts = retries + 1  # at one request
+        self._clock_lead = timedelta()  # of this machine's clock over the service's
         headers = {"x-api-key": self.api_key, "User-Agent": "jobpipe-client"}
         self._sessions = Sessions(http_settings(self.base_url), headers, pool_size=pool_size)
 
@@ -86,6 +89,10 @@ class Transport:
         if (parts.scheme, parts.netloc) != self._origin:
             raise BadAnswer(f"the answer links to another host: {parts.scheme}://{parts.hostname}")
         return url
+
+    def service_time(self) -> datetime:
+        """Return the time now by the service's clock, as far as its answers have told it."""
+        return datetime.now(UTC) - self._clock_lead
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -139,8 +146,14 @@ class Transport:
         except http_errors.LIBRARY_ERRORS as error:
             failure = http_errors.failure(error, self.base_url, timeout)
         else:
+            self._note_time(response)
             return self._checked(response)
         raise failure  # outside the except clause, so that the library's error is not its context
+
+    def _note_time(self, response: requests.Response) -> None:
+        date = date_of(response)
+        if date is not None and abs(self.service_time() - date) > _EXACT:
+            self._clock_lead = datetime.now(UTC) - date
 
     def _checked(self, response: requests.Response) -> requests.Response:
         """Return the response if it is a success, else raise the error that it stands for."""

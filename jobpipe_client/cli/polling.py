@@ -52,8 +52,9 @@ def show_repeatedly(
 
 
 def _every(interval: float) -> Iterator[None]:
-    due = time.monotonic()
+    """Yield each `interval`. After a round that takes long, pause as long as it took."""
     while True:
+        began = time.monotonic()
         yield
-        due = max(due + interval, time.monotonic())
-        time.sleep(max(0.0, due - time.monotonic()))
+        took = time.monotonic() - began
+        time.sleep(max(interval - took, took))

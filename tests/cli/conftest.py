@@ -16,10 +16,12 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _elsewhere(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("JOBPIPE_URL", "JOBPIPE_API_KEY", "JOBPIPE_STAGE", "JOBPIPE_STATE_DIR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))  # where running imports are noted
+    monkeypatch.setattr("tempfile.tempdir", None)
 
 
 class Jobpipe:

@@ -84,6 +84,7 @@ class Batches:
             raise NotTaken(503, "unavailable", "Nothing could be queued.")
         self._batches[batch_id] = {
             "created_at": datetime.now(UTC).isoformat(),
+            **({"idempotency_key": key} if key else {}),
             "entries": [{"job_id": e["job"]["id"]} if "job" in e else e for e in entries],
         }
         return self._document(batch_id, entries)
@@ -137,7 +138,9 @@ class Batches:
                 stopped |= {item_id} if item_id else set()
                 entries.append({"problem": problem(*self.not_queued, "It could not be queued.")})
                 continue
-            entries.append({"job": self._accept(command, f"{batch_id}:{place}")})
+            job = self._accept(command, f"{batch_id}:{place}")
+            job["links"]["batch"] = f"/batches/{batch_id}"
+            entries.append({"job": job})
             time.sleep(0)  # let other requests run
         return entries
 
@@ -151,12 +154,13 @@ class Batches:
             else:
                 counts[entry["job"]["status"]] += 1
                 shown.append({"job": {name: value for name, value in entry["job"].items() if name != "result"}})
+        batch = self._batches[batch_id]
         return {
             "id": batch_id,
             "done": not any(counts[each] for each in ("scheduled", "queued", "retrying")),
             "size": len(entries),
             "counts": counts,
-            "created_at": self._batches[batch_id]["created_at"],
+            **{name: batch[name] for name in ("created_at", "idempotency_key") if name in batch},
             "entries": shown,
         }
 

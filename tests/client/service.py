@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from tests.client.batches import NotTaken
 from tests.client.orders import CONTRACT
-from tests.client.service_state import BASE, Refused, ServiceState, etag_of
+from tests.client.service_state import BASE, Refused, ServiceState, etag_of, moment
 from tests.client.webhooks import WebhooksOfService
 
 KEY = "the-key"
@@ -53,6 +53,8 @@ class Service(ServiceState):
         self.building = False  # whether the index of orders is not ready
         self.silent_for = 0.0  # seconds before each answer
         self.role = "operator"  # of the key
+        self.job_lists = True  # whether there is a list of all jobs
+        self.clock_ahead = 0.0  # seconds, of the Date header
         service = self
 
         class Handler(_Handler):
@@ -75,6 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
     owner: Service
 
     def log_message(self, *_: Any) -> None: ...
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((timestamp or time.time()) + self.owner.clock_ahead)
 
     def _handle(self) -> None:
         parts = urlsplit(self.path)
@@ -141,16 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
                 job = owner.ended(name, wait)
                 return Canned(200, {} if job["done"] else {"Retry-After": "0.05"}, job)
             case "GET", "jobs", False:
-                statuses = seen.query.get("status")
-                return Canned(
-                    200,
-                    {},
-                    [
-                        job
-                        for job in reversed(owner.jobs.values())
-                        if not statuses or (job["status"] in statuses and "dismissed_at" not in job)
-                    ],
-                )
+                return self._jobs(seen)
             case "DELETE", "jobs", True:
                 return Canned(200, {}, owner.cancel(name))
             case "POST", "jobs", True if name.endswith("/dismiss"):
@@ -175,6 +171,22 @@ class _Handler(BaseHTTPRequestHandler):
             case "POST", "jobs", False:
                 return self._accept(seen, seen.body)
         raise Refused(404)
+
+    def _jobs(self, seen: Seen) -> Canned:
+        if not self.owner.job_lists and "status" not in seen.query:
+            raise Refused(409, "It needs JobLists=on.", "job-list-off")
+        statuses = seen.query.get("status")
+        since, until = (seen.query.get(name, [edge])[0] for name, edge in (("since", "0"), ("until", "9")))
+        found = [
+            job
+            for job in reversed(list(self.owner.jobs.values()))
+            if (not statuses or (job["status"] in statuses and "dismissed_at" not in job))
+            and moment(since) <= moment(job["created_at"]) < moment(until)
+        ]
+        limit, start = int(seen.query.get("limit", [str(len(found))])[0]), int(seen.query.get("cursor", ["0"])[0])
+        query = urlencode({**{name: each[0] for name, each in seen.query.items()}, "cursor": start + limit})
+        more = {"Link": f'<jobs?{query}>; rel="next"'} if start + limit < len(found) else {}
+        return Canned(200, more, found[start : start + limit])
 
     def _webhooks(self, seen: Seen, path: list[str]) -> Canned:  # noqa: C901, PLR0911
         webhooks, key = self.owner.webhooks, seen.headers.get("idempotency-key")

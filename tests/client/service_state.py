@@ -25,10 +25,19 @@ def problem(status: int, slug: str | None = None, detail: str = "no") -> dict[st
     return batches.problem(status, slug or SLUGS[status], detail, request_id="r")
 
 
+def moment(text: str) -> str:
+    """Return a time in a form that can be compared."""
+    return datetime.fromisoformat(text).astimezone(UTC).isoformat("T", "microseconds") if text[1:] else text
+
+
 class Refused(batches.NotTaken):
     def __init__(self, status: int, detail: str = "no", slug: str | None = None) -> None:
         self.status = status
         self.problem = problem(status, slug, detail)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def etag_of(item: dict[str, Any]) -> str:
@@ -87,12 +96,12 @@ class ServiceState:
                 return self.jobs[self.keys[key]]
             collection = command.get("collection", "items")
             job_id, item_id = uuid.uuid4().hex, command.get("item_id") or new_id(command)
-            now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            at = now()
             links = {"self": f"{BASE}/jobs/{job_id}", "item": f"{BASE}/{collection}/{item_id}"}
             self.jobs[job_id] = {
                 "id": job_id, "status": "queued", "done": False, "operation": command["operation"],
                 "collection": collection, "item_id": item_id, "attempts": 0, "retries": 0,
-                "created_at": now, "updated_at": now, "links": links,
+                "created_at": at, "updated_at": at, "links": links,
             }  # fmt: skip
             if "not_after" in command:
                 self.jobs[job_id]["not_after"] = command["not_after"]
@@ -132,7 +141,7 @@ class ServiceState:
             job = self._job(job_id)
             if job["status"] != "failed":
                 raise Refused(409, f"The status of this job is {job['status']}.", "job-not-failed")
-            self.jobs[job_id] = {"dismissed_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"), **job}
+            self.jobs[job_id] = {"dismissed_at": now(), **job}
             return self.jobs[job_id]
 
     def _job(self, job_id: str) -> dict[str, Any]:
@@ -166,7 +175,7 @@ class ServiceState:
                     end = {"status": "succeeded", "result": result, "etag": etag_of(result)}
                 except Refused as refused:
                     end = {"status": "failed", "error": refused.problem}
-                self.jobs[job_id] = {**self.jobs[job_id], **end, "done": True}
+                self.jobs[job_id] = {**self.jobs[job_id], **end, "done": True, "updated_at": now()}
                 self.changed.notify_all()
             time.sleep(0.001)  # lets requests overtake, as a worker's own calls would
 

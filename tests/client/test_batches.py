@@ -52,6 +52,13 @@ def test_the_callers_key_is_used(client: Client, service: Service) -> None:
     assert service.seen[0].headers["idempotency-key"] == "k-1"
 
 
+def test_a_batch_has_the_key_of_its_request(client: Client, service: Service) -> None:
+    sent = client.submit_batch(COMMANDS, idempotency_key="k-1")
+    assert (sent.idempotency_key, client.batch(sent.id).idempotency_key) == ("k-1", "k-1")
+    service.canned.append(Canned(202, {}, ANSWER))
+    assert client.submit_batch(COMMANDS).idempotency_key is None, "an older service does not say it"
+
+
 def test_a_batch_is_polled_by_its_id(client: Client, service: Service) -> None:
     failed = {**JOB, "status": "failed", "done": True, "error": problem(409, "name-taken")}
     service.canned.append(Canned(200, {}, {**ANSWER, "done": True, "entries": [{"job": failed}]}))

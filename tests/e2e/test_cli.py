@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,32 @@ def test_an_import_that_was_killed_is_resumed(stage: Stage, environment: dict[st
     status, result = report(environment, str(path), "--batch-size", "10")
     assert (status, result["succeeded"], result["failed"]) == (0, 120, 0)
     assert len(items_of(stage, run)) == 120
+
+
+def test_watch_shows_an_import_of_another_process_and_the_throughput(
+    stage: Stage, environment: dict[str, str], tmp_path: Path
+) -> None:
+    run = unique("watched")
+    path = tmp_path / "watched.jsonl"
+    names = [*(f"{run} {n}" for n in range(59)), f"{run} 0"]
+    path.write_text("".join(json.dumps({"name": name, "description": "d"}) + "\n" for name in names))
+    watch = (*JOBPIPE, "watch", "--interval", "0.2")
+    with subprocess.Popen(
+        watch, cwd=commands.ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as watching:
+        too_late = threading.Timer(120, watching.kill)
+        too_late.start()
+        assert report(environment, str(path), "--batch-size", "10")[0] == 3
+        seen: list[str] = []
+        assert watching.stderr is not None
+        for line in watching.stderr:
+            seen.append(line.rstrip())
+            if "watched.jsonl: ended: 60 rows, 1 failed" in seen and any("jobs accepted" in each for each in seen):
+                break
+        too_late.cancel()
+        watching.kill()
+    assert "watched.jsonl: ended: 60 rows, 1 failed" in seen
+    assert any(each.startswith("last ") and " accepted, " in each for each in seen), seen
 
 
 def test_an_export_can_be_imported(stage: Stage, environment: dict[str, str], tmp_path: Path) -> None:

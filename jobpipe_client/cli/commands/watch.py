@@ -1,4 +1,4 @@
-"""`jobpipe watch`: the changes of jobs, the failed and retrying jobs, and the queue."""
+"""`jobpipe watch`: the changes of jobs, the failed and retrying jobs, the throughput, imports and the queue."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from jobpipe_client.cli.exits import ERROR, FAILED, OK, describe
 from jobpipe_client.cli.output.escaping import cell
 from jobpipe_client.cli.output.output import drawn_jobs
 from jobpipe_client.cli.polling import INTERVAL, show_repeatedly
+from jobpipe_client.cli.watching.activity import Activity
+from jobpipe_client.cli.watching.lines import fitted
 from jobpipe_client.exceptions import Forbidden
 from jobpipe_client.models import Job
 
@@ -29,10 +31,16 @@ _MOST_COUNTED = 100  # jobs that had failed before
 @click.option("--interval", type=INTERVAL, default=1.0, show_default=True, help="Seconds between two requests.")
 @pass_state
 def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
-    """Watch jobs until they have ended, with your failed and retrying jobs and the queue.
+    """Watch jobs until they have ended, with the queue, the throughput and running imports.
 
-    Without JOB it goes on until Ctrl-C. Where the output is no terminal, each change is a line. Jobs that had
-    failed before are counted and not shown. Exit status 3 if one of the jobs failed.
+    Without JOB it goes on until Ctrl-C. Shown are your own jobs: how many were accepted, have ended and have failed
+    in the last minute and in the last five, and how far the running imports and batches are, whoever sent them with
+    your key. An import that runs on this machine has the name of its file and the time that is left. The throughput
+    and batches need a stage with JobLists=on.
+
+    Where the output is no terminal, each change of a failed or retrying job is a line. Without JOB, standard error
+    has a line when something begins or ends, and once a minute in between. Jobs that had failed before are counted
+    and not shown. Exit status 3 if one of the jobs failed.
     """
     state.output.stops_unread = not jobs
     found, complete = call_for_each(jobs, state.client.job)
@@ -50,6 +58,7 @@ class _View:
 
     def __init__(self, state: State, jobs: Iterable[Job]) -> None:
         self._state = state
+        self._activity = Activity(state.client)
         self._watched = {job.id: job for job in jobs}
         self._others: list[Job] = []
         self._written: dict[str, tuple[str, int, int]] = {}
@@ -67,16 +76,21 @@ class _View:
         self._refresh()
         if is_first and not self._watched and self._failed_before:
             self._state.output.note(self._old_failures())
+        if not self._watched:
+            self._activity.read()
+            for text in self._activity.notes():
+                self._state.output.note(text)
         jobs = list(self._watched.values()) or self._others
         current: dict[str, tuple[str, int, int]] = {job.id: (job.status, job.attempts, job.retries) for job in jobs}
         self._state.output.jobs([job for job in jobs if self._written.get(job.id) != current[job.id]])
         self._written = current
 
     def draw(self) -> RenderableType:
-        """Return the queue and all jobs for a terminal."""
+        """Return the queue, the throughput, imports, batches and all jobs for a terminal."""
         self._refresh()
+        self._activity.read()
         width = self._state.output.out.width
-        counts = self._counts()
+        header = [*self._counts(width), *self._activity.lines(width)]
         tables = [
             drawn_jobs(self._watched.values(), width, "Jobs"),
             drawn_jobs(self._others, width, "Failed or retrying"),
@@ -84,17 +98,27 @@ class _View:
         shown = [table for table in tables if table is not None]
         old = [cell(self._old_failures())] if self._failed_before else []
         return Group(
-            cell(counts),
+            *map(cell, header),
             *old,
             *(shown or [cell("no failed or retrying jobs since then" if old else "no failed or retrying jobs")]),
         )
 
-    def _counts(self) -> str:
-        """Return the queue in a line, or why the key may not see it; the jobs are shown all the same."""
+    def _counts(self, width: int) -> list[str]:
+        """Return the queue in a line, or why the key may not see it; the jobs are shown all the same.
+
+        If they do not fit on a line, the numbers that are zero are left out.
+        """
         try:
-            return ", ".join(f"{name}: {value}" for name, value in count_rows(self._state.client.stats()))
+            rows = count_rows(self._state.client.stats())
         except Forbidden as error:
-            return f"no counts of the queue: {describe(error)}"
+            return [f"no counts of the queue: {describe(error)}"]
+        label, *parts = (f"{name}: {value}" for name, value in rows)
+        found = fitted("", [label, *parts], width)
+        if len(found) == 1:
+            return found
+        return fitted(
+            "", [label, *(part for part in parts if not part.endswith((": 0", ": 0 s", ": unknown")))], width
+        )
 
     def _old_failures(self) -> str:
         """Return a line that says how many jobs had failed before the command was started."""

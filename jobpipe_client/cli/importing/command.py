@@ -22,6 +22,7 @@ from jobpipe_client.cli.importing.jsonl import JsonLines
 from jobpipe_client.cli.importing.report import check_writable, print_report, progress_bar, write_failures
 from jobpipe_client.cli.importing.rows import Format
 from jobpipe_client.cli.importing.run import Import, resume
+from jobpipe_client.cli.importing.running import announced
 from jobpipe_client.cli.importing.source import Lines, Source, journal_of, open_source
 from jobpipe_client.cli.importing.target import Target
 from jobpipe_client.many import MAX_COMMANDS
@@ -192,7 +193,8 @@ def import_file(
                 in_order=commands or upsert,
                 note=state.output.note,
             )
-            _run(state, importing, failures_file)
+            with announced(progress.key, journal.path):
+                _run(state, importing, failures_file)
         has_file = any(failure.text is not None for failure in journal.failures())
         print_report(
             state.output,

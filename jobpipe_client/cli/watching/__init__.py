@@ -1,0 +1,1 @@
+"""What `jobpipe watch` shows beside jobs: the throughput, running imports and running batches."""

@@ -1,0 +1,122 @@
+"""The throughput, the running imports and the running batches: read now and then, and shown as lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from jobpipe_client.cli.exits import describe
+from jobpipe_client.cli.watching import throughput
+from jobpipe_client.cli.watching.journals import RunningImports
+from jobpipe_client.cli.watching.lines import fits, fitted
+from jobpipe_client.cli.watching.recent_jobs import Counts, RecentJobs
+from jobpipe_client.cli.watching.sending import Sending
+from jobpipe_client.cli.watching.sent_batches import SentBatches
+from jobpipe_client.client import Client
+from jobpipe_client.exceptions import Forbidden, JobListOff
+from jobpipe_client.models import Job
+
+_PAUSE, _QUIET_PAUSE, _REFUSED_PAUSE = 2.0, 10.0, 60.0  # seconds between two readings of the list of all jobs
+_SHARE = (
+    2.0  # times as long as a reading takes the pause after it is at least, so that a slow service is asked less
+)
+_QUIET_AFTER = 20.0  # seconds in which no job has changed
+_MOST_SHOWN = 5  # imports and batches
+_LEAST_NOTED = 10.0  # seconds for which jobs must have been counted
+_NOTED_EACH = 60.0  # seconds between two notes about one thing
+
+
+class Activity:
+    """What goes on in a stage, as last read."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._jobs = RecentJobs(client)
+        self._batches = SentBatches(client)
+        self._imports = RunningImports(client.base_url)
+        self._sendings: list[Sending] = []
+        self._why_none = ""
+        self._due = 0.0
+        self._noted: dict[str, tuple[float, str, str]] = {}  # what was noted of each thing: when, state and text
+
+    def read(self) -> None:
+        """Read what has changed, unless the last reading of the list was a moment ago."""
+        clock = time.monotonic()
+        local = self._imports.read(clock)
+        self._batches.leave_out(each.id for each in local)
+        now = self._now()
+        if clock >= self._due:
+            try:
+                found = self._jobs.read(now)
+                now = self._now()
+                self._batches.note(found, now)
+                self._batches.read(now)
+                self._why_none = ""
+                self._due = clock + (
+                    _PAUSE if self._batches.has_open() or _has_changed(found, now) else _QUIET_PAUSE
+                )
+            except JobListOff:
+                self._why_none = "no throughput and no batches: this stage has JobLists=off"
+                self._due = clock + _REFUSED_PAUSE
+            except Forbidden as error:
+                self._why_none = f"no throughput and no batches: {describe(error)}"
+                self._due = clock + _REFUSED_PAUSE
+        self._sendings = [*local, *self._batches.sendings(now)]
+
+    def lines(self, width: int) -> list[str]:
+        """Return the lines for a terminal of this width."""
+        found = [self._why_none] if self._why_none else self._throughput(width)
+        shown = [each for each in self._sendings if each.state == "running"]
+        shown += [each for each in self._sendings if each.state != "running"]
+        for each in shown[:_MOST_SHOWN]:
+            found += fitted(each.name, each.parts(), width)
+        if len(shown) > _MOST_SHOWN:
+            found.append(f"and {len(shown) - _MOST_SHOWN:,} more imports and batches")
+        return found
+
+    def notes(self) -> list[str]:
+        """Return what is worth a line where nothing can be drawn: beginnings, ends, and changes once a minute."""
+        found: dict[str, tuple[str, str]] = {}  # the state and the text of each thing
+        if self._why_none:
+            found["throughput"] = ("off", self._why_none)
+        else:
+            counts = self._counts()[0]
+            label, parts = throughput.line(counts)
+            is_known = counts.ended is not None and counts.seconds >= _LEAST_NOTED
+            state = "busy" if counts.accepted or counts.ended else "idle"
+            if is_known and (state == "busy" or "throughput" in self._noted):
+                found["throughput"] = (state, f"{label}: {', '.join(parts)}")
+        for each in self._sendings:
+            found[each.id] = (each.state, f"{each.name}: {', '.join(each.parts())}")
+        return self._changed(found)
+
+    def _changed(self, found: dict[str, tuple[str, str]]) -> list[str]:
+        clock, texts = time.monotonic(), []
+        for name, (state, text) in found.items():
+            at, state_before, text_before = self._noted.get(name, (0.0, "", ""))
+            if state != state_before or (text != text_before and clock - at >= _NOTED_EACH):
+                self._noted[name] = (clock, state, text)
+                texts.append(text)
+        for name in self._noted.keys() - found.keys() - {"throughput"}:
+            del self._noted[name]
+        return texts
+
+    def _throughput(self, width: int) -> list[str]:
+        found: list[str] = []
+        for counts in self._counts():
+            label, parts = throughput.line(counts, with_rates=True)
+            if not fits(label, parts, width):
+                label, parts = throughput.line(counts)
+            found += fitted(label, parts, width)
+        return found
+
+    def _counts(self) -> list[Counts]:
+        clock = time.monotonic()
+        return [self._imports.at_least(each, clock) for each in throughput.counted(self._jobs, self._now())]
+
+    def _now(self) -> float:
+        return self._client.transport.service_time().timestamp()
+
+
+def _has_changed(jobs: Sequence[Job], now: float) -> bool:
+    return any(job.updated_at.timestamp() > now - _QUIET_AFTER for job in jobs)

@@ -1,0 +1,190 @@
+"""How many of the caller's jobs were accepted and have ended lately, from the list of all jobs.
+
+A reading is bounded, as in the console: three pages of the newest jobs, and two of older ones that had not ended.
+It is one of each from a service that answers slowly.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Literal
+
+from jobpipe_client.client import Client
+from jobpipe_client.models import Job
+
+LONGEST = 300.0  # seconds for which jobs are counted
+_PAGE, _MAX_NEW_PAGES, _MAX_OLD_PAGES = 100, 3, 2
+_SLOW = 0.5  # seconds, after which a reading asks for no further page
+_LATE = 10.0  # seconds after its acceptance in which a job may come into the list
+_LEAST_MOMENTS = 20  # of acceptance among jobs that stand for others; the commands of a batch are one moment
+_FIRST_KNOWN = 10  # jobs; when one of these ends, those before have ended
+_LEAST = 5.0  # seconds for which ends are counted
+_MILLISECOND = 0.001  # the service's times are not more exact
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    accepted: float  # both times in seconds
+    ended: float | None
+    failed: bool
+    scheduled: bool
+    weight: float  # the number of jobs for which it stands
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The jobs of a period that ends `late` seconds ago."""
+
+    seconds: float  # fewer than were asked for if the jobs before are not known
+    late: float
+    accepted: int
+    ended: int | None  # None if not all of the jobs that may end are known
+    failed: int  # of those that have ended
+    precision: Literal["", "about", "at least"] = ""
+
+
+class RecentJobs:
+    """The jobs of the last minutes, as far as they were read."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._seen: dict[str, _Seen] = {}
+        self._newest: float | None = None  # when the newest known job was accepted
+        self._gap_at = 0.0  # when jobs were last accepted that are not known
+        self._read_at = 0.0  # the latest reading
+        self._since = 0.0  # the jobs that were accepted later are known
+        self._known_to = 0.0  # the ends until then are known
+        self._first: list[str] = []  # the oldest of the first jobs that were read
+
+    def read(self, now: float) -> list[Job]:
+        """Read the newest jobs, and what has become of older ones. Return the newest."""
+        since = now - LONGEST if self._newest is None else self._newest
+        found, is_all = self._newest_jobs(since)
+        self._note_new(found, since, is_all=is_all)
+        self._read_at = now
+        self._read_ends(now, _accepted(found[-1]) if found else now)
+        for job_id, job in list(self._seen.items()):
+            if job.ended is not None and max(job.ended, job.accepted) < now - LONGEST - _LATE:
+                del self._seen[job_id]
+                if job_id in self._first:  # all ends of the period are known
+                    self._first = []
+        return found
+
+    def counts(self, now: float, seconds: float) -> Counts:
+        """Return the numbers of jobs in the last seconds that are known."""
+        has_gap = self._gap_at > now - LONGEST
+        until = now if has_gap else min(now, self._known_to)  # with a gap, the numbers are the least ones anyway
+        ends_since = self._ends_since()
+        if ends_since is not None and until - ends_since < _LEAST:
+            ends_since = None
+        since = max(until - seconds, self._since, ends_since or 0.0)
+        accepted = [job for job in self._seen.values() if since < job.accepted <= until]
+        ended = [job for job in self._seen.values() if job.ended is not None and since < job.ended <= until]
+        is_estimate = any(job.weight > 1 for job in (*accepted, *ended))
+        return Counts(
+            seconds=max(0.0, until - since),
+            late=now - until,
+            accepted=_sum(accepted),
+            ended=None if ends_since is None else _sum(ended),
+            failed=_sum(job for job in ended if job.failed),
+            precision="at least" if has_gap else "about" if is_estimate else "",
+        )
+
+    def _ends_since(self) -> float | None:
+        """Return since when all ends are known; None before that.
+
+        Jobs that were accepted before the first known one are not known. They end before it, as a rule.
+        """
+        if not self._first:
+            return 0.0
+        ends = [job.ended for job_id in self._first if (job := self._seen.get(job_id)) and job.ended is not None]
+        return min(ends, default=None)
+
+    def _newest_jobs(self, since: float) -> tuple[list[Job], bool]:
+        found: list[Job] = []
+        began = time.monotonic()
+        for job in self._client.jobs(page_size=_PAGE):
+            found.append(job)
+            if len(found) % _PAGE:
+                continue
+            is_enough = len(found) == _PAGE * _MAX_NEW_PAGES or _accepted(job) < since - _LATE
+            if is_enough or time.monotonic() - began > _SLOW:
+                return found, False
+        return found, True
+
+    def _note_new(self, found: Sequence[Job], since: float, *, is_all: bool) -> None:
+        """Note the newest jobs. If they do not reach back to those before, they stand for the ones in between.
+
+        They do not if they came in few batches: then it is only known that there are more.
+        """
+        times = [_accepted(job) for job in found]
+        newest, oldest = (times[0], times[-1]) if times else (since, since)
+        is_whole = is_all or oldest < since
+        is_sample = False
+        if self._newest is not None and not is_whole:
+            is_sample = len(set(times)) >= _LEAST_MOMENTS
+            if not is_sample:
+                self._gap_at = newest
+        if self._newest is None:
+            self._since = since if is_whole else oldest
+            self._first = [] if is_all else [job.id for job in found[-_FIRST_KNOWN:]]
+        gap = newest - max(since, self._read_at)  # in which the jobs were accepted that are not known
+        weight = max(1.0, gap / (newest - oldest)) if is_sample else 1.0
+        for job, accepted in zip(found, times, strict=True):
+            # Not all jobs of the oldest moment may be among them.
+            if not is_sample or accepted > oldest or job.id in self._seen:
+                self._note(job, weight)
+        self._newest = newest if self._newest is None else max(self._newest, newest)
+
+    def _read_ends(self, now: float, before: float) -> None:
+        """Read again the unfinished jobs that are older than the newest ones, the oldest first."""
+        began = time.monotonic()
+        for _ in range(_MAX_OLD_PAGES):
+            self._known_to = now
+            times = sorted(
+                job.accepted
+                for job in self._seen.values()
+                if job.ended is None and not job.scheduled and job.accepted < before
+            )[:_PAGE]
+            if not times:
+                return
+            since, until = (datetime.fromtimestamp(at, UTC) for at in (times[0], times[-1] + _MILLISECOND))
+            jobs = self._page(since, until)
+            is_sample = any(job.weight > 1 for job in self._seen.values())
+            for job in jobs:
+                if not is_sample or job.id in self._seen:
+                    self._note(job, 1.0)
+            if not jobs or not all(job.done for job in jobs):
+                return
+            self._known_to = max(map(_updated, jobs))  # all of these have ended: so may have those that follow
+            if time.monotonic() - began > _SLOW:
+                return
+
+    def _page(self, since: datetime, until: datetime) -> list[Job]:
+        return list(islice(self._client.jobs(since=since, until=until, page_size=_PAGE), _PAGE))
+
+    def _note(self, job: Job, weight: float) -> None:
+        known = self._seen.get(job.id)
+        self._seen[job.id] = _Seen(
+            accepted=_accepted(job),
+            ended=_updated(job) if job.done else None,
+            failed=job.status == "failed",
+            scheduled=job.status == "scheduled",
+            weight=weight if known is None else known.weight,
+        )
+
+
+def _accepted(job: Job) -> float:
+    return job.created_at.timestamp()
+
+
+def _updated(job: Job) -> float:
+    return job.updated_at.timestamp()
+
+
+def _sum(jobs: Iterable[_Seen]) -> int:
+    return round(sum(job.weight for job in jobs))

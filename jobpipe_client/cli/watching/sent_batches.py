@@ -1,0 +1,148 @@
+"""The running batches among the caller's latest jobs. Those of one import or one `submit_many` are one sending."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from jobpipe_client.cli.watching.pace import Pace
+from jobpipe_client.cli.watching.sending import Sending
+from jobpipe_client.client import Client
+from jobpipe_client.exceptions import NotFound
+from jobpipe_client.models import Batch, Job
+
+_READ_AT_ONCE = 4  # batches
+_MOST_KNOWN = 10_000
+_ANOTHER_WITHIN = 15.0  # seconds in which an import may send another batch
+_ENDED_SHOWN = 60.0  # seconds
+_KEY_OF_SEVERAL = re.compile(r"(import-[0-9a-f]{24}|[0-9a-f]{8}-[0-9a-f-]{27})-(\d+)(?:-\d+)?[ab]*")
+_SHOWN_OF_KEY = 8  # characters
+
+
+@dataclass
+class _Sent:
+    """The batches of one import, of one call of `submit_many`, or a single one."""
+
+    id: str
+    is_several: bool
+    last_sent: float  # when the last known batch was accepted
+    highest: int = 0  # number of a batch
+    ended_at: float | None = None
+    ended_batches: int = 0
+    ended: Counter[str] = field(default_factory=Counter)  # the commands of these, by status
+    open: dict[str, Batch] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
+
+    def counts(self) -> Counter[str]:
+        return sum((Counter(batch.counts) for batch in self.open.values()), Counter(self.ended))
+
+
+class SentBatches:
+    """The batches that run, as far as they were read."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: dict[str, None] = {}  # the ids of batches; the oldest are forgotten
+        self._unread: list[str] = []
+        self._sent: dict[str, _Sent] = {}
+        self._of: dict[str, str] = {}  # the sending of each open batch
+        self._left_out: set[str] = set()
+
+    def has_open(self) -> bool:
+        """Return whether a batch is still to be read."""
+        return bool(self._unread or self._of)
+
+    def note(self, jobs: Iterable[Job], now: float) -> None:
+        """Note the batches of these jobs, unless they have ended a while ago."""
+        for job in jobs:
+            batch_id = job.links.get("batch", "").rpartition("/")[2]
+            if not batch_id or batch_id in self._known:
+                continue
+            if not job.done or job.updated_at.timestamp() > now - _ANOTHER_WITHIN:
+                self._known[batch_id] = None
+                self._unread.append(batch_id)
+        while len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def leave_out(self, ids: Iterable[str]) -> None:
+        """Leave out these imports from now on, since their journals say more."""
+        self._left_out.update(ids)
+        for sending_id in self._left_out & self._sent.keys():
+            for batch_id in self._sent.pop(sending_id).open:
+                del self._of[batch_id]
+
+    def read(self, now: float) -> None:
+        """Read some of the batches that have not ended, first the new ones."""
+        for batch_id in [*self._unread, *self._of][:_READ_AT_ONCE]:
+            if batch_id in self._unread:
+                self._unread.remove(batch_id)
+            sending_id = self._of.pop(batch_id, None)  # if it is still open, it becomes the last one of these
+            try:
+                self._apply(self._client.batch(batch_id), now)
+            except NotFound:  # it has expired
+                if sending_id is not None:
+                    del self._sent[sending_id].open[batch_id]
+        for each in list(self._sent.values()):
+            self._settle(each, now)
+
+    def sendings(self, now: float) -> list[Sending]:
+        """Return what runs or has just ended, the latest last."""
+        found = sorted(self._sent.values(), key=lambda each: each.last_sent)
+        return [_sending(each, now) for each in found]
+
+    def _apply(self, batch: Batch, now: float) -> None:
+        match = _KEY_OF_SEVERAL.fullmatch(batch.idempotency_key or "")
+        sending_id = match[1] if match else batch.id
+        if sending_id in self._left_out:
+            return
+        sent_at = batch.created_at.timestamp()
+        sent = self._sent.setdefault(sending_id, _Sent(sending_id, match is not None, sent_at))
+        sent.last_sent = max(sent.last_sent, sent_at)
+        sent.highest = max(sent.highest, int(match[2]) if match else 0)
+        sent.ended_at = None
+        sent.open.pop(batch.id, None)
+        if batch.done:
+            sent.ended_batches += 1
+            sent.ended.update(batch.counts)
+        else:
+            sent.open[batch.id] = batch
+            self._of[batch.id] = sending_id
+        sent.pace.note(now, _ended(sent.counts()))
+
+    def _settle(self, sent: _Sent, now: float) -> None:
+        may_go_on = sent.is_several and now - sent.last_sent < _ANOTHER_WITHIN
+        if sent.ended_at is None and not sent.open and not may_go_on:
+            sent.ended_at = now
+        if sent.ended_at is not None and now - sent.ended_at > _ENDED_SHOWN:
+            del self._sent[sent.id]
+
+
+def _ended(counts: Counter[str]) -> int:
+    return counts.total() - counts["scheduled"] - counts["queued"] - counts["retrying"]
+
+
+def _sending(sent: _Sent, now: float) -> Sending:
+    counts = sent.counts()
+    known, number = sent.ended_batches + len(sent.open), sent.highest + 1
+    size, ended = counts.total(), _ended(counts)
+    is_import = sent.id.startswith("import-")
+    name, part = sent.id, ""
+    if sent.is_several:
+        kind, key = ("import", sent.id.removeprefix("import-")) if is_import else ("batches", sent.id)
+        name = f"{kind} {key[:_SHOWN_OF_KEY]}"
+        part = " sent so far" if known >= number else f" in {known:,} of its {number:,} batches"
+    can_tell = not sent.is_several and sent.ended_at is None and not counts["scheduled"]
+    return Sending(
+        id=sent.id,
+        name=name,
+        unit="row" if is_import else "command",
+        ended=ended,
+        size=size,
+        part=part,
+        failed=counts["failed"] + counts["refused"],
+        cancelled=counts["cancelled"],
+        state="running" if sent.ended_at is None else "ended",
+        seconds_left=sent.pace.seconds_for(size - ended, now) if can_tell else None,
+    )
