@@ -40,8 +40,16 @@ NEVER = {
         "chalicelib.console.page",
         "chalicelib.contract.docs_page",
         "chalicelib.contract.openapi",
+        "chalicelib.endpoints.batches",
+        "chalicelib.endpoints.document_lists",
         "chalicelib.endpoints.webhooks",
         "chalicelib.webhook_services",
+        "jobpipe.domain.batch",
+        "jobpipe.domain.ports",
+        "jobpipe.domain.retry",
+        "jobpipe.domain.scheduled",
+        "jobpipe.stores.dynamodb_job_lists",
+        "jobpipe.stores.sqs_backlog",
     ),
 }
 

@@ -73,7 +73,7 @@ def submit_batch(
     if idempotency_key is None:
         _fail_unsent(messages, result, services, seconds_left)
     if scheduled:
-        services.scheduled.expect_some()
+        services.scheduled().expect_some()
     _let_wait(
         scheduled, result, services, seconds_left, replayed=stored.replayed, has_key=idempotency_key is not None
     )
@@ -111,7 +111,7 @@ def _store(
     # send the messages of the 99 jobs, so they are failed if the last put fails.
     batch = new_batch(requested, owner, key, at, services.job_retention)
     jobs = _jobs_of(batch, requested, request_id, at, services)
-    earlier = services.batches.put_new(batch, jobs, at)
+    earlier = services.batches().put_new(batch, jobs, at)
     if earlier is not None:
         if earlier.fingerprint != batch.fingerprint or earlier.owner != owner:
             raise IdempotencyKeyReused("This Idempotency-Key was used before with another batch.")
@@ -120,14 +120,14 @@ def _store(
     stored_here = earlier is None
     if batch.stored < len(jobs):
         try:
-            stored_here = services.batches.put_rest(batch, jobs) and stored_here
+            stored_here = services.batches().put_rest(batch, jobs) and stored_here
         except Exception:
             if key is None:
                 _fail_all(jobs, services, seconds_left)
             raise
     if stored_here:
         return batch, _StoredJobs({job.job_id: job for job in jobs}, replayed=False)
-    return batch, _StoredJobs(services.batches.jobs([job.job_id for job in jobs]), replayed=True)
+    return batch, _StoredJobs(services.batches().jobs([job.job_id for job in jobs]), replayed=True)
 
 
 def _jobs_of(
