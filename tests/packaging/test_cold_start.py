@@ -142,6 +142,14 @@ def test_an_app_loads_little_more_than_its_clients_do(app: str, tmp_path: Path) 
     assert {module: f"imported by {loaded[module]}" for module in more | never} == {}
 
 
+@pytest.mark.parametrize("service", ["jobpipe-worker", "jobpipe-dead-letters"])
+def test_a_start_of_the_worker_imports_what_its_queue_needs(service: str, tmp_path: Path) -> None:
+    loaded = start_app("worker", tmp_path, [], SERVICE_NAME=service).importers
+    commands = {"chalicelib.execute", "chalicelib.group_commit", "chalicelib.run_alone", "jobpipe.operation"}
+    assert ("chalicelib.dead_letters" in loaded) == (service == "jobpipe-dead-letters")
+    assert commands & loaded.keys() == (commands if service == "jobpipe-worker" else set())
+
+
 @pytest.mark.parametrize("app", APPS)
 def test_a_start_creates_the_clients_and_exempts_them_from_garbage_collection(app: str, tmp_path: Path) -> None:
     result = start_app(app, tmp_path, []).result
