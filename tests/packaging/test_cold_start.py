@@ -30,11 +30,11 @@ SETTINGS = (
     "PARKED_QUEUE_URL",
 )
 
-# The modules that an app may load beside those of boto3's clients, of Chalice and of the project.
+# The modules that an app may load beside those of clients, of Chalice and of the project.
 ALLOWED = {"gc", "unicodedata", "jobpipe_collections"}  # the last names the collections, and has no code
 # The modules that no start may load: each takes some ten milliseconds, or is needed rarely.
 NEVER = {
-    *("aws_lambda_powertools", "jsonschema", "pydantic"),
+    *("aws_lambda_powertools", "boto3", "jsonschema", "pydantic", "s3transfer"),
     *("asyncio", "tomllib", "typing_extensions", "unittest"),
     *(
         "chalicelib.console.page",
