@@ -17,13 +17,16 @@ from typing import Any
 gc.disable()
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent  # noqa: E402
-from chalicelib.command_consumer import command_consumer  # noqa: E402
 from chalicelib.consume_batch import consume_batch  # noqa: E402
-from chalicelib.dead_letters import dead_letter_consumer  # noqa: E402
 from chalicelib.event_consumers import deliveries_consumer, events_consumer, open_events  # noqa: E402
+from chalicelib.queue_consumers import (  # noqa: E402
+    commands_consumer,
+    dead_letters_consumer,
+    open_commands,
+    open_dead_letters,
+)
 from chalicelib.received import sqs_records  # noqa: E402
 from chalicelib.release_schedule import open_schedule, release_due  # noqa: E402
-from chalicelib.services import open_services  # noqa: E402
 
 from jobpipe.runtime.telemetry import begin_invocation  # noqa: E402
 
@@ -34,14 +37,14 @@ app = Chalice(app_name="jobpipe-worker")
 def work(event: SQSEvent) -> dict[str, Any]:
     """Run a batch of commands; the response names the messages that SQS must deliver again."""
     begin_invocation(event.context)
-    return consume_batch(sqs_records(event.to_dict()), command_consumer(open_services(), _seconds_left(event)))
+    return consume_batch(sqs_records(event.to_dict()), commands_consumer(_seconds_left(event)))
 
 
 @app.on_sqs_message(queue="dead-letters", batch_size=10, name="dead_letters")
 def dead_letters(event: SQSEvent) -> dict[str, Any]:
     """End the jobs of messages that SQS has given up."""
     begin_invocation(event.context)
-    return consume_batch(sqs_records(event.to_dict()), dead_letter_consumer(open_services(), _seconds_left(event)))
+    return consume_batch(sqs_records(event.to_dict()), dead_letters_consumer(_seconds_left(event)))
 
 
 @app.on_sqs_message(queue="events", batch_size=10, name="tell")
@@ -73,11 +76,14 @@ def _seconds_left(event: SQSEvent | CloudWatchEvent) -> Callable[[], float]:
 
 # In Lambda the clients are made at the start. `chalice package` imports this file too, and has no settings.
 if "AWS_CHALICE_CLI_MODE" not in os.environ:
-    if os.environ.get("SERVICE_NAME") in {"jobpipe-events", "jobpipe-deliveries"}:
+    service = os.environ.get("SERVICE_NAME")
+    if service in {"jobpipe-events", "jobpipe-deliveries"}:
         open_events()
-    elif os.environ.get("SERVICE_NAME") == "jobpipe-release":
+    elif service == "jobpipe-release":
         open_schedule()
+    elif service == "jobpipe-dead-letters":
+        open_dead_letters()
     else:
-        open_services()
+        open_commands()
     gc.freeze()
 gc.enable()

@@ -7,34 +7,30 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from jobpipe.domain.ports import (
-    BacklogGauge,
-    BatchQueue,
-    BatchStore,
-    CommandLimit,
-    DocumentStore,
-    IndexStates,
-    RecentJobs,
-    ScheduledCount,
-)
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
-from jobpipe.stores.dynamodb_batches import DynamoDbBatches
-from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
 from jobpipe.stores.dynamodb_pause import DynamoDbPause
-from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount
-from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 
 from .submitting.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
     from jobpipe.domain.events.ports import TaskQueue
+    from jobpipe.domain.ports import (
+        BacklogGauge,
+        BatchQueue,
+        BatchStore,
+        CommandLimit,
+        DocumentStore,
+        IndexStates,
+        RecentJobs,
+        ScheduledCount,
+    )
 
     from .webhook_services import WebhookServices
 
@@ -45,10 +41,11 @@ class Services(Stores):
 
     queue: BatchQueue
     job_retention: timedelta
-    batches: BatchStore
-    backlog: BacklogGauge
-    scheduled: ScheduledCount
-    index_states: IndexStates
+    # These are opened when a request first needs them.
+    batches: Callable[[], BatchStore]
+    backlog: Callable[[], BacklogGauge]
+    scheduled: Callable[[], ScheduledCount]
+    index_states: Callable[[], IndexStates]
     longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
@@ -69,7 +66,6 @@ def open_services() -> Services:
     settings, clients = Settings.from_env(os.environ), AwsClients()
     stores = open_stores(settings, clients, packaged_registry())
     _ = clients.dynamodb, clients.sqs  # every write needs these clients; only large documents need S3
-    queues = QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url)
     return Services(
         jobs=stores.jobs,
         items=stores.items,
@@ -77,10 +73,10 @@ def open_services() -> Services:
         queue=SqsCommands(clients, settings.commands_queue_url),
         job_retention=settings.job_retention,
         longest_wait=settings.longest_wait,
-        batches=DynamoDbBatches(clients, settings.jobs_table),
-        backlog=SqsBacklog(clients, queues),
-        scheduled=DynamoDbScheduledCount(clients, settings.jobs_table),
-        index_states=DynamoDbIndexStates(clients, settings.collections_table),
+        batches=cache(partial(_batches, settings, clients)),
+        backlog=cache(partial(_backlog, settings, clients)),
+        scheduled=cache(partial(_scheduled, settings, clients)),
+        index_states=cache(partial(_index_states, settings, clients)),
         registry=stores.registry,
         open_collection=stores.open_collection,
         recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
@@ -89,6 +85,31 @@ def open_services() -> Services:
         limit=_limit(settings, clients) if settings.owner_rate else None,
         paused_at=DynamoDbPause(clients, settings.collections_table).paused_at,
     )
+
+
+def _batches(settings: Settings, clients: AwsClients) -> BatchStore:
+    from jobpipe.stores.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
+
+    return DynamoDbBatches(clients, settings.jobs_table)
+
+
+def _backlog(settings: Settings, clients: AwsClients) -> BacklogGauge:
+    from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog  # noqa: PLC0415
+
+    urls = QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url)
+    return SqsBacklog(clients, urls)
+
+
+def _scheduled(settings: Settings, clients: AwsClients) -> ScheduledCount:
+    from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount  # noqa: PLC0415
+
+    return DynamoDbScheduledCount(clients, settings.jobs_table)
+
+
+def _index_states(settings: Settings, clients: AwsClients) -> IndexStates:
+    from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates  # noqa: PLC0415
+
+    return DynamoDbIndexStates(clients, settings.collections_table)
 
 
 def _webhooks(settings: Settings, clients: AwsClients, documents: DocumentStore) -> Callable[[], WebhookServices]:

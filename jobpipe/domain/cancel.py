@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from jobpipe.domain.clock import now
-from jobpipe.domain.errors import JobEnded, NotFound
+from jobpipe.domain.errors import JobEnded, JobEndedAlready, NotFound
 from jobpipe.domain.job import Job
-from jobpipe.domain.ports import JobStore
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import JobStore
 
 
 def cancel(job: Job, jobs: JobStore, *, is_told: bool) -> Job:
@@ -26,3 +30,8 @@ def cancel(job: Job, jobs: JobStore, *, is_told: bool) -> Job:
                 raise NotFound("There is no such job, or it has expired.") from None
             job = current
     return job
+
+
+def why_not_cancelled(job: Job) -> JobEndedAlready:
+    """Return the refusal to cancel a job that has ended."""
+    return JobEndedAlready(f"The job has {job.status.value}, so it can no longer be cancelled.")

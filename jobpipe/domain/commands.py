@@ -175,9 +175,10 @@ class CreateItem(Command):
         return {"item": self.document}
 
 
-@dataclass(frozen=True, slots=True)
 class ReadItem(Command):
     """Read the item after all commands that were accepted for it before."""
+
+    __slots__ = ()  # the fields and methods are inherited
 
     operation: ClassVar[str] = "read"
     needs: ClassVar[Members] = {"item_id": ref("ItemId")}
@@ -221,9 +222,10 @@ class _Update(Command):
         )
 
 
-@dataclass(frozen=True, slots=True)
 class SetFields(_Update):
     """Set these top-level fields of the item; the others stay as they are."""
+
+    __slots__ = ()  # the fields and methods are inherited
 
     distinguishing_member: ClassVar[str] = "set"
     needs: ClassVar[Members] = {"item_id": ref("ItemId"), "set": ref("FieldsToSet")}
@@ -233,9 +235,10 @@ class SetFields(_Update):
         return rules.check_fields(changes)
 
 
-@dataclass(frozen=True, slots=True)
 class MergePatch(_Update):
     """Apply an RFC 7396 merge patch to the item."""
+
+    __slots__ = ()  # the fields and methods are inherited
 
     distinguishing_member: ClassVar[str] = "merge"
     needs: ClassVar[Members] = {"item_id": ref("ItemId"), "merge": ref("MergePatch")}

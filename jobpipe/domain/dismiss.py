@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import JobEnded, JobNotFailed, NotFound
 from jobpipe.domain.job import Job, Status
-from jobpipe.domain.ports import JobStore
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import JobStore
 
 
 def dismiss(job: Job, jobs: JobStore) -> Job:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.errors import InternalError, NotFound, Unavailable
 from jobpipe.domain.missing_objects import missing
-from jobpipe.domain.ports import DocumentStore, ItemRows
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import DocumentStore, ItemRows
 
 
 def read_item(

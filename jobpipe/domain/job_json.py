@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.documents.item import item_json
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.missing_objects import missing
-from jobpipe.domain.ports import DocumentStore
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import DocumentStore
 
 DELETED = '{"message":"Item deleted"}'
 """The result of a deletion."""

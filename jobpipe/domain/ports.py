@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from jobpipe.domain.backlog import Backlog
-from jobpipe.domain.batch import Batch
-from jobpipe.domain.documents.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
-from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.domain.errors import CommitRefused, Problem, ProblemError
-from jobpipe.domain.group import Unit, Unsettled
-from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
-from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.queue_message import Envelope
-from jobpipe.domain.scheduled import DueEntry, DuePage
+
+if TYPE_CHECKING:  # so that starts stay short
+    from jobpipe.domain.backlog import Backlog
+    from jobpipe.domain.batch import Batch
+    from jobpipe.domain.documents.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
+    from jobpipe.domain.documents.item_ref import ItemRef
+    from jobpipe.domain.errors import CommitRefused, Problem, ProblemError
+    from jobpipe.domain.group import Unit, Unsettled
+    from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
+    from jobpipe.domain.job_ref import JobRef
+    from jobpipe.domain.queue_message import Envelope
+    from jobpipe.domain.scheduled import DueEntry, DuePage
 
 
 class JobStore(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands import Command
@@ -20,8 +21,10 @@ from jobpipe.domain.job import Job, Status, new_generation
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.domain.not_after import MEMBER, has_passed
-from jobpipe.domain.ports import CommandQueue, DocumentStore, JobStore
 from jobpipe.domain.queue_message import Claim, QueueMessage, check_in, kept_content, seal
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import CommandQueue, DocumentStore, JobStore
 
 
 def retry(

@@ -10,7 +10,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -66,13 +66,14 @@ _CONFLICT_TRIES = 5
 
 T = TypeVar("T")
 
+_session = botocore.session.Session()  # decision 21 says why it is not of boto3
 _making = Lock()
 
 
 def make_client(service: str, *, config: Config) -> Any:
-    """Create a client. Threads take turns, since boto3's default session is not thread-safe."""
+    """Create a client. Threads take turns, since a session is not thread-safe."""
     with _making:
-        return boto3.client(service, config=config)  # type: ignore[call-overload]  # one signature for each service
+        return _session.create_client(service, config=config)
 
 
 @dataclass

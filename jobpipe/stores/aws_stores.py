@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
-from jobpipe.domain.ports import CollectionStore, DocumentStore, GroupStore, ItemStore, JobStore
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.dynamodb_groups import DynamoDbGroups
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.item_transactions import ItemTable
 from jobpipe.stores.s3_documents import S3Documents
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import CollectionStore, DocumentStore, GroupStore, ItemStore, JobStore
 
 
 def _no_collections(collection: str, scope: str) -> CollectionStore:
@@ -58,6 +59,7 @@ def open_stores(settings: Settings, clients: AwsClients, registry: Registry = ON
 
 def open_groups(settings: Settings, clients: AwsClients, stores: Stores) -> GroupStore:
     """Return the store that commits several documents together, on the same tables as `stores`."""
+    from jobpipe.stores.dynamodb_groups import DynamoDbGroups  # noqa: PLC0415  # the API does not need it
 
     def table_of(ref: ItemRef) -> ItemTable:
         return cast("ItemTable", stores.items_of(ref.collection, ref.scope))

@@ -11,7 +11,8 @@ from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Job
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
 from jobpipe.stores.batch_reads import read_batch
-from jobpipe.stores.dynamodb_rows import batch_from_row, batch_to_row, job_from_row, job_to_row
+from jobpipe.stores.batch_rows import batch_from_row, batch_to_row
+from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef

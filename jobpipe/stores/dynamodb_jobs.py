@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -16,7 +16,6 @@ from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expir
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
-from jobpipe.stores.dynamodb_job_lists import JobLists
 from jobpipe.stores.dynamodb_rows import (
     LIST_KEY,
     OLD_LIST_KEY,
@@ -33,6 +32,7 @@ from jobpipe.stores.dynamodb_rows import (
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import UpdateTypeDef
 
+    from jobpipe.stores.dynamodb_job_lists import JobLists
 
 _TABLE = "The jobs table"
 _COUNT_ATTEMPT = "attempts = attempts + :one"
@@ -59,7 +59,12 @@ class DynamoDbJobs:
         self._clients = clients
         self._table = table
         self._retention = retention
-        self._lists = JobLists(clients, table)
+
+    @cached_property
+    def _lists(self) -> JobLists:
+        from jobpipe.stores.dynamodb_job_lists import JobLists  # noqa: PLC0415  # most processes list nothing
+
+        return JobLists(self._clients, self._table)
 
     def put_new(self, job: Job, at: datetime) -> Job | None:
         """Store the job, or return the unexpired job that has its id."""

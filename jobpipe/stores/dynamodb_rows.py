@@ -1,4 +1,4 @@
-"""Convert jobs, batches and items to DynamoDB rows and back."""
+"""Convert jobs and items to DynamoDB rows and back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import json_text
-from jobpipe.domain.batch import Batch
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.job import Job, KeptCommand, Status, Success, Waiting
@@ -156,30 +155,30 @@ def job_from_row(row: Any) -> Job:
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
         expires_at=int(row["expires_at"]["N"]),
-        result=_text(row, "result"),
+        result=text_of(row, "result"),
         result_document=_document_from_row(row, "result_") if "result_document_key" in row else None,
-        result_version=_text(row, "result_version"),
-        superseded=_text(row, "superseded"),
-        emitted=_text(row, "emitted"),
+        result_version=text_of(row, "result_version"),
+        superseded=text_of(row, "superseded"),
+        emitted=text_of(row, "emitted"),
         error=json_text.decode(row["error"]["S"]) if "error" in row else None,
         running_attempt=int(row["began"]["N"]) if "began" in row else None,
         interruptions=int(row["held"]["N"]) if "held" in row else 0,
         retries=int(row["retries"]["N"]) if "retries" in row else 0,
         kept=_kept_from_row(row),
         collection=collection_in(row["fingerprint"]["S"]),
-        scope=_text(row, "scope") or "",
-        not_before=_text(row, "not_before") or scheduled_for,
-        not_after=_text(row, "not_after"),
+        scope=text_of(row, "scope") or "",
+        not_before=text_of(row, "not_before") or scheduled_for,
+        not_after=text_of(row, "not_after"),
         dismissed_at=_dismissed_at(row),
-        batch_id=_text(row, "batch"),
+        batch_id=text_of(row, "batch"),
         waiting=_waiting_from_row(row),
-        task_token=_text(row, "task_token"),
+        task_token=text_of(row, "task_token"),
     )
 
 
 def scheduled(row: Any) -> tuple[bool, str | None]:
     """Return whether the job is scheduled, and for when, which is all that the list of scheduled jobs has."""
-    listed, _, time = (_text(row, LIST_KEY) or "").partition("#")
+    listed, _, time = (text_of(row, LIST_KEY) or "").partition("#")
     is_scheduled = listed == Status.SCHEDULED.value and row["status"]["S"] == Status.QUEUED.value
     return is_scheduled, time if is_scheduled else None
 
@@ -191,56 +190,20 @@ def _dismissed_at(row: Any) -> str | None:
     list, which a dismissed job has not.
     """
     is_listed = LIST_KEY in row or OLD_LIST_KEY in row
-    return None if is_listed or row["status"]["S"] != Status.FAILED.value else _text(row, "dismissed_at")
+    return None if is_listed or row["status"]["S"] != Status.FAILED.value else text_of(row, "dismissed_at")
 
 
 def _waiting_from_row(row: Any) -> Waiting | None:
     if "due" not in row or "due_shard" not in row:
         return None
-    message = _text(row, "message") or ""
-    return Waiting(row["due_shard"]["S"], row["due"]["S"], message, _text(row, "message_claim"))
+    message = text_of(row, "message") or ""
+    return Waiting(row["due_shard"]["S"], row["due"]["S"], message, text_of(row, "message_claim"))
 
 
 def _kept_from_row(row: Any) -> KeptCommand | None:
     if "command" not in row and "claim" not in row:
         return None
-    return KeptCommand(command=_text(row, "command"), claim=_text(row, "claim"))
-
-
-def batch_to_row(batch: Batch) -> Row:
-    """Return the row of a batch."""
-    refused = {str(position): problem for position, problem in batch.refused.items()}
-    return to_row(
-        {
-            "job_id": batch.batch_id,
-            "owner": batch.owner,
-            "fingerprint": batch.fingerprint,
-            "seed": batch.seed,
-            "size": batch.size,
-            "stored": batch.stored,
-            "created_at": batch.created_at,
-            "expires_at": batch.expires_at,
-            "idempotency_key": batch.idempotency_key,
-            "refused": json_text.encode(refused) if refused else None,
-        }
-    )
-
-
-def batch_from_row(row: Any) -> Batch:
-    """Return the batch of a row."""
-    refused = json_text.decode(row["refused"]["S"]) if "refused" in row else {}
-    return Batch(
-        batch_id=row["job_id"]["S"],
-        owner=row["owner"]["S"],
-        fingerprint=row["fingerprint"]["S"],
-        seed=row["seed"]["S"],
-        size=int(row["size"]["N"]),
-        refused={int(position): problem for position, problem in refused.items()},
-        stored=int(row["stored"]["N"]),
-        created_at=row["created_at"]["S"],
-        expires_at=int(row["expires_at"]["N"]),
-        idempotency_key=_text(row, "idempotency_key"),
-    )
+    return KeptCommand(command=text_of(row, "command"), claim=text_of(row, "claim"))
 
 
 def item_to_row(item: StoredItem) -> Row:
@@ -265,7 +228,7 @@ def item_from_row(row: Any) -> StoredItem:
         version=row["version"]["S"],
         name=row["name"]["S"],
         document=_document_from_row(row),
-        inline=_text(row, "inline"),
+        inline=text_of(row, "inline"),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
     )
@@ -295,16 +258,17 @@ def document_from_row(row: Any) -> StoredItem:
         version=row["version"]["S"],
         name="",
         document=_document_from_row(row),
-        inline=_text(row, "inline"),
+        inline=text_of(row, "inline"),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
         owner=row["owner"]["S"],
-        locks=json.loads(_text(row, "locks") or "{}"),
-        entries=json.loads(_text(row, "entries") or "{}"),
+        locks=json.loads(text_of(row, "locks") or "{}"),
+        entries=json.loads(text_of(row, "entries") or "{}"),
     )
 
 
-def _text(row: Any, attribute: str) -> str | None:
+def text_of(row: Any, attribute: str) -> str | None:
+    """Return the text of an attribute, or None if the row does not have it."""
     value = row.get(attribute)
     return None if value is None else str(value["S"])
 

@@ -23,11 +23,12 @@ class SqsCommands(SqsReceived):
     def send(self, envelope: Envelope) -> None:
         """Send one message; when this returns, it will be delivered."""
         with outages(_QUEUE):
-            self._clients.sqs.send_message(QueueUrl=self._queue_url, **_message(envelope))
+            self._clients.sqs.send_message(QueueUrl=self._queue_url, **_message(envelope, trace_header()))
 
     def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
         """Send up to ten messages; return the errors of those that are not on the queue, by deduplication id."""
-        entries: list[Any] = [{"Id": str(n), **_message(envelope)} for n, envelope in enumerate(envelopes)]
+        trace = trace_header()
+        entries: list[Any] = [{"Id": str(n), **_message(envelope, trace)} for n, envelope in enumerate(envelopes)]
         with outages(_QUEUE):
             response = self._clients.sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
         sent = {int(entry["Id"]) for entry in response.get("Successful", [])}
@@ -40,14 +41,14 @@ class SqsCommands(SqsReceived):
         }
 
 
-def _message(envelope: Envelope) -> Any:
+def _message(envelope: Envelope, trace: str | None) -> Any:
     message: dict[str, Any] = {
         "MessageBody": envelope.body,
         "MessageGroupId": envelope.group_id,
         "MessageDeduplicationId": envelope.deduplication_id,
     }
     # A system attribute counts neither for the message's size nor for its deduplication.
-    if trace := trace_header():
+    if trace:
         message["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}}
     return message
 

@@ -9,8 +9,9 @@ from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.emitted import decode_emitted
 from jobpipe.domain.job import Job, is_job_id
+from jobpipe.stores.batch_rows import batch_from_row
 from jobpipe.stores.dynamodb_allowances import PREFIX
-from jobpipe.stores.dynamodb_rows import Row, batch_from_row, item_from_row, job_from_row
+from jobpipe.stores.dynamodb_rows import Row, item_from_row, job_from_row
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
 from scripts.audit.collection_rows import (
     check_document,

@@ -60,9 +60,7 @@ INDEPENDENT = [
     "batches",
 ]
 """The modules that are measured one after the other. Each has `rows(figures)`, and
-`measure_on(foundation, quick)` or `measure_in(stage, quick)`.
-
-The last one turns the worker of their common stage off."""
+`measure_on(foundation, quick)` or `measure_in(stage, quick)`, or for a stage of its own `measure(quick)`."""
 
 WHEN_ASKED = ["releasing"]
 """The modules that are only measured if they are named, since they take minutes."""
@@ -102,19 +100,7 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
         with laboratory(quick=options.quick):
             for group in groups:
                 figures |= measure_in_turns(group, quick=options.quick, spent=spent)
-    with ExitStack() as stack:
-        foundation: Foundation | None = None  # shared by the parts that deploy no Lambda
-        stage: Stage | None = None  # shared by the parts that send requests
-        for name in others:
-            console.print(f"[dim]{name}[/]")
-            with timed(spent, name):
-                module = _module(name)
-                if hasattr(module, "measure_on"):
-                    foundation = foundation or stack.enter_context(open_foundation())
-                    figures[name] = module.measure_on(foundation, options.quick)
-                else:
-                    stage = stage or stack.enter_context(open_stage())
-                    figures[name] = module.measure_in(stage, options.quick)
+    figures |= _measured_alone(others, options.quick, spent, console)
     seconds = round(time.perf_counter() - started, 1)
     is_complete = not (options.parts or options.quick)
     found = list(targets.targets({**figures, "seconds": seconds} if is_complete else figures))
@@ -128,6 +114,27 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
         return
     write({**facts, "targets": summary_of(found), **figures})
     console.print(f"written: {DATA}, {PLOTS}, the tables of {PAGE}", markup=False, soft_wrap=True)
+
+
+def _measured_alone(names: Iterable[str], quick: bool, spent: Seconds, console: Console) -> dict[str, Any]:
+    """Return the figures of the independent parts, which are measured one after the other."""
+    figures: dict[str, Any] = {}
+    with ExitStack() as stack:
+        foundation: Foundation | None = None  # shared by the parts that deploy no Lambda
+        stage: Stage | None = None  # shared by the parts that only send requests
+        for name in names:
+            console.print(f"[dim]{name}[/]")
+            with timed(spent, name):
+                module = _module(name)
+                if hasattr(module, "measure_on"):
+                    foundation = foundation or stack.enter_context(open_foundation())
+                    figures[name] = module.measure_on(foundation, quick)
+                elif hasattr(module, "measure_in"):
+                    stage = stage or stack.enter_context(open_stage())
+                    figures[name] = module.measure_in(stage, quick)
+                else:
+                    figures[name] = module.measure(quick)
+    return figures
 
 
 def chosen(parts: Iterable[str]) -> tuple[list[list[type[Part]]], list[str]]:

@@ -57,7 +57,7 @@ def measure_on(foundation: Foundation, quick: bool) -> dict[str, object]:
 def _round(foundation: Foundation, *, with_imports: bool) -> Iterator[tuple[tuple[str, str], Function, object]]:
     """Yield the processes of one round, and those that only import if `with_imports`."""
     for name, case in CASES.items():
-        settings = foundation.settings(case.app)
+        settings = foundation.settings(case.app) | {"SERVICE_NAME": f"jobpipe-{name}"}  # decides what is imported
         function = Function(foundation.unpacked(case.app), case.handler, settings)
         bare = Function(_HERE, "boto3_only.handler", settings | {"SERVICES": case.services})
         yield (name, "jobpipe"), function, case.event(foundation)

@@ -34,9 +34,10 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
         roots = {number: _unpacked(foundation.folder / f"with-{number}", number) for number in (FEW, MANY)}
         for number_of_round in range(rounds):
             for name, case in CASES.items():
+                settings = foundation.settings(case.app) | {"SERVICE_NAME": f"jobpipe-{name}"}
                 order = (FEW, MANY) if number_of_round % 2 else (MANY, FEW)
                 for number in order:
-                    function = Function(roots[number][case.app], case.handler, foundation.settings(case.app))
+                    function = Function(roots[number][case.app], case.handler, settings)
                     sample = cold_start(python, function, case.event(foundation))
                     samples.setdefault((name, number), []).append(sample)
     return {name: {time: _ratio(samples, name, time) for time in _TIMES} for name in CASES}

@@ -94,13 +94,13 @@ class Recorder:
             documents=self._stores.documents,
             queue=queue,
             job_retention=settings.job_retention,
-            batches=DynamoDbBatches(clients, settings.jobs_table),
-            backlog=SqsBacklog(
+            batches=lambda: DynamoDbBatches(clients, settings.jobs_table),
+            backlog=lambda: SqsBacklog(
                 clients,
                 QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url),
             ),
-            scheduled=DynamoDbScheduledCount(clients, settings.jobs_table),
-            index_states=DynamoDbIndexStates(clients, settings.collections_table),
+            scheduled=lambda: DynamoDbScheduledCount(clients, settings.jobs_table),
+            index_states=lambda: DynamoDbIndexStates(clients, settings.collections_table),
         )
 
     def accept(self, command: Command) -> tuple[Job, list[Call]]:

@@ -16,7 +16,7 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.commands import DeleteItem, SetFields
 from jobpipe.domain.documents.item import new_version
 from jobpipe.domain.job import KeptCommand, Status, Success
-from jobpipe.stores.dynamodb_rows import batch_to_row
+from jobpipe.stores.batch_rows import batch_to_row
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.findings import MalformedRow, OrphanDocument
 from scripts.audit.repair import repair

@@ -14,7 +14,7 @@ from jobpipe.domain import json_text
 from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_rows import batch_from_row
+from jobpipe.stores.batch_rows import batch_from_row
 from scripts.audit.confirm import OVERDUE
 from scripts.audit.rows import is_allowance
 from tests.faults.emulator import CallFailed, Emulator

@@ -105,11 +105,15 @@ class Pipeline:
         self.groups = MemoryGroups(self.jobs, self._items_of)
         source, urls = Source("test", self.documents), UrlRules()
         telling = WebhookServices(self.webhooks, self.deliveries, self.delivery_queue, source, urls)
+        backlog = MemoryBacklog(self.queue, self.parked)
+        scheduled = MemoryScheduledCount(self.jobs)
+        index_states = MemoryIndexStates(self.registry, self.collections)
         self.services = services = Services(
-            *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
-            backlog=MemoryBacklog(self.queue, self.parked),
-            scheduled=MemoryScheduledCount(self.jobs),
-            index_states=MemoryIndexStates(self.registry, self.collections),
+            *(self.jobs, self.items, self.documents, self.queue, RETENTION),
+            batches=lambda: self.batches,
+            backlog=lambda: backlog,
+            scheduled=lambda: scheduled,
+            index_states=lambda: index_states,
             longest_wait=self.longest_wait,
             **known,
             recent_jobs=MemoryRecentJobs(self.jobs) if self.job_lists else None,

@@ -32,18 +32,26 @@ SETTINGS = (
     "PARKED_QUEUE_URL",
 )
 
-# The modules that an app may load beside those of boto3's clients, of Chalice and of the project.
+# The modules that an app may load beside those of clients, of Chalice and of the project.
 ALLOWED = {"gc", "unicodedata", "jobpipe_collections"}  # the last names the collections, and has no code
 # The modules that no start may load: each takes some ten milliseconds, or is needed rarely.
 NEVER = {
-    *("aws_lambda_powertools", "jsonschema", "pydantic"),
+    *("aws_lambda_powertools", "boto3", "jsonschema", "pydantic", "s3transfer"),
     *("asyncio", "tomllib", "typing_extensions", "unittest"),
     *(
         "chalicelib.console.page",
         "chalicelib.contract.docs_page",
         "chalicelib.contract.openapi",
+        "chalicelib.endpoints.batches",
+        "chalicelib.endpoints.document_lists",
         "chalicelib.endpoints.webhooks",
         "chalicelib.webhook_services",
+        "jobpipe.domain.batch",
+        "jobpipe.domain.ports",
+        "jobpipe.domain.retry",
+        "jobpipe.domain.scheduled",
+        "jobpipe.stores.dynamodb_job_lists",
+        "jobpipe.stores.sqs_backlog",
     ),
 }
 
@@ -134,6 +142,14 @@ def test_an_app_loads_little_more_than_its_clients_do(app: str, tmp_path: Path) 
     more = {module for module in loaded if module not in by_clients and not within(module, allowed)}
     never = {module for module in loaded if within(module, NEVER)}
     assert {module: f"imported by {loaded[module]}" for module in more | never} == {}
+
+
+@pytest.mark.parametrize("service", ["jobpipe-worker", "jobpipe-dead-letters"])
+def test_a_start_of_the_worker_imports_what_its_queue_needs(service: str, tmp_path: Path) -> None:
+    loaded = start_app("worker", tmp_path, [], SERVICE_NAME=service).importers
+    commands = {"chalicelib.execute", "chalicelib.group_commit", "chalicelib.run_alone", "jobpipe.operation"}
+    assert ("chalicelib.dead_letters" in loaded) == (service == "jobpipe-dead-letters")
+    assert commands & loaded.keys() == (commands if service == "jobpipe-worker" else set())
 
 
 @pytest.mark.parametrize("app", APPS)

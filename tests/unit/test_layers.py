@@ -144,8 +144,8 @@ def test_only_settings_are_read_from_the_environment(path: Path) -> None:
 
 CONNECTION_MODULES = {
     "requests": {"jobpipe_client/environment.py"},  # others import only its errors and answers
-    "boto3": {"infra/targets/boto_sessions.py", "jobpipe/runtime/aws.py"},
-    "botocore": {"infra/targets/boto_sessions.py"},
+    "boto3": {"infra/targets/boto_sessions.py"},
+    "botocore": {"infra/targets/boto_sessions.py", "jobpipe/runtime/aws.py"},
 }
 """The modules that create sessions, clients and pools, and decide what these read from the environment."""
 CONNECTION = re.compile(

@@ -285,7 +285,7 @@ def test_only_valid_trace_headers_have_a_trace_id(
 
 
 @pytest.mark.parametrize("traced", [True, False])
-def test_a_message_is_sent_with_the_trace_header(*, traced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_are_sent_with_the_trace_header(*, traced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if traced:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
     else:
@@ -294,15 +294,17 @@ def test_a_message_is_sent_with_the_trace_header(*, traced: bool, monkeypatch: p
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     clients = AwsClients()
-    expected: dict[str, Any] = {
-        "QueueUrl": ANY,
-        "MessageBody": ANY,
-        "MessageGroupId": ANY,
-        "MessageDeduplicationId": ANY,
-    }
+    message: dict[str, Any] = {"MessageBody": ANY, "MessageGroupId": ANY, "MessageDeduplicationId": ANY}
     if traced:
-        expected["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE}}
+        message["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE}}
     with Stubber(clients.sqs) as stubber:
-        stubber.add_response("send_message", {"MessageId": "m"}, expected)
-        SqsCommands(clients, "https://sqs/commands.fifo").send(Envelope("{}", "g", "d"))
+        stubber.add_response("send_message", {"MessageId": "m"}, {"QueueUrl": ANY, **message})
+        sent = [{"Id": str(n), "MessageId": "m", "MD5OfMessageBody": "d"} for n in range(2)]
+        entries = [{"Id": str(n), **message} for n in range(2)]
+        stubber.add_response(
+            "send_message_batch", {"Successful": sent, "Failed": []}, {"QueueUrl": ANY, "Entries": entries}
+        )
+        queue = SqsCommands(clients, "https://sqs/commands.fifo")
+        queue.send(Envelope("{}", "g", "d"))
+        queue.send_batch([Envelope("{}", "g1", "d1"), Envelope("{}", "g2", "d2")])
         stubber.assert_no_pending_responses()

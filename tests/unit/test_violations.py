@@ -16,7 +16,7 @@ from jobpipe.domain.documents.item_rules import check_new_document
 from jobpipe.domain.errors import InvalidRequest, Unstorable
 from jobpipe.domain.json_text import decode
 from jobpipe.domain.violations import MAX_VIOLATIONS
-from jobpipe.stores.dynamodb_rows import batch_to_row
+from jobpipe.stores.batch_rows import batch_to_row
 from tests.helpers.pipeline import Answer, Pipeline
 
 GOOD = {"name": "Tent", "description": "For two"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now
@@ -31,10 +31,12 @@ from jobpipe.domain.errors import InvalidRequest, NotFound, NotUnique, VersionMi
 from jobpipe.domain.item_reader import read_document, read_item
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.not_after import check_in_time
-from jobpipe.domain.ports import DocumentStore, ItemRows
 from jobpipe.domain.queue_message import QueueMessage
 from jobpipe.domain.violations import pointer
 from jobpipe.stores.aws_stores import Stores
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import DocumentStore, ItemRows
 
 
 @dataclass(slots=True)  # not frozen, which would make it slower for each command

@@ -14,15 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
-from jobpipe.domain.ports import ReceivedMessages
 from jobpipe.runtime.metrics import BATCH_SIZE, meter
 from jobpipe.runtime.telemetry import described, logger
 
 from .consumer import NO_PROGRESS, CommandInterrupted, Consumer, Group, NoTimeLeft, Progress
 from .received import Delivery, received
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import ReceivedMessages
 
 _MAX_BATCH = 10
 _SHORTEST_DELAY = 1  # second; with no delay, a message could use up all its receives within moments

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-from jobpipe.domain.ports import ReceivedMessages
+from typing import TYPE_CHECKING, Protocol
 
 from .received import Delivery
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import ReceivedMessages
 
 Group = list[Delivery]
 """The messages of one item, in their order."""

@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from jobpipe.domain.limits import call_timeout, reserve
-from jobpipe.domain.ports import GroupStore, ParkedMessages, ReceivedMessages
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
@@ -18,6 +17,7 @@ from jobpipe.stores.sqs_parked import SqsParked
 
 if TYPE_CHECKING:
     from jobpipe.domain.events.ports import EventQueue
+    from jobpipe.domain.ports import GroupStore, ParkedMessages, ReceivedMessages
 
 
 @dataclass(frozen=True, slots=True)

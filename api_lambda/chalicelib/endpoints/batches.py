@@ -90,13 +90,13 @@ def retry_batch(request: HttpRequest, services: Services) -> HttpResponse:
 def _own_batch(request: HttpRequest, services: Services) -> tuple[Batch, dict[int, Job]]:
     """Return the caller's batch, and its jobs by position without those that have expired."""
     batch_id = request.path_parameters["batch_id"]
-    batch = services.batches.get(batch_id) if is_batch_id(batch_id) else None
+    batch = services.batches().get(batch_id) if is_batch_id(batch_id) else None
     at = now()
     # Another caller's batch is a 404 too, so that callers see nothing of each other.
     if batch is None or batch.owner != request.owner or batch.is_expired(at):
         raise NotFound("There is no such batch, or it has expired.")
     positions = {batch.job_id(position): position for position in batch.accepted[: batch.stored]}
-    found = services.batches.jobs(list(positions))
+    found = services.batches().jobs(list(positions))
     return batch, {positions[job_id]: job for job_id, job in found.items() if not job.is_expired(at)}
 
 

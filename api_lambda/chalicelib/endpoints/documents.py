@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from jobpipe.domain import etags
 from jobpipe.domain.command_parsing import in_collection
@@ -19,19 +18,19 @@ from jobpipe.domain.commands import (
     SetFields,
 )
 from jobpipe.domain.documents.collection import Collection
-from jobpipe.domain.documents.field_values import from_query
-from jobpipe.domain.documents.item import ItemPage, item_json
-from jobpipe.domain.errors import IndexBuilding, InvalidRequest, NotFound
+from jobpipe.domain.documents.item import item_json
+from jobpipe.domain.errors import InvalidRequest, NotFound
 from jobpipe.domain.item_reader import read_item
-from jobpipe.domain.ports import CollectionStore, ItemStore
-from jobpipe.runtime.metrics import FAULTS, UNAVAILABLE, meter
 
 from ..http import request_fields
 from ..http.job_responses import JSON
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
-from .item_pages import Page, read_page
 from .submit_and_respond import new_item_id, submit_and_respond
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import ItemStore
+
 
 _SHOWN_CHARACTERS = 80
 
@@ -111,63 +110,9 @@ class CollectionEndpoints:
 
     def list(self, request: HttpRequest, services: Services) -> HttpResponse:
         """Return a page of documents in no particular order; a header lists those that cannot be read."""
-        field = self._looked_up(request)
-        if field is not None:
-            return self._look_up(field, request, services)
-        limit, after = request_fields.limit(request), request_fields.cursor(request)
-        page = read_page(self._items(request, services).page(limit, after), services.documents)
-        return self._page(page, f"limit={limit}", request)
+        from .document_lists import list_documents  # noqa: PLC0415  # most requests do not need it
 
-    def _looked_up(self, request: HttpRequest) -> str | None:
-        """Return the field that the query names, if any."""
-        fields = [name for name in self.collection.look_ups if name in request.query]
-        if len(fields) > 1:
-            raise InvalidRequest(f"The query must have one of {' and '.join(fields)}, not both.")
-        return fields[0] if fields else None
-
-    def _look_up(self, field: str, request: HttpRequest, services: Services) -> HttpResponse:
-        collection = self.collection
-        items = cast("CollectionStore", self._items(request, services))
-        try:
-            value = from_query(request.query[field][0], collection.types[field])
-            key = collection.key_of(field, value, collection.scope(request.owner))
-        except InvalidRequest as refusal:
-            raise InvalidRequest(f"The query parameter {field}: {refusal.detail}") from None
-        if field == collection.key:
-            request_fields.refuse_paging(request, field)
-            item = items.get(str(collection.derived_id({field: value}, collection.scope(request.owner))))
-            return self._page(read_page(ItemPage([item] if item else [], None), services.documents), "", request)
-        if field not in services.index_states.ready(collection.name):
-            raise IndexBuilding(
-                f"The look-up of {collection.name} by {field} is being built; `make reindex` completes it."
-            )
-        if field in collection.unique:
-            request_fields.refuse_paging(request, field)
-            holder = items.holder(key)
-            item = items.get(holder) if holder else None
-            found = [item] if item is not None and key in item.locks.values() else []
-            return self._page(read_page(ItemPage([*found], None), services.documents), "", request)
-        limit = request_fields.limit(request)
-        stored = items.indexed(key, limit, request_fields.index_cursor(request))
-        page = read_page(ItemPage([*stored.items], None), services.documents)
-        if page.truncated:
-            last = stored.items[page.shown - 1]
-            page.next_after = f"{last.updated_at}#{last.item_id}"
-        else:
-            page.next_after = stored.next_after
-        return self._page(
-            page, f"{quote(field, safe='')}={quote(request.query[field][0], safe='')}&limit={limit}", request
-        )
-
-    def _page(self, page: Page, query: str, request: HttpRequest) -> HttpResponse:
-        response = HttpResponse(200, page.body, {"Content-Type": JSON})
-        if page.unreadable:
-            meter.add(FAULTS if page.has_faults else UNAVAILABLE)
-            response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
-        if page.next_after is not None:
-            query = f"{query}&cursor={request_fields.make_cursor(page.next_after)}"
-            response.headers["Link"] = f'<{request.to_root}{self.collection.name}?{query}>; rel="next"'
-        return response
+        return list_documents(self.collection, request, services)
 
     def _items(self, request: HttpRequest, services: Services) -> ItemStore:
         return services.items_of(self.collection.name, self.collection.scope(request.owner))

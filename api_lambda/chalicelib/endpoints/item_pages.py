@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
+from typing import TYPE_CHECKING
 
 from jobpipe.domain.documents.item import ItemPage, MalformedItem, item_json
 from jobpipe.domain.errors import InternalError
 from jobpipe.domain.item_reader import document_text, missing_document
-from jobpipe.domain.ports import DocumentStore
 from jobpipe.runtime.telemetry import logger
 
 from ..http.request_fields import is_item_cursor
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import DocumentStore
 
 MAX_PAGE_BYTES = 1024 * 1024
 """The limit for a page's body in UTF-8, unless its first item alone is larger."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import urlencode
 
-from jobpipe.domain.cancel import cancel
+from jobpipe.domain.cancel import cancel, why_not_cancelled
 from jobpipe.domain.clock import now
 from jobpipe.domain.command_parsing import parse_command
 from jobpipe.domain.dismiss import dismiss
 from jobpipe.domain.errors import JobListOff, NotFound
 from jobpipe.domain.job import Job, JobPage, Status, is_job_id
 from jobpipe.domain.job_filter import JobFilter
-from jobpipe.domain.retry import retry
 
 from ..http import request_fields
 from ..http.callers import Right
@@ -21,7 +20,6 @@ from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from ..submitting.task_tokens import check_task_tokens
 from ..submitting.wait import wait_for
-from ..submitting.whole_batch import why_not_cancelled
 from .submit_and_respond import check_limit, new_item_id, submit_and_respond, wait_and_respond
 
 
@@ -85,6 +83,8 @@ def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a failed job again."""
+    from jobpipe.domain.retry import retry  # noqa: PLC0415  # most requests do not need it
+
     request_fields.refuse_preconditions(request)
     seconds, at = request_fields.preferred_wait(request), now()
     limit = request_fields.new_limit(request, at)

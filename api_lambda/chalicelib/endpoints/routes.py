@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import InitVar, dataclass, field
+from functools import partial
+from importlib import import_module
 
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Collection, Registry
 
 from ..http.callers import Right
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
-from . import batches, jobs, service
+from . import jobs, service
 from .documents import CollectionEndpoints
 
 Endpoint = Callable[[HttpRequest, Services], HttpResponse]
@@ -40,19 +42,18 @@ class Route:
         return f"{self.method} {self.path}"
 
 
-def _late(name: str, summary: str) -> Endpoint:
-    """Return an endpoint of webhooks.py, which is not imported before it is needed, so that starts stay short."""
+def _late(module: str, name: str, summary: str) -> Endpoint:
+    """Return an endpoint of a module that is not imported before it is needed, so that starts stay short."""
 
     def endpoint(request: HttpRequest, services: Services) -> HttpResponse:
-        from . import webhooks  # noqa: PLC0415
-
-        found: Endpoint = getattr(webhooks, name)
+        found: Endpoint = getattr(import_module(f".{module}", __package__), name)
         return found(request, services)
 
     endpoint.__doc__ = summary
     return endpoint
 
 
+_batches, _webhooks = partial(_late, "batches"), partial(_late, "webhooks")
 _JOB_LIST = ("status", "collection", "since", "until", "owner", "limit", "cursor")
 _PAGE = ("limit", "cursor")
 _WEBHOOK = "/webhooks/{webhook_id}"
@@ -71,26 +72,28 @@ _AFTER_COLLECTIONS = (
     Route("DELETE", "/jobs/{job_id}", jobs.cancel_job),
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
     Route("POST", "/jobs/{job_id}/dismiss", jobs.dismiss_job),
-    Route("POST", "/batches", batches.submit_batch),
-    Route("GET", "/batches/{batch_id}", batches.get_batch),
-    Route("DELETE", "/batches/{batch_id}", batches.cancel_batch),
-    Route("POST", "/batches/{batch_id}/retry", batches.retry_batch),
-    Route("POST", "/webhooks", _late("create_webhook", "Create a webhook.")),
-    Route("GET", "/webhooks", _late("list_webhooks", "List the caller's webhooks.")),
-    Route("GET", _WEBHOOK, _late("get_webhook", "Return a webhook.")),
-    Route("PATCH", _WEBHOOK, _late("change_webhook", "Change, pause or resume a webhook.")),
-    Route("DELETE", _WEBHOOK, _late("delete_webhook", "Delete a webhook.")),
-    Route("POST", f"{_WEBHOOK}/rotate", _late("rotate_secret", "Give a webhook a new secret.")),
-    Route("POST", f"{_WEBHOOK}/test", _late("test_webhook", "Send a test event to a webhook.")),
-    Route("POST", f"{_WEBHOOK}/replay", _late("replay_deliveries", "Deliver all events since a time once more.")),
+    Route("POST", "/batches", _batches("submit_batch", "Queue up to 100 commands.")),
+    Route("GET", "/batches/{batch_id}", _batches("get_batch", "Return a batch.")),
+    Route("DELETE", "/batches/{batch_id}", _batches("cancel_batch", "Cancel the jobs of a batch.")),
+    Route("POST", "/batches/{batch_id}/retry", _batches("retry_batch", "Queue the failed jobs of a batch again.")),
+    Route("POST", "/webhooks", _webhooks("create_webhook", "Create a webhook.")),
+    Route("GET", "/webhooks", _webhooks("list_webhooks", "List the caller's webhooks.")),
+    Route("GET", _WEBHOOK, _webhooks("get_webhook", "Return a webhook.")),
+    Route("PATCH", _WEBHOOK, _webhooks("change_webhook", "Change, pause or resume a webhook.")),
+    Route("DELETE", _WEBHOOK, _webhooks("delete_webhook", "Delete a webhook.")),
+    Route("POST", f"{_WEBHOOK}/rotate", _webhooks("rotate_secret", "Give a webhook a new secret.")),
+    Route("POST", f"{_WEBHOOK}/test", _webhooks("test_webhook", "Send a test event to a webhook.")),
+    Route("POST", f"{_WEBHOOK}/replay", _webhooks("replay_deliveries", "Deliver all events since a time again.")),
     Route(
         "GET",
         f"{_WEBHOOK}/deliveries",
-        _late("list_deliveries", "List a webhook's deliveries."),
+        _webhooks("list_deliveries", "List a webhook's deliveries."),
         query=(*_PAGE, "job"),
     ),
     Route(
-        "POST", f"{_WEBHOOK}/deliveries/{{event_id}}/replay", _late("replay_delivery", "Deliver an event again.")
+        "POST",
+        f"{_WEBHOOK}/deliveries/{{event_id}}/replay",
+        _webhooks("replay_delivery", "Deliver an event again."),
     ),
     Route("GET", "/stats", service.get_stats, right=Right.SEE_STATS),
 )

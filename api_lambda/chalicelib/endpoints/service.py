@@ -69,7 +69,7 @@ def console(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: 
 
 def get_stats(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
     """Count queued messages and scheduled commands, for all callers, and say whether the stage is paused."""
-    backlog, paused_at = services.backlog.read(), services.paused_at()
+    backlog, paused_at = services.backlog().read(), services.paused_at()
     return _json(
         {
             "at": rfc3339(now()),
@@ -82,7 +82,7 @@ def get_stats(request: HttpRequest, services: Services) -> HttpResponse:  # noqa
             },
             "dead_letters": backlog.dead_letters,
             "parked": backlog.parked,
-            "scheduled": services.scheduled.read(),
+            "scheduled": services.scheduled().read(),
         }
     )
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import CommandCancelled, Problem
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_json import job_json, job_members, result_json
-from jobpipe.domain.ports import DocumentStore
 from jobpipe.runtime.telemetry import logged_id
 
 from .request_and_response import HttpResponse
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import DocumentStore
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"

@@ -22,13 +22,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jobpipe.domain.batch import MAX_COMMANDS
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import TooManyRequests, Unavailable
-from jobpipe.domain.ports import Allowances
 from jobpipe.runtime.telemetry import logger
+
+if TYPE_CHECKING:
+    from jobpipe.domain.ports import Allowances
 
 LEASE_SECONDS: Final = 5
 """How long a share may be spent. The longer, the fewer calls, and the less exact the limit."""

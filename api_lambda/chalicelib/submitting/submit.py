@@ -10,10 +10,8 @@ from jobpipe.domain.commands import Command, CreateItem, UpsertItem, with_item_i
 from jobpipe.domain.errors import IdempotencyKeyReused, JobEnded, Unavailable
 from jobpipe.domain.job import Job, Status, new_job
 from jobpipe.domain.queue_message import Envelope, QueueMessage, named_by_claim, seal
-from jobpipe.domain.scheduled import let_wait
 
 from ..services import Services
-from .schedule import store_command, withdraw
 from .task_tokens import give_token
 from .time_limits import check_times
 
@@ -29,7 +27,7 @@ def submit(
     at = now()
     job = new_job(command, owner, idempotency_key, at, services.job_retention)
     check_times(command, job, services, at, has_key=idempotency_key is not None)
-    job = let_wait(job, command, request_id)
+    job = _with_message(job, command, request_id)
     # A crash after this put breaks no promise, since the caller has no 202. With a key, the repeated request finds
     # the job here and sends its message; without one, the row expires.
     earlier = services.jobs.put_new(job, now())
@@ -64,9 +62,20 @@ def submit(
     return job
 
 
+def _with_message(job: Job, command: Command, request_id: str) -> Job:
+    """Return a scheduled job with its message; any other job, as it is."""
+    if job.status is not Status.SCHEDULED:
+        return job
+    from jobpipe.domain.scheduled import let_wait  # noqa: PLC0415  # most commands are due at once
+
+    return let_wait(job, command, request_id)
+
+
 def _scheduled(job: Job, command: Command, services: Services, *, replayed: bool, has_key: bool) -> Job:
     """Return a scheduled job, whose command is stored; raise Unavailable if that is not certain."""
-    services.scheduled.expect_some()
+    from .schedule import store_command, withdraw  # noqa: PLC0415
+
+    services.scheduled().expect_some()
     try:
         return store_command(job, command, services, replayed=replayed)
     except Unavailable:

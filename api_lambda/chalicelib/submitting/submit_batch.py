@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -52,12 +52,12 @@ def submit_batch(
     If the caller has used the Idempotency-Key for the same batch before, submit the rest of that batch; raise
     IdempotencyKeyReused if the batch was another one.
     """
-    batch, stored = _store(requested, owner, idempotency_key, services, seconds_left, request_id=request_id, at=at)
-    result = SubmittedBatch(batch)
+    stored = _store(requested, owner, idempotency_key, services, seconds_left, request_id=request_id, at=at)
+    result = SubmittedBatch(stored.batch)
     messages: list[_Message] = []
     scheduled: dict[int, tuple[Job, Command]] = {}
-    for position, command in commands_of(batch, requested).items():
-        job = stored.jobs.get(batch.job_id(position))
+    for (position, command), planned in zip(stored.commands.items(), stored.planned, strict=True):
+        job = stored.jobs.get(planned.job_id)
         if job is None or job.is_expired(now()):
             continue
         if job.status is Status.SCHEDULED:
@@ -73,7 +73,7 @@ def submit_batch(
     if idempotency_key is None:
         _fail_unsent(messages, result, services, seconds_left)
     if scheduled:
-        services.scheduled.expect_some()
+        services.scheduled().expect_some()
     _let_wait(
         scheduled, result, services, seconds_left, replayed=stored.replayed, has_key=idempotency_key is not None
     )
@@ -85,8 +85,11 @@ def submit_batch(
 
 
 @dataclass(frozen=True, slots=True)
-class _StoredJobs:
-    jobs: Mapping[str, Job]  # by id
+class _Stored:
+    batch: Batch
+    commands: Mapping[int, Command]  # by position, with the ids of their items
+    planned: Sequence[Job]  # the jobs of the commands, as this request would store them
+    jobs: Mapping[str, Job]  # those that are stored, by id
     replayed: bool  # whether another request has stored them, and may have sent their messages
 
 
@@ -99,7 +102,7 @@ def _store(
     *,
     request_id: str,
     at: datetime,
-) -> tuple[Batch, _StoredJobs]:
+) -> _Stored:
     """Store the batch and its jobs, or find those of an earlier request with the same key."""
     # DynamoDB stores the batch and at most 99 jobs in one transaction. Two requests with one Idempotency-Key and
     # 100 commands:
@@ -110,32 +113,34 @@ def _store(
     # A crash at any point breaks no promise. With a key, the repeated request continues; without one, nobody can
     # send the messages of the 99 jobs, so they are failed if the last put fails.
     batch = new_batch(requested, owner, key, at, services.job_retention)
-    jobs = _jobs_of(batch, requested, request_id, at, services)
-    earlier = services.batches.put_new(batch, jobs, at)
+    commands, jobs = _planned(batch, requested, request_id, at, services)
+    earlier = services.batches().put_new(batch, jobs, at)
     if earlier is not None:
         if earlier.fingerprint != batch.fingerprint or earlier.owner != owner:
             raise IdempotencyKeyReused("This Idempotency-Key was used before with another batch.")
         batch = earlier
-        jobs = _jobs_of(batch, requested, request_id, at, services)
+        commands, jobs = _planned(batch, requested, request_id, at, services)
     stored_here = earlier is None
     if batch.stored < len(jobs):
         try:
-            stored_here = services.batches.put_rest(batch, jobs) and stored_here
+            stored_here = services.batches().put_rest(batch, jobs) and stored_here
         except Exception:
             if key is None:
                 _fail_all(jobs, services, seconds_left)
             raise
     if stored_here:
-        return batch, _StoredJobs({job.job_id: job for job in jobs}, replayed=False)
-    return batch, _StoredJobs(services.batches.jobs([job.job_id for job in jobs]), replayed=True)
+        return _Stored(batch, commands, jobs, {job.job_id: job for job in jobs}, replayed=False)
+    found = services.batches().jobs([job.job_id for job in jobs])
+    return _Stored(batch, commands, jobs, found, replayed=True)
 
 
-def _jobs_of(
+def _planned(
     batch: Batch, requested: RequestedBatch, request_id: str, at: datetime, services: Services
-) -> list[Job]:
+) -> tuple[Mapping[int, Command], list[Job]]:
+    """Return the commands with the ids of their items, and their jobs as they are about to be stored."""
     commands = commands_of(batch, requested)
     jobs = jobs_of(batch, commands, requested, at, services.job_retention)
-    return [
+    return commands, [
         let_wait(job, command, request_id, position)
         for job, (position, command) in zip(jobs, commands.items(), strict=True)
     ]
@@ -203,8 +208,8 @@ class _Sender:
         while remaining:
             if self._is_late():
                 return self._record_unsent(remaining, _out_of_time())
-            chosen = next_call([message.envelope for message in remaining])
-            call = [remaining[i] for i in chosen]
+            chosen = set(next_call([message.envelope for message in remaining]))
+            call = [remaining[i] for i in sorted(chosen)]
             try:
                 refused = self.services.queue.send_batch([message.envelope for message in call])
             except Unavailable as outage:
@@ -258,6 +263,8 @@ class _Sender:
         self._failed_groups.add(message.envelope.group_id)
 
     def _without_failed_groups(self, messages: list[_Message]) -> list[_Message]:
+        if not self._failed_groups:
+            return messages
         failed = [message for message in messages if message.envelope.group_id in self._failed_groups]
         self._record_unsent(
             failed, Unavailable("An earlier command of this batch for its item could not be queued.")

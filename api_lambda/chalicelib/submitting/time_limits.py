@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from jobpipe.domain import not_before
-from jobpipe.domain.batch import batch_id_of
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import Command
 from jobpipe.domain.job import Job
@@ -35,6 +34,8 @@ class AcceptanceTime:
     """When a batch is accepted whose commands may have times."""
 
     def __init__(self, owner: str, idempotency_key: str | None, services: Services) -> None:
+        from jobpipe.domain.batch import batch_id_of  # noqa: PLC0415  # a single command does not need it
+
         self.at = datetime.fromisoformat(rfc3339(now()))  # as precise as the batch's row has it
         self._batch_id = None if idempotency_key is None else batch_id_of(owner, idempotency_key)
         self._services = services
@@ -50,7 +51,7 @@ class AcceptanceTime:
     def _of_first_request(self) -> datetime:
         # A replay must refuse the same commands as the first request did; otherwise it would be another batch.
         if self._first is None:
-            earlier = None if self._batch_id is None else self._services.batches.get(self._batch_id)
+            earlier = None if self._batch_id is None else self._services.batches().get(self._batch_id)
             is_first = earlier is None or earlier.is_expired(self.at)
             self._first = self.at if earlier is None or is_first else datetime.fromisoformat(earlier.created_at)
         return self._first

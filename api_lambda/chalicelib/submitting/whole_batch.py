@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobpipe.domain.cancel import cancel
+from jobpipe.domain.cancel import cancel, why_not_cancelled
 from jobpipe.domain.clock import now
-from jobpipe.domain.errors import InternalError, JobEndedAlready, NotFound, Problem, Refusal, Unavailable
+from jobpipe.domain.errors import InternalError, NotFound, Problem, Refusal, Unavailable
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.retry import retry
 from jobpipe.runtime.telemetry import logger
@@ -30,11 +30,6 @@ class ChangedJobs:
     problems: dict[int, Problem] = field(default_factory=dict)  # why the request did not change the job
     # those that it did change; of a cancel also those found cancelled
     changed: list[int] = field(default_factory=list)
-
-
-def why_not_cancelled(job: Job) -> JobEndedAlready:
-    """Return the refusal to cancel a job that has ended."""
-    return JobEndedAlready(f"The job has {job.status.value}, so it can no longer be cancelled.")
 
 
 def cancel_jobs(jobs: Mapping[int, Job], services: Services, seconds_left: Callable[[], float]) -> ChangedJobs:

@@ -103,7 +103,8 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 def name_key(name: str) -> str:
     """Return the key of the name lock: names that differ only in composition, joiners or variants share it."""
-    return unicodedata.normalize("NFC", _JOINERS.sub("", name))
+    # ASCII has nothing to compose and no joiners.
+    return name if name.isascii() else unicodedata.normalize("NFC", _JOINERS.sub("", name))
 
 
 def check_size(document_text: str) -> None:
@@ -141,11 +142,12 @@ def _check_name(name: Any, found: Violations) -> None:
     if not isinstance(name, str):
         return found.add("The name must be a string.", "#/name")
     # The length is checked first: composing takes quadratic time for a run of combining marks.
-    if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
+    if len(name) > MAX_NAME_LENGTH or len(key := name_key(name)) > MAX_NAME_LENGTH:
         return found.add(f"The name must have at most {MAX_NAME_LENGTH} characters.", "#/name")
-    if all(unicodedata.category(each) in _BLANK or each == _BRAILLE_BLANK for each in name_key(name)):
+    if all(unicodedata.category(each) in _BLANK or each == _BRAILLE_BLANK for each in key):
         return found.add("The name must not be blank.", "#/name")
-    if any(unicodedata.category(character) == "Cc" for character in name):
+    # No control character is printable.
+    if not name.isprintable() and any(unicodedata.category(character) == "Cc" for character in name):
         found.add("The name must not have control characters.", "#/name")
     invisible = _INVISIBLE.search(name)
     if invisible is not None:
