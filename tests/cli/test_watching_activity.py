@@ -117,6 +117,7 @@ def test_a_batch_that_expires_is_forgotten(service: Service) -> None:
     assert [each.state for each in batches.sendings(now + 1)] == ["ended"]
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_no_flood_of_notes(jobpipe: Jobpipe, service: Service) -> None:
     with started(service, "watch", "--interval", "0.2") as watching:
         until(lambda: sum(seen.path == "/jobs" for seen in service.seen) >= 4)

@@ -12,6 +12,8 @@ import pytest
 
 from tests.helpers.commands import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = {
     "type": "object",
     "properties": {

@@ -17,6 +17,7 @@ def create(**more: Any) -> dict[str, Any]:
     return {"operation": "create", "item": {"name": unique("Waiting"), "description": "d", **more}}
 
 
+@pytest.mark.slow
 def test_commands_are_released_by_the_rule_in_their_order(stage: Stage) -> None:
     item = stage.client.sync.create({"name": unique("Waiting"), "description": "d", "n": 0})
     at = datetime.now(UTC) + timedelta(seconds=4)
