@@ -9,6 +9,7 @@ import time
 import pytest
 
 from jobpipe_client import Client
+from jobpipe_client.cli.watching.activity import Activity
 from jobpipe_client.cli.watching.sent_batches import SentBatches
 from tests.cli.activity import ended, last_screen, note, put_job
 from tests.cli.conftest import Jobpipe
@@ -156,3 +157,16 @@ def test_a_slow_round_is_followed_by_a_pause_of_its_length(service: Service) -> 
         took = time.monotonic() - began
         ended(watching)
     assert took > 8 * service.silent_for * 1.5
+
+
+def test_a_list_that_is_read_slowly_is_read_less_often(service: Service) -> None:
+    put_job(service, time.time())
+    activity = Activity(Client(service.url, KEY))
+    service.silent_for = 1.1  # longer than a third of the pause after a quick reading
+    began = time.monotonic()
+    activity.read()
+    took, read = time.monotonic() - began, len(service.seen)
+    while len(service.seen) == read:
+        time.sleep(0.02)
+        activity.read()
+    assert time.monotonic() - began >= 3 * took + 1, "a pause of two readings, and the second reading"

@@ -17,9 +17,7 @@ from jobpipe_client.exceptions import Forbidden, JobListOff
 from jobpipe_client.models import Job
 
 _PAUSE, _QUIET_PAUSE, _REFUSED_PAUSE = 2.0, 10.0, 60.0  # seconds between two readings of the list of all jobs
-_SHARE = (
-    2.0  # times as long as a reading takes the pause after it is at least, so that a slow service is asked less
-)
+_LEAST_SHARE = 2.0  # the pause is at least so many times as long as the reading, to ask a slow service less
 _QUIET_AFTER = 20.0  # seconds in which no job has changed
 _MOST_SHOWN = 5  # imports and batches
 _LEAST_NOTED = 10.0  # seconds for which jobs must have been counted
@@ -52,9 +50,9 @@ class Activity:
                 self._batches.note(found, now)
                 self._batches.read(now)
                 self._why_none = ""
-                self._due = clock + (
-                    _PAUSE if self._batches.has_open() or _has_changed(found, now) else _QUIET_PAUSE
-                )
+                pause = _PAUSE if self._batches.has_open() or _has_changed(found, now) else _QUIET_PAUSE
+                took = time.monotonic() - clock
+                self._due = clock + max(pause, took + _LEAST_SHARE * took)
             except JobListOff:
                 self._why_none = "no throughput and no batches: this stage has JobLists=off"
                 self._due = clock + _REFUSED_PAUSE
