@@ -17,7 +17,7 @@ from jobpipe_client.exceptions import Forbidden, JobListOff
 from jobpipe_client.models import Job
 
 _PAUSE, _QUIET_PAUSE, _REFUSED_PAUSE = 2.0, 10.0, 60.0  # seconds between two readings of the list of all jobs
-_LEAST_SHARE = 2.0  # the pause is at least so many times as long as the reading, to ask a slow service less
+_LEAST_SHARE = 4.0  # the pause is at least so many times as long as the reading, to ask a slow service less
 _QUIET_AFTER = 20.0  # seconds in which no job has changed
 _MOST_SHOWN = 5  # imports and batches
 _LEAST_NOTED = 10.0  # seconds for which jobs must have been counted
