@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# minify-html 0.18.1: `minify_js=True` leaves local names as long as they are; 0.16.4 shortens them.
+# minify-html 0.18.1: `minify_js=True` leaves local names as long as they are; an earlier release shortens them.
 #
 # Valid input: a page with one small script, whose names are all local to a function.
 # Expected: a newer release of a minifier makes the script no longer than the one before.
