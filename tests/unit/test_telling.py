@@ -308,14 +308,19 @@ def test_an_event_is_stored_for_ten_webhooks_at_once(world: World) -> None:
 def test_no_later_event_of_a_line_is_stored_before_an_earlier_one(world: World) -> None:
     """While the table does not answer, nothing that comes after is stored, and few others are tried."""
 
+    another_is_stored = threading.Event()
+
     class Failing(MemoryDeliveries):
         calls = 0
 
         def add(self, delivery: Delivery) -> bool:
             self.calls += 1
             if delivery.line.owner == "owner7":
+                assert another_is_stored.wait(timeout=30)
                 raise Unavailable("The table did not answer.")
-            return super().add(delivery)
+            is_new = super().add(delivery)
+            another_is_stored.set()
+            return is_new
 
     store = world.deliveries = Failing()
     for n in range(300):
