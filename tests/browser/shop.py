@@ -89,22 +89,30 @@ class Shop:
             self.writes.append((method, target, body))
         if method != "GET":
             return 202, json_text.encode(self._accept(method, path, body, sent)), {}
+        if path == ["jobs"]:
+            return self._listed(query)
         if path[0] in self.collections:
             return self._page(path[0], query) if len(path) == 1 else self._document(*path)
         answers: dict[str, Callable[[], Any]] = {
             "stats": lambda: {**STATS, "at": _now(), "paused_at": self.paused_at, "scheduled": self.scheduled},
             "items": list,
-            "jobs": lambda: self._ended(path[1]) if len(path) > 1 else self._listed(query),
+            "jobs": lambda: self._ended(path[1]),
             "webhooks": list,
             "batches": lambda: self._batch(path[1]),
         }
         return 200, json_text.encode(answers[path[0]]()), {}
 
-    def _listed(self, query: dict[str, str]) -> list[Document]:
+    def _listed(self, query: dict[str, str]) -> tuple[int, str, dict[str, str]]:
+        """Return a page of jobs, the newest first."""
         if "status" not in query and not self.job_lists:
             raise Refusal(409, "job-list-off", "This stage keeps no list of all jobs.")
-        jobs = [{name: job[name] for name in job.keys() - {"end", "result"}} for job in self.jobs.values()]
-        return [job for job in jobs if query.get("status") in {None, job["status"]}][::-1]
+        since, until = query.get("since", ""), query.get("until", "9")
+        jobs = [
+            {name: job[name] for name in job.keys() - {"end", "result"}}
+            for job in reversed(self.jobs.values())
+            if query.get("status") in {None, job["status"]} and since <= job["created_at"] < until
+        ]
+        return 200, *_some(jobs, "jobs", query)
 
     def _batch(self, name: str) -> Document:
         """Return a batch that has every job."""
@@ -121,10 +129,7 @@ class Shop:
         field_names = set(query) - {"limit", "cursor"}
         for name in field_names:
             everything = [each for each in everything if str(each.get(name)) == query[name]]
-        start, limit = int(query.get("cursor", 0)), int(query.get("limit", 100))
-        following = urlencode({**query, "cursor": start + limit})
-        more = {"Link": f'<{collection}?{following}>; rel="next"'} if start + limit < len(everything) else {}
-        return 200, json_text.encode(everything[start : start + limit]), more
+        return 200, *_some(everything, collection, query)
 
     def _find(self, collection: str, name: str) -> Document:
         if name not in self.documents[collection]:
@@ -240,6 +245,14 @@ def _merge(before: Any, patch: Any) -> Any:
         else:
             merged[name] = _merge(merged.get(name), value)
     return merged
+
+
+def _some(everything: list[Document], path: str, query: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Return the text of the page that the query asks for, and the header with the next one."""
+    start, limit = int(query.get("cursor", 0)), int(query.get("limit", 100))
+    following = urlencode({**query, "cursor": start + limit})
+    more = {"Link": f'<{path}?{following}>; rel="next"'} if start + limit < len(everything) else {}
+    return json_text.encode(everything[start : start + limit]), more
 
 
 def _etag(document: Document) -> str:

@@ -18,6 +18,18 @@ class ApiError extends Error {
 
 class Unreachable extends Error {}
 
+const AGAIN = 5; // seconds after which a step that failed is tried again
+let answeredAt = Date.now();
+
+// Return the error, and say once that what the page shows is old.
+function unreachable(why) {
+  if (apiKey() && $("down").hidden) {
+    document.body.classList.add("down");
+    setText("down", `${why} There has been no answer since ${timeOf(answeredAt)}. The numbers in grey are from before; the page tries again every ${AGAIN} seconds.`);
+  }
+  return new Unreachable(why);
+}
+
 const apiKey = () => sessionStorage.getItem(KEY);
 
 const KEY_CHECK = "jobs?status=failed&limit=1"; // what every accepted key may ask for
@@ -38,13 +50,16 @@ async function call(method, path, { headers = {}, body, key = apiKey() } = {}) {
     });
     text = await response.text();
   } catch {
-    throw new Unreachable("The service cannot be reached.");
+    throw unreachable("The service cannot be reached.");
   }
   const date = Date.parse(response.headers.get("Date"));
   // The header has whole seconds, so a smaller difference means nothing.
   if (date && Math.abs(serverNow() - date) > 1500) clockLead = Date.now() - date;
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
-  if (response.ok && !/json/.test(response.headers.get("Content-Type"))) throw new Unreachable("Another program answers in place of the service.");
+  if (response.ok && !/json/.test(response.headers.get("Content-Type"))) throw unreachable("Another program answers in place of the service.");
+  answeredAt = Date.now();
+  document.body.classList.remove("down");
+  setText("down", "");
   if (response.ok) return { status: response.status, text, headers: response.headers, retryAfter };
   let problem = {};
   try {
@@ -59,6 +74,11 @@ async function call(method, path, { headers = {}, body, key = apiKey() } = {}) {
   throw refused;
 }
 
+const read = async (path) => JSON.parse((await call("GET", path)).text);
+
+// Whether the service would answer the same to the same request. An error without a status is no answer.
+const isFinal = ({ status }) => status < 500 && status !== 429;
+
 const isJobId = (id) => /^[0-9a-f]{32}$/.test(id);
 const isBatchId = (id) => /^batch-[0-9a-f]{32}$/.test(id);
 // In a URL "." and ".." cannot be segments of a path; they would lead to another resource.
@@ -66,7 +86,12 @@ const isItemId = (id) => id !== "" && id !== "." && id !== "..";
 
 const nextPage = (headers) => /^<([^>]+)>; rel="next"$/.exec(headers.get("Link") ?? "")?.[1] ?? null;
 
-const messageOf = (error) => error instanceof ApiError && error.requestId ? `${error.message} (request ${error.requestId})` : error.message;
+async function readPage(path) {
+  const answer = await call("GET", path);
+  return [JSON.parse(answer.text), nextPage(answer.headers)];
+}
+
+const messageOf = (error) => error.requestId ? `${error.message} (request ${error.requestId})` : error.message;
 
 // Repeat a step while the tab is visible and there is a key; the step returns the seconds to pause.
 function repeat(step) {
@@ -77,7 +102,7 @@ function repeat(step) {
     try {
       loop.due = Date.now() + 1000 * await step();
     } catch (error) {
-      loop.due = Date.now() + 1000 * (error.retryAfter ?? 5);
+      loop.due = Date.now() + 1000 * (error.retryAfter ?? AGAIN);
       if (!(error instanceof ApiError || error instanceof Unreachable)) throw error;
     } finally {
       loop.running = false;

@@ -10,6 +10,7 @@ import minify_html
 _FOLDER = Path(__file__).parent
 _PART = re.compile(r"\{\{([a-z_]+\.(?:css|js))\}\}")
 _COMMENT = re.compile(r"(^| +)//.*$", re.MULTILINE)  # minify-html 0.18.1 keeps some
+_MARK = "/* @__PURE__ */ "  # which it adds for other programs
 
 
 def assemble() -> str:
@@ -19,9 +20,10 @@ def assemble() -> str:
     FileNotFoundError if the page names a file that does not exist.
     """
     page = _PART.sub(lambda part: _read(part[1]), _read("page.html"))
-    return minify_html.minify(
+    minified = minify_html.minify(
         page, minify_js=True, minify_css=True, keep_closing_tags=True, keep_html_and_head_opening_tags=True
     )
+    return minified.replace(_MARK, "")
 
 
 def _read(name: str) -> str:

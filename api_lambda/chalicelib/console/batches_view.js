@@ -37,13 +37,13 @@ async function readBatch() {
   } catch (error) {
     if (id !== openBatch) return 0;
     setText("batch-error", messageOf(error));
-    batchDone = error instanceof ApiError && error.status < 500 && error.status !== 429;
+    batchDone = isFinal(error);
     throw error;
   }
 }
 
 function renderBatch(batch) {
-  $("batch-name").textContent = batch.id;
+  setText("batch-name", batch.id);
   put($("batch-badge"), el("span", { class: `badge ${batch.done ? "succeeded" : "queued"}` }, batch.done ? "ended" : "running"));
   put($("batch-bar"), sharesOf(batch.counts, batch.size));
   const counts = [["commands", batch.size], ...STATES.map((status) => [status, batch.counts[status] ?? 0])];
@@ -102,8 +102,7 @@ function detailsOf(problem) {
   return errors.length > 1 ? errors.map(({ pointer, detail }) => `${pointer}: ${detail}`) : [problem.detail ?? problem.title];
 }
 
-on($("batch-form"), "submit", (event) => {
-  event.preventDefault();
+onSubmit("batch-form", () => {
   if (location.hash === `#/batches/${$("batch-id").value.trim().toLowerCase()}`) enterBatch(openBatch);
   else openById($("batch-id"), "batch-error");
 });

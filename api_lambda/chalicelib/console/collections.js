@@ -22,9 +22,13 @@ async function fetchCollections() {
   const listed = member(openapi, "x-jobpipe-collections");
   if (listed) for (const [name, text] of parts(listed)) if (name !== "items") collections.set(name, collectionOf(name, text));
   collectionsProblem = "";
-  $("nav-items").textContent = several() ? "Documents" : "Items";
+  setText("nav-items", several() ? "Documents" : "Items");
   for (const chooser of ["items", "send"]) renderChooser(chooser);
   offerCollections();
+  const [, own] = collections.keys();
+  if (!own || /^#\/(send|items)/.test(location.hash)) return;
+  $("nav-items").href = documentsHref(own);
+  for (const link of all("#nav-send,#mine-empty a")) link.href = sendHref(own);
 }
 
 function collectionOf(name, text) {

@@ -53,8 +53,7 @@ function labelled(spec, control, ...beside) {
     at: () => field,
     error(...content) {
       put(error, ...content);
-      if (content.length) field.control.setAttribute("aria-invalid", "true");
-      else field.control.removeAttribute("aria-invalid");
+      setInvalid(field.control, content.length);
     },
     clear() {
       field.shownErrors = undefined;
@@ -70,7 +69,7 @@ function labelled(spec, control, ...beside) {
 // A string or number. The label has a box for null where the schema allows it.
 function textField(spec, type, nullable) {
   const { words } = spec, long = type === "string" && Number(words.get("maxLength")) > 200;
-  const control = el(long ? "textarea" : "input", { autocomplete: "off", dir: type === "string" ? "auto" : undefined, spellcheck: "false", autocapitalize: "none",
+  const control = el(long ? "textarea" : "input", { autocomplete: "off", dir: type === "string" ? "auto" : undefined, autocapitalize: "none",
     rows: long ? "2" : undefined, inputmode: { integer: "numeric", number: "decimal" }[type] });
   const box = nullable ? el("input", { type: "checkbox" }) : null;
   const field = labelled(spec, control, box && el("label", { class: "box" }, box, "null"));
@@ -125,7 +124,7 @@ function selectField(spec, values) {
 
 // Anything else, as JSON.
 function jsonField(spec, check = () => null) {
-  const control = el("textarea", { class: "mono", rows: "4", spellcheck: "false", autocapitalize: "none" });
+  const control = el("textarea", { class: "mono", rows: "4", autocapitalize: "none" });
   const field = labelled(spec, control, el("span", { class: "dim" }, "as JSON"));
   let before = null;
   field.isJson = true;

@@ -28,7 +28,7 @@ const hookPoll = repeat(async () => openHook && !openHook.gone && isShown("webho
 async function readHook() {
   const hook = openHook, { changes } = hook;
   try {
-    const found = JSON.parse((await call("GET", `webhooks/${hook.id}`)).text);
+    const found = await read(`webhooks/${hook.id}`);
     let path = `webhooks/${hook.id}/deliveries?limit=${DELIVERIES}`, entries = [];
     for (let page = 0; page < hook.pages && path; page += 1) {
       const answer = await call("GET", path);
@@ -65,7 +65,7 @@ function renderHook() {
   ]);
   for (const id of ["hook-actions", "replay"]) show(id, mayChange());
   $("hook-edit").href = hookHref(found.id, "/edit");
-  $("hook-pause").textContent = found.paused ? "Resume" : "Pause";
+  setText("hook-pause", found.paused ? "Resume" : "Pause");
   fill($("deliveries"), entries.map(deliveryRow));
   setText("deliveries-text", "There was no event for it in the last 30 days.");
   show("deliveries-empty", entries.length === 0);
@@ -215,11 +215,10 @@ on($("deliveries-more"), "click", () => {
   openHook.changes += 1;
   hookPoll.soon();
 });
-on($("replay"), "submit", (event) => {
-  event.preventDefault();
+onSubmit("replay", () => {
   const since = new Date($("replay-since").value), wrong = isNaN(since) ? "A date and a time are needed." : "";
   setText("replay-error", wrong);
-  $("replay-since").setAttribute("aria-invalid", String(Boolean(wrong)));
+  setInvalid($("replay-since"), wrong);
   if (wrong) return $("replay-since").focus();
   changeHook($("replay-all"), "POST", "/replay", (_, hook) => openHook === hook && tellOutcome(hook, null, `All events since ${since.toLocaleString()} are delivered once more. The list below shows what becomes of each.`), { body: { since: since.toISOString() } });
 });

@@ -8,7 +8,7 @@ let hookKey = ""; // the Idempotency-Key of the form; sending the same form agai
 const mayChange = () => KEY_PARTS.exec(apiKey())?.[2] !== "R";
 const hookHref = (id, more = "") => `#/webhooks/${encodeURIComponent(id)}${more}`;
 const hookLink = ({ id, url }) => el("a", { href: hookHref(id) }, bdi(url));
-const isOff = (error) => error instanceof ApiError && error.type.endsWith(":events-off");
+const isOff = (error) => error.type?.endsWith(":events-off");
 
 function hookBadge({ paused, paused_by_failures, failing_since }) {
   const [kind, text] = paused_by_failures ? ["failed", "paused by failures"] : paused ? ["cancelled", "paused"] : failing_since ? ["retrying", "failing"] : ["succeeded", "active"];
@@ -25,7 +25,7 @@ function enterHooks() {
 async function readHooks() {
   let off = false;
   try {
-    const hooks = JSON.parse((await call("GET", "webhooks")).text);
+    const hooks = await read("webhooks");
     fill($("hooks"), hooks.map(hookRow));
     setText("hooks-problem", "");
     setText("hooks-text", mayChange() ? "There is no webhook yet. Create one, and its receiver is told instead of polling." : "There is no webhook yet.");
@@ -54,14 +54,14 @@ function hookRow(hook) {
 async function enterHookForm({ id }) {
   const at = location.hash;
   const isHere = () => location.hash === at && shown === "webhook-form";
-  $("hook-form-title").textContent = id ? "Change the webhook" : "New webhook";
-  $("hook-save").textContent = id ? "Save" : "Create";
+  setText("hook-form-title", id ? "Change the webhook" : "New webhook");
+  setText("hook-save", id ? "Save" : "Create");
   $("hook-cancel").href = id ? hookHref(id) : "#/webhooks";
   setText("hook-form-problem", mayChange() ? "" : "The role of this key, reader, does not allow changes.");
   show("hook-form", mayChange() && hookFormAt === at);
   if (!mayChange() || hookFormAt === at) return;
   try {
-    const hook = id ? JSON.parse((await call("GET", `webhooks/${encodeURIComponent(id)}`)).text) : null;
+    const hook = id ? await read(`webhooks/${encodeURIComponent(id)}`) : null;
     await readCollections();
     if (!isHere()) return;
     fillHookForm(hook);
@@ -94,8 +94,7 @@ function hookErrors(errors) {
   for (const field of HOOK_FIELDS) {
     const text = errors[field] ?? "";
     setText(`hook-${field}-error`, text);
-    if (text) inputs[field]?.setAttribute("aria-invalid", "true");
-    else inputs[field]?.removeAttribute("aria-invalid");
+    setInvalid(inputs[field], text);
     if (text) first ??= inputs[field];
   }
   setText("hook-form-error", errors.form);
@@ -134,8 +133,7 @@ function hookProblems(error) {
   return Object.keys(found).length ? found : { form: messageOf(error) };
 }
 
-on($("hook-form"), "submit", (event) => {
-  event.preventDefault();
+onSubmit("hook-form", () => {
   saveHook();
 });
 on($("hook-form"), "input", () => {

@@ -2,9 +2,10 @@
 
 const MAX_BATCHES = 1000; // that are remembered
 const COUNTED_AT_ONCE = 4; // batches
-const RECENT = 15; // seconds after its last batch in which an import may send another one
+const RECENT = 15_000; // milliseconds after its last batch in which an import may send another one
+const MAX_LINKS = 30; // to the batches of an import
 const KEY_OF_SEVERAL = /^(import-[0-9a-f]{24}|[0-9a-f-]{36})-(\d+)(-\d+)?[ab]*$/;
-const batches = new Map(); // by id: {id, at, done, size, counts, key}; without counts before it is read, or if it has expired
+const batches = new Map(); // by id: {id, at, done, endedAt, size, counts, key}; without counts before it is read, or if it has expired
 let olderJobs; // the path of the next page of older jobs
 
 $("running").tBodies[0].before($("batches").tHead.cloneNode(true));
@@ -22,8 +23,10 @@ async function countBatches() {
   const some = [...open.filter(({ counts }) => !counts), ...open.filter(({ counts }) => counts).reverse()].slice(0, COUNTED_AT_ONCE);
   await Promise.all(some.map(async (batch) => {
     try {
-      const { done, size, counts, idempotency_key: key = "" } = JSON.parse((await call("GET", `batches/${batch.id}`)).text);
-      Object.assign(batch, { done, size, counts, key });
+      const { done, size, counts, idempotency_key: key = "" } = await read(`batches/${batch.id}`);
+      // A batch that had not ended has ended now, as far as it is known.
+      const endedAt = done ? batch.counts ? serverNow() : Date.parse(batch.at) : 0;
+      Object.assign(batch, { done, endedAt, size, counts, key });
     } catch (error) {
       if (error.status !== 404) throw error;
       batch.done = true;
@@ -38,38 +41,42 @@ function sendings() {
   for (const batch of batches.values()) {
     if (!batch.counts) continue;
     const [, series, number] = KEY_OF_SEVERAL.exec(batch.key) ?? [], id = series ?? batch.id;
-    const each = found.get(id) ?? { id, key: series ?? batch.key, several: Boolean(series), batches: 0, sent: 0, size: 0, counts: {}, from: batch.at, last: batch };
+    const each = found.get(id) ?? { id, key: series ?? batch.key, isImport: Boolean(series), parts: [], sent: 0, size: 0, counts: {}, last: batch.at, endedAt: 0 };
     found.set(id, each);
-    each.batches += 1;
+    each.parts.push(batch);
     each.sent = Math.max(each.sent, Number(number ?? 0) + 1);
     each.size += batch.size;
     for (const status of STATES) each.counts[status] = (each.counts[status] ?? 0) + batch.counts[status];
-    if (batch.at < each.from) each.from = batch.at;
-    if (batch.at > each.last.at) each.last = batch;
-    each.isRunning ||= !batch.done || each.several && serverNow() - Date.parse(batch.at) < 1000 * RECENT;
+    if (batch.at > each.last) each.last = batch.at;
+    each.endedAt = Math.max(each.endedAt, batch.endedAt ?? 0, series ? Date.parse(batch.at) + RECENT : 0);
+    each.isRunning ||= !batch.done;
   }
-  return [...found.values()].sort((one, other) => one.last.at < other.last.at ? 1 : -1);
+  for (const each of found.values()) each.isRunning ||= serverNow() < each.endedAt;
+  return [...found.values()].sort((one, other) => one.last < other.last ? 1 : -1);
 }
 
-const amount = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+const amount = (count, one, many) => `${digits(count)} ${count === 1 ? one : many}`;
 
-function sendingRow({ id, key, several, batches: known, sent, size, counts, from, last, isRunning }) {
-  const state = isRunning ? "running" : "ended";
-  const seconds = (Date.parse(last.at) - Date.parse(from)) / 1000;
-  const title = several ? `${amount(size, "row", "rows")} in ${amount(known, "batch", "batches")}` : amount(size, "command", "commands");
-  const pace = known > 2 && seconds > 1 ? `, ${Math.round(size / seconds).toLocaleString("en")} a second` : "";
-  const texts = [STATES.filter((status) => counts[status]).map((status) => `${counts[status].toLocaleString("en")} ${status}`).join(", "), known < sent ? `These are ${known} of the ${amount(sent, "batch", "batches")} that it has sent.` : "", key];
+function sendingRow({ id, key, isImport, parts, sent, size, counts, last, isRunning }) {
+  const state = isRunning ? "running" : "ended", isAll = parts.length >= sent;
+  const title = `${isAll ? "" : "at least "}${isImport ? amount(size, "row", "rows") : amount(size, "command", "commands")}${isImport && isRunning ? " sent so far" : ""}`;
+  const { succeeded, failed, cancelled, expired, refused } = counts;
+  const texts = [[`${digits(succeeded + failed + cancelled + expired)} ended`, ...["failed", "cancelled", "expired", "refused", "retrying", "scheduled"].filter((status) => counts[status]).map((status) => `${digits(counts[status])} ${status}`)].join(", "),
+    isAll ? "" : `It has sent ${digits(sent)} batches. These are the numbers of the ${digits(parts.length)} that this page has read.`, key].filter(Boolean);
+  // How many rows an import will send is not known: it has no bar.
   return { id, cells: [
-    [state, () => el("span", { class: `badge ${isRunning ? "queued" : counts.failed + counts.refused ? "failed" : "succeeded"}` }, state)],
-    [title + pace + texts, () => [el("a", { href: `#/batches/${last.id}` }, title), pace, sharesOf(counts, size), ...texts.map((text) => el("small", {}, bdi(text)))]],
-    [last.at, () => when(last.at)],
+    [state, () => el("span", { class: `badge ${isRunning ? "queued" : failed + refused ? "failed" : "succeeded"}` }, state)],
+    [toJson([title, counts, parts.length, texts]), () => [parts.length > 1 ? title : el("a", { href: `#/batches/${parts[0].id}` }, title), ...isImport ? [] : [sharesOf(counts, size)], ...texts.map((text) => el("small", {}, bdi(text))), ...parts.length > 1 && parts.length <= MAX_LINKS ? [linksTo(parts)] : []]],
+    [last, () => when(last)],
   ] };
 }
 
+const linksTo = (parts) => el("small", {}, "Batches: ", ...parts.sort((one, other) => one.at > other.at ? 1 : -1).flatMap(({ id }, place) => [place ? ", " : "", el("a", { href: `#/batches/${id}` }, String(place + 1))]));
+
 function renderSendings() {
-  const all = sendings(), running = all.filter(({ isRunning }) => isRunning);
-  fill($("running"), running.slice(0, 5).map(sendingRow));
-  show("running-part", running.length > 0);
+  const all = sendings(), latest = all.filter(({ isRunning, endedAt }) => isRunning || serverNow() < endedAt + MINUTE);
+  fill($("running"), latest.slice(0, 5).map(sendingRow));
+  show("running-part", latest.length > 0);
   fill($("batches"), all.map(sendingRow));
   show("batches-empty", all.length === 0);
   show("batches-more", Boolean(olderJobs));
@@ -92,9 +99,9 @@ async function readBatches() {
 const batchesPoll = repeat(async () => isShown("batches") && !openBatch ? readBatches() : 1);
 
 on($("batches-more"), "click", (event) => whileBusy(event.currentTarget, async () => {
-  const answer = await call("GET", olderJobs).catch((error) => announce(messageOf(error)));
-  if (!answer) return;
-  olderJobs = nextPage(answer.headers);
-  noteBatches(JSON.parse(answer.text));
+  const [jobs, next] = await readPage(olderJobs).catch((error) => [announce(messageOf(error)), olderJobs]);
+  if (!jobs) return;
+  olderJobs = next;
+  noteBatches(jobs);
   batchesPoll.soon();
 }));

@@ -11,8 +11,8 @@ let openItem = null;
 function enterItems({ collection, query }) {
   listedCollection = collection;
   const isItems = collection === ITEMS;
-  $("items-title").textContent = isItems ? "Items" : plural(collection);
-  $("new-item").textContent = `New ${noun(collection)}`;
+  setText("items-title", isItems ? "Items" : plural(collection));
+  setText("new-item", `New ${noun(collection)}`);
   $("new-item").href = isItems ? "#/send" : sendHref(collection.name);
   $("items-collection").value = collection.name;
   renderHead(collection);
@@ -132,14 +132,13 @@ on($("items-collection"), "change", (event) => keepFocus(() => {
   location.hash = documentsHref(event.target.value);
 }));
 
-on($("look-up"), "submit", (event) => {
-  event.preventDefault();
+onSubmit("look-up", () => {
   const field = $("look-up-field").value, wanted = $("look-up-value").value;
   const wrong = field === "id" ? (isItemId(wanted.trim()) ? "" : "The id is needed.")
     : listedCollection.types[field] === "integer" ? (INTEGER.test(wanted.trim()) ? "" : `${field} is a whole number.`)
     : wanted ? "" : "A value is needed.";
   setText("look-up-error", wrong);
-  $("look-up-value").setAttribute("aria-invalid", String(Boolean(wrong)));
+  setInvalid($("look-up-value"), wrong);
   if (wrong) return $("look-up-value").focus();
   const value = field === "id" || listedCollection.types[field] === "integer" ? wanted.trim() : wanted;
   const before = location.hash;
@@ -153,8 +152,8 @@ on($("look-up-all"), "click", () => {
 async function enterItem({ collection, id }) {
   openItem = { id, collection };
   const isItems = collection === ITEMS;
-  $("item-title").textContent = collection.title;
-  $("item-crumb").textContent = isItems ? "Items" : plural(collection);
+  setText("item-title", collection.title);
+  setText("item-crumb", isItems ? "Items" : plural(collection));
   $("item-crumb").href = documentsHref(collection.name);
   show("item-body", false);
   setText("item-problem", isItemId(id) ? "" : isItems ? "This cannot be the id of an item." : "This cannot be the id of a document.");

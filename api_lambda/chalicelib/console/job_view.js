@@ -26,7 +26,7 @@ async function readOpenJob() {
   } catch (error) {
     if (openJob.id !== id) return;
     setText("job-problem", messageOf(error));
-    if (!(error instanceof ApiError) || error.status >= 500 || error.status === 429) watch(id, error.retryAfter ?? 5);
+    if (!isFinal(error)) watch(id, error.retryAfter ?? AGAIN);
   }
 }
 

@@ -83,13 +83,13 @@ async function poll(id) {
     if (!job.done && pollTimes.has(id)) watch(id, answer.retryAfter ?? 1);
     observe(job);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) {
+    if (error.status === 404) {
       pollTimes.delete(id);
       sentJobs = sentJobs.filter((job) => job.id !== id);
       save();
       for (const listener of listeners) listener({ id, expired: true });
     } else if (pollTimes.has(id)) {
-      watch(id, error.retryAfter ?? 5);
+      watch(id, error.retryAfter ?? AGAIN);
     }
   } finally {
     pollsRunning -= 1;

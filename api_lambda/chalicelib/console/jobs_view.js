@@ -55,7 +55,7 @@ async function readListed() {
 
 const listPoll = repeat(async () => isShown("jobs") ? readListed() : 1);
 
-for (const radio of document.querySelectorAll("input[name=which]")) {
+for (const radio of all("input[name=which]")) {
   on(radio, "change", () => {
     listed = [];
     listedPages = 1;
@@ -87,8 +87,7 @@ listeners.add((job) => {
   }
 });
 
-on($("find"), "submit", (event) => {
-  event.preventDefault();
+onSubmit("find", () => {
   openById($("find-id"), "find-error");
 });
 
@@ -97,7 +96,7 @@ function openById(input, errorId) {
   const id = input.value.trim().toLowerCase();
   const batch = isBatchId(id), job = isJobId(id);
   setText(errorId, batch || job ? "" : "This is no id. The id of a job has 32 hex digits; that of a batch is batch- and 32 hex digits.");
-  input.setAttribute("aria-invalid", String(!batch && !job));
+  setInvalid(input, !batch && !job);
   if (batch || job) location.hash = `#/${batch ? "batches" : "jobs"}/${id}`;
   else input.focus();
 }

@@ -3,7 +3,6 @@
 const LIVE_PAUSE = 2; // while jobs are accepted or end
 const QUIET_AFTER = 20; // seconds without that
 const ROWS = 15, MAX_ROWS = 500;
-const SINCE = { hour: 3600, day: 86_400, week: 604_800 }; // seconds
 let live = [], liveShown = [], liveRows = ROWS, liveHasMore = false, listIsOff = false, liveChange = { of: "", at: 0 };
 
 const isListOff = (error) => /:job-list-off$/.test(error.type);
@@ -13,7 +12,7 @@ const isHeld = () => liveShown.length > 0 && $("live").matches(matchMedia("(hove
 const liveRow = (job) => ({ id: job.id, cells: cellsOf({ ...job, label: sentJobs.find((each) => each.id === job.id)?.label ?? shortId(job.item_id) }) });
 
 function livePath(filters) {
-  const query = filters.map(([name, text]) => [name, name === "since" ? new Date(serverNow() - 1000 * SINCE[text]).toISOString() : text]);
+  const query = filters.map(([name, text]) => [name, name === "since" ? new Date(serverNow() - 3_600_000 * text).toISOString() : text]);
   return `jobs?${new URLSearchParams([...query, ["limit", PAGE_OF_JOBS]])}`;
 }
 
@@ -27,14 +26,14 @@ async function readLive() {
     let found = latest.found, path = latest.path;
     if (filters.length) [found, path] = [[], livePath(filters)];
     for (let page = 0; page < MAX_ROWS / PAGE_OF_JOBS && path && found.length < liveRows; page += 1) {
-      const answer = await call("GET", path);
-      found = found.concat(JSON.parse(answer.text));
-      path = nextPage(answer.headers);
+      const [jobs, next] = await readPage(path);
+      found = found.concat(jobs);
+      path = next;
     }
     if (wanted !== toJson(liveFilters())) return 0;
     live = found.slice(0, Math.min(liveRows, MAX_ROWS));
     liveHasMore = liveRows < MAX_ROWS && (found.length > live.length || path !== null);
-    setText("live-text", !filters.length ? "You have no jobs yet." : path ? "None of the latest jobs. Show more looks further." : "You have no such jobs.");
+    put($("live-text"), ...!filters.length ? ["You have no jobs yet. ", el("a", { href: $("nav-send").hash }, "Send a command")] : [path ? "None of the latest jobs. Show more looks further." : "You have no such jobs."]);
     setText("live-error", "");
     renderLive();
     renderThroughput();
@@ -43,7 +42,7 @@ async function readLive() {
     listIsOff = isListOff(error);
     renderOff();
     if (listIsOff) return STATS_PAUSE_REFUSED;
-    setText("live-error", messageOf(error));
+    if (error.status) setText("live-error", messageOf(error));
     throw error;
   }
 }
@@ -58,7 +57,7 @@ function renderLive() {
   const now = new Map(live.map((job) => [job.id, job]));
   liveShown = held ? liveShown.map((job) => now.get(job.id) ?? job) : live;
   fill($("live"), liveShown.map(liveRow));
-  $("live-at").textContent = !held ? "newest first" : live[0]?.id === newest ? "held while you are in it" : "held while you are in it; newer ones wait";
+  setText("live-at", !held ? "newest first" : live[0]?.id === newest ? "held while you are in it" : "held while you are in it; newer ones wait");
   show("live-empty", liveShown.length === 0);
   show("live-more", liveHasMore);
 }

@@ -21,7 +21,7 @@ const ROUTES = ["jobs", "failed", "send", "items", "batches", "webhooks"];
 let shown = null;
 let focusIsKept = false;
 
-for (const each of document.querySelectorAll("h1")) each.tabIndex = -1; // each may have the focus
+for (const each of all("h1")) each.tabIndex = -1; // each may have the focus
 const isShown = (view) => shown === view && !document.hidden;
 const heading = () => document.querySelector("main > section:not([hidden]) h1");
 
@@ -51,13 +51,12 @@ function route() {
 
 function navigate(focus) {
   const [view, place] = apiKey() ? route() : ["key", {}];
-  for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== `view-${view}`;
+  for (const section of all("main > section")) section.hidden = section.id !== `view-${view}`;
   $("nav").hidden = $("who").hidden = view === "key";
   shown = view;
   document.title = `${view === "key" ? "Your API key" : VIEWS[view][1](place)} · jobpipe console`;
-  for (const link of document.querySelectorAll("nav a")) {
-    if (link.dataset.view === VIEWS[view]?.[0]) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+  for (const link of all("nav a")) {
+    link.ariaCurrent = link.dataset.view === VIEWS[view]?.[0] ? "page" : null;
   }
   if (view !== "webhook") forgetSecret();
   if (view === "key") return $("key").focus();
@@ -102,29 +101,28 @@ function requireKey(why) {
 
 let lastOwner = null;
 
-on($("key-form"), "submit", async (event) => {
-  event.preventDefault();
+onSubmit("key-form", async (event) => {
   const key = $("key").value.trim(), button = event.currentTarget.querySelector("button");
   const refuse = (text) => {
     setText("key-error", text);
-    $("key").setAttribute("aria-invalid", "true");
+    setInvalid($("key"), true);
     $("key").focus();
   };
   if (!/^[\x21-\x7e]+$/.test(key)) return refuse(key ? "This cannot be a key: it has characters that no key has." : "A key is needed.");
-  button.setAttribute("aria-busy", "true");
+  button.ariaBusy = "true";
   try {
     await call("GET", KEY_CHECK, { key });
   } catch (error) {
     return refuse(error.status === 403 ? "This key is not accepted." : messageOf(error));
   } finally {
-    button.removeAttribute("aria-busy");
+    button.ariaBusy = null;
   }
   const ownerChanged = lastOwner !== null && ownerOf(key) !== lastOwner;
   lastOwner = ownerOf(key);
   if (ownerChanged) return startOver(key); // callers must not see each other's data
   sessionStorage.setItem(KEY, key);
   $("key").value = "";
-  $("key").removeAttribute("aria-invalid");
+  setInvalid($("key"), false);
   setText("key-error", "");
   signedIn();
   navigate(true);
@@ -133,7 +131,7 @@ on($("key-form"), "submit", async (event) => {
 function signedIn() {
   const owner = ownerOf(apiKey());
   const role = ROLES[KEY_PARTS.exec(apiKey())?.[2]];
-  $("owner").textContent = owner === apiKey() ? "signed in" : role ? `${owner}, ${role}` : owner;
+  setText("owner", owner === apiKey() ? "signed in" : role && role !== owner ? `${owner}, ${role}` : owner);
   for (const each of loops) each.soon();
   for (const job of sentJobs) if (!job.done) watch(job.id);
 }

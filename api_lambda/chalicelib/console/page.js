@@ -2,7 +2,17 @@
 
 const $ = (id) => document.getElementById(id);
 
+const all = (selector) => document.querySelectorAll(selector);
+
 const on = (target, type, act) => target.addEventListener(type, act);
+
+// Act when a form is submitted, in place of the browser.
+const onSubmit = (id, act) => on($(id), "submit", (event) => {
+  event.preventDefault();
+  act(event);
+});
+
+const setInvalid = (input, is) => input?.setAttribute("aria-invalid", String(Boolean(is)));
 
 // Show these children in the element, and no others.
 const put = (element, ...children) => element.replaceChildren(...children);
@@ -20,6 +30,10 @@ function svg(tag, attributes, ...children) {
   made.append(...children);
   return made;
 }
+
+const digits = (number) => number.toLocaleString("en");
+
+const timeOf = (at) => new Date(at).toTimeString().slice(0, 8);
 
 const bdi = (text) => el("bdi", {}, String(text));
 
@@ -46,7 +60,7 @@ function decoded(text) {
 
 // Tell users of screen readers.
 function announce(text) {
-  $("say").textContent = text;
+  setText("say", text);
 }
 
 function setText(id, text) {
@@ -121,7 +135,7 @@ const clock = (at) => el("time", { datetime: at, title: at }, new Date(at).toLoc
 
 setInterval(() => {
   if (document.hidden) return;
-  for (const time of document.querySelectorAll("time[data-ago]")) {
+  for (const time of all("time[data-ago]")) {
     const text = ago(time.dateTime);
     if (time.textContent !== text) time.textContent = text;
   }
@@ -129,12 +143,12 @@ setInterval(() => {
 
 // Run what a button starts; clicks during the run have no effect.
 async function whileBusy(button, step) {
-  if (button.getAttribute("aria-busy") === "true") return;
-  button.setAttribute("aria-busy", "true");
+  if (button.ariaBusy) return;
+  button.ariaBusy = "true";
   try {
     await step();
   } finally {
-    button.removeAttribute("aria-busy");
+    button.ariaBusy = null;
   }
 }
 
@@ -152,9 +166,9 @@ async function copyText(element, name) {
 // Ask for a confirmation in a dialog. The browser restores the focus afterwards.
 function confirmAction(title, text, onConfirm, yes = "Delete") {
   const dialog = $("ask");
-  $("ask-title").textContent = title;
+  setText("ask-title", title);
   put($("ask-text"), ...text);
-  $("ask-yes").textContent = yes;
+  setText("ask-yes", yes);
   $("ask-yes").className = yes === "Delete" ? "danger" : "primary";
   $("ask-yes").onclick = () => {
     dialog.close();

@@ -19,7 +19,7 @@ const usesOf = (op) => chosen === ITEMS ? USES[op] : documentUses(op);
 const ofItems = [...$("ops").querySelectorAll("label")];
 
 function chooseOperation(op) {
-  for (const radio of document.querySelectorAll("input[name=op]")) radio.checked = radio.value === op;
+  for (const radio of all("input[name=op]")) radio.checked = radio.value === op;
 }
 
 function chooseCollection(collection) {
@@ -31,8 +31,8 @@ function chooseCollection(collection) {
   $("send-collection").value = collection.name;
   put($("ops"), $("ops").firstElementChild, ...isItems ? ofItems : operationsOf(collection).map((op, place) =>
     el("label", {}, el("input", { type: "radio", name: "op", value: op, checked: place ? undefined : "" }), el("span", {}, capital(op)))));
-  $("item_id-label").textContent = `${collection.title} id`;
-  $("if_match-noun").textContent = noun(collection);
+  setText("item_id-label", `${collection.title} id`);
+  setText("if_match-noun", noun(collection));
 }
 
 // The next opening of the form of a document starts anew.
@@ -47,8 +47,7 @@ function newKey() {
 function fieldError(field, text) {
   setText(ERROR[field] ?? `${field}-error`, text);
   if (text && ["if_match", "key"].includes(field)) $("advanced").open = true;
-  if (text) input(field).setAttribute("aria-invalid", "true");
-  else input(field).removeAttribute("aria-invalid");
+  setInvalid(input(field), text);
 }
 
 function clearErrors() {
@@ -99,7 +98,7 @@ function renderForm() {
   for (const field of [...FIELDS, "document"]) show(`f-${field}`, uses.includes(field));
   setText("op-help", chosen === ITEMS ? HELP[op] : documentHelp(op));
   if (uses.includes("document")) renderDocument(op);
-  $("curl").textContent = curl(command());
+  setText("curl", curl(command()));
 }
 
 // After an accepted command a change makes a new one, which needs a new key.
@@ -126,7 +125,7 @@ function renderSent(job) {
   if (job.id !== sent?.id) return;
   if ($("sent-badge").textContent !== job.status) put($("sent-badge"), badge(job.status));
   $("sent-link").href = `#/jobs/${job.id}`;
-  $("sent-link").textContent = `Job ${job.id.slice(0, 8)}…`;
+  setText("sent-link", `Job ${job.id.slice(0, 8)}…`);
   put($("sent-why"), job.error ? bdi(job.error.title) : "");
   show("sent", true);
   if (job.status === "failed") showProblem(job.error);
@@ -187,13 +186,13 @@ async function submit() {
     sent = job;
     renderSent(job);
   } catch (error) {
-    if (error instanceof ApiError && error.keyRefused) return;
+    if (error.keyRefused) return;
     if (sentVersion !== formVersion) {
       if (value("key") === request.headers["Idempotency-Key"]) newKey();
       renderForm();
       return announce(`The command that was sent before the form was changed: ${messageOf(error)}`);
     }
-    if (error instanceof ApiError && error.status < 500 && error.status !== 429) return showProblem(error)?.focus();
+    if (isFinal(error)) return showProblem(error)?.focus();
     // The command may have been accepted; with the same key it is safe to send it again.
     setText("form-error", `${messageOf(error)} Send it again unchanged: with its key the command takes effect only once.`);
   } finally {
@@ -214,8 +213,7 @@ function resetForm() {
   renderForm();
 }
 
-on($("send"), "submit", (event) => {
-  event.preventDefault();
+onSubmit("send", () => {
   submit();
 });
 on($("send"), "input", (event) => {

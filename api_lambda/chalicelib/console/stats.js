@@ -21,10 +21,10 @@ function tile(id, now, shown, unit) {
   const points = pointsOf.get(id);
   points.push({ at: Date.now(), value: now });
   if (points.length > MAX_POINTS) points.shift();
-  $(`now-${id}`).textContent = shown;
+  setText(`now-${id}`, shown);
   const values = points.map((point) => point.value ?? 0);
   const low = Math.min(...values), high = Math.max(...values);
-  const inUnit = (value) => unit === "s" ? span(value) : value.toLocaleString("en");
+  const inUnit = (value) => unit === "s" ? span(value) : digits(value);
   const since = (at) => span((points.at(-1).at - at) / 1000);
   const text = points.length < 2 ? "first reading" : low === high ? `unchanged for ${since(points[0].at)}`
     : values.at(-1) === high ? `highest in ${since(points[0].at)}` : `highest ${inUnit(high)}, ${since(points[values.lastIndexOf(high)].at)} ago`;
@@ -35,7 +35,7 @@ function tile(id, now, shown, unit) {
 // Numbers that have been zero all the time need one line together.
 function renderZeros() {
   const zeros = TILES.filter(([id]) => $(`tile-${id}`).hidden && id !== "oldest").map(([, name]) => name.toLowerCase());
-  setText("tiles-zero", zeros.length ? `0 since this page was opened: ${zeros.join(", ")}.` : "");
+  setText("tiles-zero", zeros.length === TILES.length - 1 ? "Nothing is waiting." : zeros.length ? `None so far: ${zeros.join(", ")}.` : "");
 }
 
 function spark(values, text) {
@@ -65,9 +65,9 @@ repeat(async () => {
   }
   let stats;
   try {
-    stats = JSON.parse((await call("GET", "stats")).text);
+    stats = await read("stats");
   } catch (error) {
-    setText("stats-at", error.message);
+    if (error.status) setText("stats-at", error.message);
     if (error.status !== 403 || error.keyRefused) throw error;
     $("tiles").hidden = $("tiles-zero").hidden = true; // the role of the key does not show them
     return STATS_PAUSE_REFUSED;
@@ -77,17 +77,17 @@ repeat(async () => {
   const { queue } = stats;
   const ageIsKnown = queue.oldest_seconds !== null;
   // Emulators do not report the age; the page then shows the oldest unfinished job of this tab.
-  $("name-oldest").textContent = ageIsKnown ? "Oldest message" : "Oldest job of this tab";
+  setText("name-oldest", ageIsKnown ? "Oldest message" : "Oldest job of this tab");
   const oldest = ageIsKnown ? queue.oldest_seconds : oldestOfThisTab();
-  tile("waiting", queue.waiting + queue.delayed, (queue.waiting + queue.delayed).toLocaleString("en"));
-  tile("in_flight", queue.in_flight, String(queue.in_flight));
+  tile("waiting", queue.waiting + queue.delayed, digits(queue.waiting + queue.delayed));
+  tile("in_flight", queue.in_flight, digits(queue.in_flight));
   tile("oldest", oldest, oldest ? span(oldest) : "none", "s");
-  tile("scheduled", stats.scheduled, stats.scheduled < 1000 ? String(stats.scheduled) : "1,000+"); // no more are counted
-  tile("dead", stats.dead_letters, String(stats.dead_letters));
-  tile("parked", stats.parked, String(stats.parked));
+  tile("scheduled", stats.scheduled, stats.scheduled < 1000 ? digits(stats.scheduled) : "1,000+"); // no more are counted
+  tile("dead", stats.dead_letters, digits(stats.dead_letters));
+  tile("parked", stats.parked, digits(stats.parked));
   $("tile-dead").classList.toggle("alarm", stats.dead_letters > 0);
   $("tile-parked").classList.toggle("alarm", stats.parked > 0);
   renderZeros();
-  put($("stats-at"), "as of ", when(stats.at));
+  setText("stats-at", `as of ${timeOf(stats.at)}`);
   return STATS_PAUSE;
 });

@@ -1,101 +1,120 @@
-// How many of the caller's jobs are accepted and end in a second, from the list of all jobs.
+// How many of the caller's jobs were accepted, ended and failed, from the list of all jobs. Only jobs that were read are counted.
 
-const PLOTTED = 300, STEP = 5, MEASURED = 10; // seconds: of the plot, of one of its points, of the numbers
-const POINTS = PLOTTED / STEP;
+const MINUTE = 60_000, LONGEST = 300_000, STEP = 10_000; // milliseconds: for which jobs are counted, and of a point of the plot
+const POINTS = LONGEST / STEP;
 const PAGE_OF_JOBS = 100, MAX_NEW_PAGES = 3, MAX_OLD_PAGES = 2; // of one reading
 const LATE = 10_000; // milliseconds after its acceptance in which a job may come into the list
-const seen = new Map(); // by job id: {accepted, ended, failed, waits, weight}; times in milliseconds
-let newestAccepted = 0, countedSince = 0, knownTo = 0;
+const FIRST = 10; // jobs; when these have ended, those before have ended
+const RATED = 60; // jobs in a minute, from which on their rate is said
+const seen = new Map(); // by job id: {accepted, ended, status}; times in milliseconds
+let newestAccepted = 0, readAt = 0; // when the newest known job was accepted; when the latest reading began
+let acceptedSince = 0; // all jobs that were accepted later are known
+let endsSince = 0, endsTo = 0; // all ends between these times are known
+let first = []; // ids of the oldest jobs after a gap, until they have ended
 
 const acceptedAt = (job) => Date.parse(job.created_at);
 const endedAt = (job) => job.done ? Date.parse(job.updated_at) : null;
 
-function noteJob(job, weight) {
-  seen.set(job.id, { accepted: acceptedAt(job), ended: endedAt(job), failed: job.status === "failed", waits: job.status === "scheduled", weight: seen.get(job.id)?.weight ?? weight });
-  noteBatches([job]);
+function noteJobs(jobs) {
+  for (const job of jobs) seen.set(job.id, { accepted: acceptedAt(job), ended: endedAt(job), status: job.status });
+  noteBatches(jobs);
 }
 
 // Read the newest jobs, and what has become of older ones. Return the newest, and the path of those that follow.
 async function readJobs() {
-  const now = serverNow(), since = newestAccepted || now - PLOTTED * 1000;
+  const now = serverNow(), since = Math.max(newestAccepted, now - LONGEST);
   let found = [], path = `jobs?limit=${PAGE_OF_JOBS}`;
   for (let page = 0; page < MAX_NEW_PAGES && path && (!page || acceptedAt(found.at(-1)) >= since - LATE); page += 1) {
-    const answer = await call("GET", path);
-    found = found.concat(JSON.parse(answer.text));
-    path = found.length ? nextPage(answer.headers) : null;
+    const [jobs, next] = await readPage(path);
+    found = found.concat(jobs);
+    path = found.length ? next : null;
   }
   noteNewJobs(found, since, path === null);
-  await readEnds(now, found.length ? acceptedAt(found.at(-1)) : now);
-  for (const [id, { ended }] of seen) if (ended && ended < now - PLOTTED * 1100) seen.delete(id);
+  if (await readEnds(found)) endsTo = now;
+  noteFirstEnds();
+  for (const [id, { ended }] of seen) if (ended && ended < now - LONGEST - LATE) seen.delete(id);
+  readAt = now;
   return { found, path };
 }
 
-// If the reading does not reach back to the one before, what it has found stands for the jobs in between, too.
+// If the reading does not reach back to the one before, jobs are missing, and will end unseen.
 function noteNewJobs(found, since, isAll) {
-  const times = found.map(acceptedAt), oldest = times.at(-1) ?? since, newest = times[0] ?? since;
-  const isWhole = isAll || oldest < since;
-  if (!newestAccepted) countedSince = isWhole ? since : oldest;
-  const weight = newestAccepted && !isWhole && newest > oldest ? (newest - since) / (newest - oldest) : 1;
-  // Not all of the jobs of the oldest moment may be on the page.
-  found.forEach((job, place) => (weight === 1 || times[place] > oldest || seen.has(job.id)) && noteJob(job, weight));
-  newestAccepted = Math.max(newestAccepted, newest);
+  const isGap = !isAll && acceptedAt(found.at(-1)) >= since;
+  if (isGap) acceptedSince = acceptedAt(found.at(-1));
+  if (isGap || !isAll && since !== newestAccepted) {
+    first = found.slice(-FIRST).map((job) => job.id);
+    endsSince = Infinity;
+  }
+  noteJobs(found);
+  if (found.length) newestAccepted = Math.max(newestAccepted, acceptedAt(found[0]));
 }
 
-// Read the unfinished jobs again that are older than the newest jobs, the oldest first.
-async function readEnds(now, before) {
-  for (let page = 0; page < MAX_OLD_PAGES; page += 1) {
-    const times = [...seen.values()].filter(({ accepted, ended, waits }) => !ended && !waits && accepted < before).map(({ accepted }) => accepted);
-    const some = times.sort((one, other) => one - other).slice(0, PAGE_OF_JOBS);
-    knownTo = now;
-    if (!some.length) return;
-    const [since, until] = [some[0], some.at(-1) + 1].map((time) => new Date(time).toISOString());
-    const jobs = JSON.parse((await call("GET", `jobs?limit=${PAGE_OF_JOBS}&since=${since}&until=${until}`)).text);
-    const isSampled = [...seen.values()].some(({ weight }) => weight > 1);
-    for (const job of jobs) if (!isSampled || seen.has(job.id)) noteJob(job, 1);
-    if (!jobs.length || jobs.some((job) => !job.done)) return;
-    knownTo = Math.max(...jobs.map(endedAt)); // all of these have ended: so may have those that follow
+// Jobs end in the order of their acceptance, as a rule.
+function noteFirstEnds() {
+  const ends = first.map((id) => seen.get(id)).filter((job) => job && !/scheduled|retrying/.test(job.status)).map(({ ended }) => ended);
+  if (!first.length || ends.includes(null)) return;
+  endsSince = Math.max(0, ...ends);
+  first = [];
+}
+
+// Read the unfinished jobs again that are not among the newest, the oldest first. Return whether these were all that may have ended.
+async function readEnds(newest) {
+  const fresh = new Set(newest.map((job) => job.id));
+  let path = null, from = 0, until = 0;
+  for (let page = 0; page <= MAX_OLD_PAGES; page += 1) {
+    if (!path) {
+      const left = [...seen].filter(([id, { accepted, ended, status }]) => !ended && status !== "scheduled" && accepted >= until && !fresh.has(id)).map(([, { accepted }]) => accepted);
+      if (!left.length) return true;
+      from = left.reduce((one, other) => Math.min(one, other));
+      // The commands of a batch have one moment, and are on one page.
+      const known = [...seen.values()].map(({ accepted }) => accepted).filter((accepted) => accepted >= from).sort((one, other) => one - other);
+      until = Math.max(from + 1, known[PAGE_OF_JOBS] ?? known.at(-1) + 1);
+      path = `jobs?limit=${PAGE_OF_JOBS}&since=${new Date(from).toISOString()}&until=${new Date(until).toISOString()}`;
+    }
+    if (page === MAX_OLD_PAGES) return false;
+    const [jobs, next] = await readPage(path);
+    noteJobs(jobs);
+    path = next;
+    if (jobs.length && !jobs.some((job) => job.done)) return true;
   }
 }
 
-const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
-
-const countedFor = (start) => start ? `in the last ${span((POINTS - start) * STEP)}` : "in the last 5 minutes";
-
-// Say how many jobs. So few that a rate would jump are counted by the minute.
-function rateOf(values, about, start) {
-  const last = sum(values.slice(-MEASURED / STEP));
-  if (last >= MEASURED) return [`${about}${Math.round(last / MEASURED).toLocaleString("en")} a second`, `in the last ${MEASURED} seconds`];
-  return [about + Math.round(sum(values.slice(-60 / STEP))), start < POINTS - 60 / STEP ? "in the last minute" : countedFor(start)];
+// Return the numbers of the last milliseconds before the reading, and whether they are only the least ones.
+function countsOf(period) {
+  const start = readAt - period, within = (time) => time > start && time <= readAt;
+  const jobs = [...seen.values()], ended = jobs.filter((job) => job.ended && within(job.ended));
+  const isLeast = endsSince > start || endsTo < readAt;
+  return { Accepted: [jobs.filter((job) => within(job.accepted)).length, acceptedSince > start], Ended: [ended.length, isLeast], Failed: [ended.filter((job) => job.status === "failed").length, isLeast] };
 }
+
+const said = ([count, isLeast]) => !isLeast ? digits(count) : count ? `at least ${digits(count)}` : "not known yet";
 
 function renderThroughput() {
-  const placeOf = (time) => Math.floor(time / 1000 / STEP) - Math.floor(serverNow() / 1000 / STEP) + POINTS;
-  const [accepted, ended] = [0, 0].map(() => Array(POINTS).fill(0));
-  let failed = 0, about = "";
-  for (const job of seen.values()) {
-    if (job.weight > 1) about = "about ";
-    for (const [values, place] of [[accepted, placeOf(job.accepted)], [ended, job.ended ? placeOf(job.ended) : -1]]) if (place >= 0 && place < POINTS) values[place] += job.weight;
-    if (job.failed && job.ended && placeOf(job.ended) >= 0) failed += job.weight;
-  }
-  const most = Math.max(...accepted, ...ended);
-  show("rates-body", most > 0);
-  setText("rates-none", most ? "" : "No job was accepted or ended.");
-  if (!most) return;
-  const known = Math.max(0, Math.min(POINTS, placeOf(knownTo))), start = Math.max(0, placeOf(countedSince) + 1);
-  const late = known < POINTS - 3 ? `, as of ${span((POINTS - known) * STEP)} ago` : "";
-  const numbers = [["Accepted", accepted], ["Ended", ended]].map(([name, values]) => {
-    const [now, of] = rateOf(values.slice(0, known), about, start);
-    return [name, now, of + late];
+  const minute = countsOf(MINUTE), longest = countsOf(LONGEST);
+  const names = ["Accepted", "Ended", "Failed"].filter((name, place) => place < 2 || longest[name][0]);
+  const isNone = !names.some((name) => longest[name][0] || longest[name][1]);
+  show("rates-body", !isNone);
+  setText("rates-none", isNone ? "No job was accepted or ended." : "");
+  setText("rates-at", `of your jobs, as of ${timeOf(readAt)}`);
+  if (isNone) return;
+  const texts = names.map((name) => {
+    const [count, isLeast] = minute[name];
+    const rate = count >= RATED && !isLeast && name !== "Failed" ? `, ${digits(Number((count / 60).toFixed(count < 600 ? 1 : 0)))} a second` : "";
+    return [name, said(minute[name]), `in the last minute${rate}`, `${said(longest[name])} in the last 5 minutes`];
   });
-  if (failed) numbers.push(["Failed", about + Math.round(failed).toLocaleString("en"), countedFor(start)]);
-  put($("rates-now"), ...numbers.map(([name, now, of]) => el("div", { class: name.toLowerCase() }, el("dt", {}, name), el("dd", {}, now), el("dd", {}, of))));
-  const line = (values) => values.slice(start, known).map((value, place) => `${place ? "L" : "M"}${(600 * (start + place) / (POINTS - 1)).toFixed(1)} ${(58 - 56 * value / most).toFixed(1)}`).join("");
-  put($("rates-plot"), svg("path", { class: "grid", d: "M0 2H600M0 58H600" }), svg("path", { class: "accepted", d: line(accepted) }), svg("path", { class: "ended", d: line(ended) }));
-  const highest = `highest: ${about}${most < STEP ? `${most} in ${STEP} seconds` : `${Math.round(most / STEP)} a second`}`;
-  $("rates-most").textContent = highest;
-  $("rates-plot").setAttribute("aria-label", `The last 5 minutes. ${numbers.map(([name, ...texts]) => `${name}: ${texts.join(" ")}. `).join("")}The ${highest}.`);
+  put($("rates-now"), ...texts.map(([name, ...each]) => el("div", { class: name.toLowerCase() }, el("dt", {}, name), ...each.map((text) => el("dd", {}, text)))));
+  // The lines have whole points only, and none from times of which not all is known.
+  const placeOf = (time) => Math.floor(time / STEP) - Math.floor(readAt / STEP) + POINTS;
+  const lines = [["accepted", acceptedSince, readAt], ["ended", endsSince, endsTo]].map(([name, since, to]) => {
+    const values = Array(POINTS).fill(0);
+    for (const job of seen.values()) if (placeOf(job[name]) in values) values[placeOf(job[name])] += 1;
+    const start = Math.max(0, placeOf(since) + 1);
+    return [name, start, start < POINTS ? values.slice(start, Math.min(POINTS, placeOf(to))) : []];
+  });
+  const most = Math.max(0, ...lines.flatMap(([, , values]) => values));
+  const path = (start, values) => values.map((value, place) => `${place ? "L" : "M"}${(600 * (start + place) / (POINTS - 1)).toFixed(1)} ${(58 - 56 * value / (most || 1)).toFixed(1)}`).join("");
+  put($("rates-plot"), svg("path", { class: "grid", d: "M0 2H600M0 58H600" }), ...lines.map(([name, start, values]) => svg("path", { class: name, d: path(start, values) })));
+  const highest = most ? `highest: ${digits(most)} in 10 seconds` : "";
+  setText("rates-most", highest);
+  $("rates-plot").ariaLabel = `The last 5 minutes. ${texts.map(([name, ...each]) => `${name}: ${each.join(" ")}. `).join("")}${highest}`;
 }
-
-setInterval(() => {
-  if (isShown("jobs") && newestAccepted) renderThroughput();
-}, 1000);

@@ -21,7 +21,7 @@ const toldPoll = repeat(async () => !eventsOff && isShown("job") && openJob?.don
 
 async function readTold(job, view) {
   try {
-    const hooks = JSON.parse((await call("GET", "webhooks")).text);
+    const hooks = await read("webhooks");
     const answers = await Promise.all(hooks.map(({ id }) => call("GET", `webhooks/${id}/deliveries?job=${job.id}`)));
     if (told !== view) return 0;
     view.entries = hooks.flatMap((hook, place) => JSON.parse(answers[place].text).map((each) => ({ ...each, hook })));

@@ -1,0 +1,62 @@
+"""A service to which batches come at known times; its jobs end when the test says so."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from tests.browser.shop import Document, Shop
+
+IMPORT = "import-0123456789abcdef01234567"
+STATES = ("scheduled", "queued", "retrying", "succeeded", "failed", "cancelled", "refused", "expired")
+
+
+def moment(ago: float = 0) -> str:
+    """Return the time some seconds ago, as the service writes it."""
+    return (datetime.now(UTC) - timedelta(seconds=ago)).isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+@dataclass
+class Sender(Shop):
+    """A shop that is sent batches."""
+
+    sent: dict[str, Document] = field(default_factory=dict)  # by the id of a batch: its key, its jobs, its refusals
+
+    def accept(self, count: int, *, ago: float = 0, key: str = "", refused: int = 0) -> str:
+        """Accept the commands of one batch in one moment, and return its id."""
+        batch, at = f"batch-{uuid.uuid4().hex}", moment(ago)
+        jobs = {uuid.uuid4().hex: self._job(batch, at) for _ in range(count)}
+        self.sent[batch] = {"key": key, "jobs": [*jobs], "refused": refused}
+        self.jobs.update({name: {"id": name, **job} for name, job in jobs.items()})
+        return batch
+
+    def end(self, batch: str, *, failed: int = 0, ago: float = 0) -> None:
+        """End all jobs of a batch, of which some fail."""
+        for number, name in enumerate(self.sent[batch]["jobs"]):
+            problem = {"title": "No such item", "detail": "There is no such item.", "type": "t", "status": 404}
+            end = {"status": "failed", "error": problem} if number < failed else {"status": "succeeded"}
+            self.jobs[name] = {**self.jobs[name], **end, "done": True, "updated_at": moment(ago)}
+
+    def _job(self, batch: str, at: str) -> Document:
+        names = {"operation": "create", "collection": "items", "item_id": "x", "status": "queued"}
+        times = {"created_at": at, "updated_at": at}
+        return {
+            **names,
+            **times,
+            "done": False,
+            "attempts": 0,
+            "retries": 0,
+            "links": {"batch": f"/batches/{batch}"},
+        }
+
+    def _batch(self, name: str) -> Document:
+        batch = self.sent[name]
+        entries = [{"job": self.jobs[each]} for each in batch["jobs"]]
+        counted = Counter(entry["job"]["status"] for entry in entries)
+        counts = {**dict.fromkeys(STATES, 0), **counted, "refused": batch["refused"]}
+        done = all(entry["job"]["done"] for entry in entries)
+        size = len(entries) + batch["refused"]
+        key = {"idempotency_key": batch["key"]} if batch["key"] else {}
+        return {"id": name, "done": done, "size": size, "counts": counts, "entries": entries, **key}
