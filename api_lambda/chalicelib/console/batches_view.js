@@ -65,10 +65,10 @@ function renderBatch(batch) {
   show("batch-body", true);
 }
 
-// Return a bar with the share of each state.
+// Return a bar with the share of each state in which jobs do not go on by themselves.
 function sharesOf(counts, size) {
   let from = 0;
-  return svg("svg", { class: "shares", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" }, ...STATES.filter((status) => counts[status]).map((status) => {
+  return svg("svg", { class: "shares", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" }, ...STATES.slice(3).filter((status) => counts[status]).map((status) => {
     const width = 100 * counts[status] / size;
     from += width;
     return svg("rect", { class: status, x: from - width, y: 0, width, height: 4 });

@@ -41,10 +41,9 @@ function sendings() {
   for (const batch of batches.values()) {
     if (!batch.counts) continue;
     const [, series, number] = KEY_OF_SEVERAL.exec(batch.key) ?? [], id = series ?? batch.id;
-    const each = found.get(id) ?? { id, key: series ?? batch.key, isImport: Boolean(series), parts: [], sent: 0, size: 0, counts: {}, last: batch.at, endedAt: 0 };
+    const each = found.get(id) ?? { id, key: series ?? batch.key, isImport: Boolean(series), parts: [], size: 0, counts: {}, last: batch.at, endedAt: 0 };
     found.set(id, each);
-    each.parts.push(batch);
-    each.sent = Math.max(each.sent, Number(number ?? 0) + 1);
+    each.parts.push({ ...batch, number: Number(number ?? 0) + 1 });
     each.size += batch.size;
     for (const status of STATES) each.counts[status] = (each.counts[status] ?? 0) + batch.counts[status];
     if (batch.at > each.last) each.last = batch.at;
@@ -55,11 +54,9 @@ function sendings() {
   return [...found.values()].sort((one, other) => one.last < other.last ? 1 : -1);
 }
 
-const amount = (count, one, many) => `${digits(count)} ${count === 1 ? one : many}`;
-
-function sendingRow({ id, key, isImport, parts, sent, size, counts, last, isRunning }) {
-  const state = isRunning ? "running" : "ended", isAll = parts.length >= sent;
-  const title = `${isAll ? "" : "at least "}${isImport ? amount(size, "row", "rows") : amount(size, "command", "commands")}${isImport && isRunning ? " sent so far" : ""}`;
+function sendingRow({ id, key, isImport, parts, size, counts, last, isRunning }) {
+  const state = isRunning ? "running" : "ended", sent = Math.max(...parts.map(({ number }) => number)), isAll = parts.length >= sent;
+  const title = `${isAll ? "" : "at least "}${digits(size)} ${isImport ? "row" : "command"}${size === 1 ? "" : "s"}${isImport && isRunning ? " sent so far" : ""}`;
   const { succeeded, failed, cancelled, expired, refused } = counts;
   const texts = [[`${digits(succeeded + failed + cancelled + expired)} ended`, ...["failed", "cancelled", "expired", "refused", "retrying", "scheduled"].filter((status) => counts[status]).map((status) => `${digits(counts[status])} ${status}`)].join(", "),
     isAll ? "" : `It has sent ${digits(sent)} batches. These are the numbers of the ${digits(parts.length)} that this page has read.`, key].filter(Boolean);
@@ -71,7 +68,7 @@ function sendingRow({ id, key, isImport, parts, sent, size, counts, last, isRunn
   ] };
 }
 
-const linksTo = (parts) => el("small", {}, "Batches: ", ...parts.sort((one, other) => one.at > other.at ? 1 : -1).flatMap(({ id }, place) => [place ? ", " : "", el("a", { href: `#/batches/${id}` }, String(place + 1))]));
+const linksTo = (parts) => el("small", {}, "Batches: ", ...parts.sort((one, other) => one.number - other.number).flatMap(({ id, number }) => [el("a", { href: `#/batches/${id}` }, number), " "]));
 
 function renderSendings() {
   const all = sendings(), latest = all.filter(({ isRunning, endedAt }) => isRunning || serverNow() < endedAt + MINUTE);

@@ -90,7 +90,7 @@ on($("live-more"), "click", () => {
 
 function offerCollections() {
   const names = [...collections.keys()], before = $("live-collection").value;
-  put($("live-collection"), el("option", { value: "" }, "All"), ...names.map((name) => el("option", { value: name }, name)));
+  put($("live-collection"), el("option", { value: "" }, "all"), ...names.map((name) => el("option", { value: name }, name)));
   $("live-collection").value = names.includes(before) ? before : "";
   show("live-collections", several());
 }

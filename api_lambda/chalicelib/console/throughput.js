@@ -39,8 +39,8 @@ async function readJobs() {
 
 // If the reading does not reach back to the one before, jobs are missing, and will end unseen.
 function noteNewJobs(found, since, isAll) {
-  const isGap = !isAll && acceptedAt(found.at(-1)) >= since;
-  if (isGap) acceptedSince = acceptedAt(found.at(-1));
+  const oldest = isAll ? 0 : acceptedAt(found.at(-1)), isGap = oldest >= since;
+  if (isGap) acceptedSince = oldest;
   if (isGap || !isAll && since !== newestAccepted) {
     first = found.slice(-FIRST).map((job) => job.id);
     endsSince = Infinity;
@@ -94,7 +94,7 @@ function renderThroughput() {
   const names = ["Accepted", "Ended", "Failed"].filter((name, place) => place < 2 || longest[name][0]);
   const isNone = !names.some((name) => longest[name][0] || longest[name][1]);
   show("rates-body", !isNone);
-  setText("rates-none", isNone ? "No job was accepted or ended." : "");
+  setText("rates-none", isNone ? "No job was accepted or ended in the last 5 minutes." : "");
   setText("rates-at", `of your jobs, as of ${timeOf(readAt)}`);
   if (isNone) return;
   const texts = names.map((name) => {
