@@ -79,6 +79,7 @@ def test_words_beside_elements_keep_their_spaces(answer: Answer) -> None:
 
 def test_no_comment_is_served(answer: Answer) -> None:
     assert "<!--" not in answer.text
+    assert "@__PURE__" not in answer.text
     comments = [
         line.strip()
         for path in FOLDER.glob("*.js")
