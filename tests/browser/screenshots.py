@@ -112,7 +112,7 @@ def overview(console: Console, items: list[Item]) -> None:
 
 def send(console: Console, item: Item, *, ends: bool = True) -> None:
     """Send the item, with some of its fields, and wait for the end of its job if `ends`."""
-    console.page.get_by_role("link", name="Send", exact=True).click()
+    console.open("send")
     some = {name: item[name] for name in ("sku", "price", "tags", "stock")}
     text = json.dumps(some, ensure_ascii=False, indent=2)
     console.fill(name=item["name"], description=item["description"], fields=text)
