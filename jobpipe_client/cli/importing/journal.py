@@ -63,6 +63,7 @@ class Progress:
     bytes_done: int = 0
     succeeded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)  # of the rows that failed
+    refused: int = 0  # of these, the rows that became no jobs
     finished: bool = False
     last_batch: str | None = None  # the id of a batch that is done
 
@@ -86,6 +87,7 @@ class Progress:
             self.last_batch = entry.get("batch") or self.last_batch
             self.succeeded += entry["succeeded"]
             self.reasons.update(failure[1] for failure in entry["failed"])
+            self.refused += entry.get("refused", 0)  # which earlier releases do not note
         elif "finished" in entry:
             self.finished = True
 
@@ -154,10 +156,13 @@ class Journal:
         place = {"sent": batch.number, "start": batch.start, "end": batch.end, "line": batch.line}
         self._note({**place, "last": batch.last_line, "sha256": batch.sha256})
 
-    def done(self, number: int, batch_id: str | None, succeeded: int, failed: list[Failure]) -> None:
-        """Note that every row of a batch has ended."""
+    def done(
+        self, number: int, batch_id: str | None, succeeded: int, failed: list[Failure], *, refused: int = 0
+    ) -> None:
+        """Note that every row of a batch has ended, and how many of those that failed became no jobs."""
         failures = [[each.line, each.reason, each.error, each.text] for each in failed]
-        self._note({"done": number, "batch": batch_id, "succeeded": succeeded, "failed": failures})
+        counts = {"succeeded": succeeded, "refused": refused}
+        self._note({"done": number, "batch": batch_id, **counts, "failed": failures})
 
     def finished(self) -> None:
         """Note that the file of failures is complete."""

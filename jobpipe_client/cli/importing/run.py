@@ -111,7 +111,8 @@ class Import:
                 self._report_pause(event.error)
             elif isinstance(event, BatchEnded):
                 succeeded = len(event.batch.rows) - len(event.failed)
-                self.journal.done(event.batch.number, event.batch_id, succeeded, event.failed)
+                number, batch_id = event.batch.number, event.batch_id
+                self.journal.done(number, batch_id, succeeded, event.failed, refused=event.refused)
                 window.remove_batch(event.unsent, event.seconds)
                 on_batch_ended()
             else:

@@ -18,8 +18,9 @@ class Sending:
     unit: str  # "row" or "command"
     ended: int
     size: int | None  # None if it is not known
-    failed: int
+    failed: int  # jobs
     state: State
+    refused: int = 0  # of the ended ones, those that became no jobs
     is_estimate: bool = False  # whether the size is estimated
     part: str = ""  # what the size is of, if it is not all
     cancelled: int = 0
@@ -30,18 +31,20 @@ class Sending:
         """Return the parts of a line about it."""
         unit = self.unit if (self.size or self.ended) == 1 else f"{self.unit}s"
         if self.state == "ended" and not self.part:
-            found = [f"ended: {self.ended:,} {unit}"]
+            found = [f"finished, {self.ended:,} {unit}"]
         elif self.size is None:
             found = [f"{self.ended:,} {unit}"]
         else:
             found = [f"{self.ended:,} of {'about ' * self.is_estimate}{self.size:,} {unit}{self.part}"]
         found.append(f"{self.failed:,} failed" if self.failed else "none failed")
+        if self.refused:
+            found.append(f"{self.refused:,} refused")
         if self.cancelled:
             found.append(f"{self.cancelled:,} cancelled")
         if self.state == "interrupted":
             found.append("interrupted")
         elif self.state == "ended" and self.part:
-            found.append("ended")
+            found.append("finished")
         if self.per_second is not None:
             found.append(f"{rate_of(self.per_second)} a second")
         if self.seconds_left is not None:
