@@ -79,3 +79,33 @@ def test_failed_lines_of_json_are_imported_after_their_repair(jobpipe: Jobpipe, 
     write("a.failed.jsonl", f'{repaired}\n{why}\n{broken[:-1]}: "d"}}\n{empty}\n')
     assert "2 rows: 2 succeeded" in jobpipe.does("import", "a.failed.jsonl")
     assert [each["name"] for each in fields(service)] == ["A", "B"]
+
+
+def test_a_file_of_failures_that_was_changed_is_not_overwritten(jobpipe: Jobpipe) -> None:
+    Path("a.csv").write_text("name,description,n:number\nA,d,x\nB,d,2\n")
+    assert "they are in a.failed.csv: repair" in jobpipe("import", "a.csv").stdout
+    first = Path("a.failed.csv").read_text()
+    assert jobpipe("import", "a.csv", "--restart").exit_code == 3, "B exists now"
+    assert Path("a.failed.csv").read_text() != first, "nobody had changed it"
+    repaired = "jobpipe:line,jobpipe:error,name,description,n:number\n2,e,A,d,1\n"
+    Path("a.failed.csv").write_text(repaired)
+    done = jobpipe("import", "a.csv", "--restart")
+    assert done.exit_code == 3
+    assert "a.failed.csv is left as it is, since this import has not written it" in done.stderr
+    assert "they are in a.failed-2.csv: repair" in done.stdout
+    assert "they are in a.failed-2.csv: repair" in jobpipe("import", "a.csv").stdout, "the report of that import"
+    jobpipe("import", "a.csv", "--restart")
+    assert sorted(each.name for each in Path().glob("a.failed*.csv")) == ["a.failed-2.csv", "a.failed.csv"]
+    Path("a.csv").write_text("name,description,n:number\nC,d,3\n")
+    jobpipe.does("import", "a.csv", "--restart")
+    assert [each.name for each in Path().glob("a.failed*.csv")] == ["a.failed.csv"], "only its own file is deleted"
+    assert Path("a.failed.csv").read_text() == repaired
+
+
+def test_a_report_of_long_ago_names_no_file_that_is_gone(jobpipe: Jobpipe) -> None:
+    Path("a.csv").write_text("name,description,n:number\nA,d,x\n")
+    jobpipe("import", "a.csv")
+    Path("a.failed.csv").unlink()
+    done = jobpipe("import", "a.csv")
+    assert "this is the report of the import that began" in done.stderr
+    assert "they are in" not in done.stdout

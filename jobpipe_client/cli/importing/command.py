@@ -17,9 +17,10 @@ from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import FAILED, OK
 from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.dry_run import check_rows
-from jobpipe_client.cli.importing.journal import Journal
+from jobpipe_client.cli.importing.failures_file import check_writable, write_failures
+from jobpipe_client.cli.importing.journal import Journal, Progress
 from jobpipe_client.cli.importing.jsonl import JsonLines
-from jobpipe_client.cli.importing.report import check_writable, print_report, progress_bar, write_failures
+from jobpipe_client.cli.importing.report import print_report, progress_bar
 from jobpipe_client.cli.importing.rows import Format
 from jobpipe_client.cli.importing.run import Import, resume
 from jobpipe_client.cli.importing.running import announced
@@ -169,14 +170,19 @@ def import_file(
             "batch_size": batch_size,
             "size": source.size,
         }
-        is_resumed = not restart and resume(journal, source, settings, state.client)
+        repeating = "--restart sends all commands again" if commands else target.repeating()
+        is_resumed = not restart and resume(journal, source, settings, state.client, repeating=repeating)
         check_writable(failures_file)
         began = time.monotonic()
         if not is_resumed:
             journal.begin(settings)
         progress = journal.progress
         if progress.finished:
-            state.output.note(f"{file} was imported already; --restart imports it again")
+            began_at = f"{journal.began:%Y-%m-%d %H:%M} UTC"
+            state.output.note(
+                f"{file} was imported already and has not changed: this is the report of the import that began "
+                f"{began_at}; {repeating}"
+            )
         else:
             if progress.number:
                 state.output.note(f"continuing after {progress.rows:,} rows")
@@ -195,12 +201,11 @@ def import_file(
             )
             with announced(progress.key, journal.path):
                 _run(state, importing, failures_file)
-        has_file = any(failure.text is not None for failure in journal.failures())
         print_report(
             state.output,
             progress,
             journal.failures(),
-            failures_file=failures_file if has_file else None,
+            failures_file=_written(progress, failures_file, journal),
             seconds=time.monotonic() - began,
             options=" with --commands" if commands else target.options(),
         )
@@ -236,12 +241,28 @@ def _run(state: State, importing: Import, failures_file: Path) -> None:
         interrupt.add_note(_interrupted(source, journal.progress.rows))
         raise
     try:
-        write_failures(failures_file, importing.form, journal.failures(), source.path)
+        earlier = journal.progress.failures_file
+        written = write_failures(failures_file, importing.form, journal.failures, earlier)
     except OSError:  # the failed rows of a pipe are nowhere else
         seconds = time.monotonic() - began
         print_report(state.output, journal.progress, journal.failures(), failures_file=None, seconds=seconds)
         raise
-    journal.finished()
+    journal.finished(written)
+    if written is not None and Path(written.path) != failures_file.absolute():
+        state.output.note(f"{failures_file} is left as it is, since this import has not written it")
+
+
+def _written(progress: Progress, failures_file: Path, journal: Journal) -> Path | None:
+    """Return the file of failures of an import that has finished, if it is still there."""
+    if progress.failures_file is not None:
+        path = Path(progress.failures_file.path)
+        if path.parent == failures_file.parent.absolute():
+            path = failures_file.with_name(path.name)
+    elif any(failure.text is not None for failure in journal.failures()):
+        path = failures_file  # an earlier release has not noted it
+    else:
+        return None
+    return path if path.exists() else None
 
 
 def _report_text_columns(state: State, form: Format) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.files import atomic_file, is_pipe
 from jobpipe_client.cli.importing.journal import Failure, Progress
-from jobpipe_client.cli.importing.rows import LINE, Format
 from jobpipe_client.cli.output.output import Output
 
 SHOWN_FAILURES = 10
@@ -81,37 +76,3 @@ def print_report(
         output.line(f"and {progress.failed - len(first):,} more")
     if failures_file is not None:
         output.line(f"they are in {failures_file}: repair them, and import that file{options}")
-
-
-def check_writable(failures_file: Path) -> None:
-    """Raise OperatorError, before anything is sent, if the file of failures could not be written."""
-    if is_pipe(failures_file):
-        return
-    folder = failures_file.parent
-    if not folder.is_dir():
-        raise OperatorError(f"{failures_file} cannot be written: {folder} is no folder")
-    if not os.access(folder, os.W_OK):
-        raise OperatorError(f"{failures_file} cannot be written: {folder} is read-only")
-
-
-def write_failures(path: Path, form: Format, failures: Iterable[Failure], source: Path | None) -> bool:
-    """Write the file of failures; return whether there are any. If not, that of an earlier import is deleted."""
-    rows = (failure.text for failure in failures if failure.text is not None)
-    first = next(rows, None)
-    if first is None:
-        _delete_earlier(path, source)
-        return False
-    header = form.failures_header()
-    with atomic_file(path) as file:
-        for line in chain([] if header is None else [header], [first], rows):
-            file.write(f"{line}\n".encode("utf-8", "surrogateescape"))
-    return True
-
-
-def _delete_earlier(path: Path, source: Path | None) -> None:
-    if not path.is_file() or is_pipe(path) or (source is not None and path.samefile(source)):
-        return
-    with path.open("rb") as file:
-        beginning = file.read(64).removeprefix(codecs.BOM_UTF8)
-    if beginning.lstrip(b'{"').startswith(LINE.encode()):  # otherwise it is no file of failures
-        path.unlink()
