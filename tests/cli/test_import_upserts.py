@@ -89,8 +89,8 @@ def test_creates_are_not_sent_again_although_they_have_finished(jobpipe: Jobpipe
     jobpipe.does("import", "orders.jsonl", "--collection", "orders")
     write("orders.jsonl", lines({"number": "1", "total": 5}, {"number": "2"}))
     assert jobpipe.fails(1, "import", "orders.jsonl", "--collection", "orders").endswith(
-        "orders.jsonl has changed since its import began; --upsert sets the fields of the rows whose number exists, "
-        "and creates the others; --restart sends all rows again, and those that exist are refused"
+        "orders.jsonl has changed since its import began; --upsert sets the fields of the rows whose number exists"
+        ", and creates the others; --restart sends all rows again, and those that exist are refused"
     )
     jobpipe.does("import", "orders.jsonl", *UPSERT)
     assert totals(service) == {"1": 5, "2": None}, "what the error says helps"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.lines import fits, fitted
-from jobpipe_client.cli.watching.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending
 
 

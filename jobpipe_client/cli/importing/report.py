@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from jobpipe_client.cli.importing.journal import Failure, Progress
 from jobpipe_client.cli.output.output import Output
+from jobpipe_client.cli.pace import Pace, about
 
 SHOWN_FAILURES = 10
 
@@ -21,22 +22,40 @@ SHOWN_FAILURES = 10
 def progress_bar(output: Output, progress: Progress, size: int | None) -> Iterator[Callable[[], None]]:
     """Show on a terminal how many rows have ended, how fast, and the time left. Yields the update of the bar."""
     description = TextColumn("{task.description}")
-    columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), description, TimeRemainingColumn())
+    columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), description)
     console = output.log
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=size, completed=progress.bytes_done)
-        began, rows_before = time.monotonic(), progress.rows
+        text = BarText(progress, size, time.monotonic())
 
         def update() -> None:
-            rate = (progress.rows - rows_before) / max(time.monotonic() - began, 0.001)
-            failed = f", {progress.failed:,} failed" if progress.failed else ""
-            text = f"{progress.rows:,} rows{failed}, {rate:,.0f} rows/s, left"
-            bar.update(task, completed=progress.bytes_done, description=text)
+            bar.update(task, completed=progress.bytes_done, description=text.at(time.monotonic()))
 
         update()
         yield update
         update()
         bar.update(task, completed=size)  # the bytes of the header are in no batch
+
+
+class BarText:
+    """The text beside the bar. The time left is shown as soon as the rate of the last minute is known."""
+
+    def __init__(self, progress: Progress, size: int | None, began: float) -> None:
+        self._progress = progress
+        self._size = size
+        self._began = began
+        self._rows_before = progress.rows
+        self._pace = Pace()
+
+    def at(self, now: float) -> str:
+        """Return the text at this time."""
+        progress = self._progress
+        self._pace.note(now, progress.bytes_done)
+        left = None if self._size is None else self._pace.seconds_for(self._size - progress.bytes_done, now)
+        rate = (progress.rows - self._rows_before) / max(now - self._began, 0.001)
+        failed = f", {progress.failed:,} failed" if progress.failed else ""
+        time_left = "" if left is None else f", {about(left)} left"
+        return f"{progress.rows:,} rows{failed}, {rate:,.0f} rows/s{time_left}"
 
 
 def print_report(
@@ -46,10 +65,11 @@ def print_report(
     *,
     failures_file: Path | None,
     seconds: float,
-    dry_run: bool = False,
+    not_checked: Sequence[str] | None = None,
     options: str = "",
 ) -> None:
-    """Print how the rows ended, as text or JSON."""
+    """Print how the rows ended, as text or JSON; after a dry run, which rules were `not_checked`."""
+    is_dry = not_checked is not None
     first = list(islice(failures, SHOWN_FAILURES))
     if output.json:
         output.document(
@@ -61,18 +81,22 @@ def print_report(
                 "failures": None if failures_file is None else str(failures_file),
                 "first_failures": [{"line": f.line, "reason": f.reason, "error": f.error} for f in first],
                 "seconds": round(seconds, 3),
-                "dry_run": dry_run,
+                "dry_run": is_dry,
+                **({"not_checked": list(not_checked)} if not_checked is not None else {}),
             }
         )
         return
     rows = "1 row" if progress.rows == 1 else f"{progress.rows:,} rows"
-    succeeded = "can be read" if dry_run else "succeeded"
-    output.line(f"{rows}: {progress.succeeded:,} {succeeded}, {progress.failed:,} failed")
+    succeeded, failed = ("can be sent", "would be refused") if is_dry else ("succeeded", "failed")
+    output.line(f"{rows}: {progress.succeeded:,} {succeeded}, {progress.failed:,} {failed}")
     for reason, n in progress.reasons.most_common():
         output.line(f"  {n:,}  {reason}")
     for failure in first:
         output.line(f"line {failure.line}: {failure.error}")
     if progress.failed > len(first):
-        output.line(f"and {progress.failed - len(first):,} more")
+        how = ": --failures FILE writes all of them to a file" if is_dry and failures_file is None else ""
+        output.line(f"and {progress.failed - len(first):,} more{how}")
+    if not_checked:
+        output.line(f"not checked: {', '.join(not_checked)}, which the service checks when the rows are sent")
     if failures_file is not None:
         output.line(f"they are in {failures_file}: repair them, and import that file{options}")

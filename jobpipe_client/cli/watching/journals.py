@@ -10,7 +10,7 @@ from typing import Any
 
 from jobpipe_client.cli.importing.journal import Progress
 from jobpipe_client.cli.importing.running import noted_imports
-from jobpipe_client.cli.watching.pace import Pace
+from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending, State
 
 _MOST_READ = 64 * 1024 * 1024  # bytes of a file whose lines are counted; of a larger one the bytes are

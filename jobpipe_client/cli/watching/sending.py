@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from jobpipe_client.cli.pace import about
+
 State = Literal["running", "ended", "interrupted"]
-_MINUTE, _HOUR = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +49,10 @@ class Sending:
         if self.per_second is not None:
             found.append(f"{rate_of(self.per_second)} a second")
         if self.seconds_left is not None:
-            found.append(f"{_about(self.seconds_left)} left")
+            found.append(f"{about(self.seconds_left)} left")
         return found
 
 
 def rate_of(rate: float) -> str:
     """Return a number of things in a second, with one digit behind the point if there are few."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004
-
-
-def _about(seconds: float) -> str:
-    if seconds < _MINUTE:
-        return "less than a minute"
-    if seconds < 1.5 * _MINUTE:
-        return "about a minute"
-    if seconds < 1.5 * _HOUR:
-        return f"about {round(seconds / _MINUTE)} minutes"
-    return f"about {round(seconds / _HOUR):,} hours"

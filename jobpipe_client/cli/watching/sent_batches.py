@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from jobpipe_client.cli.watching.pace import Pace
+from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound
