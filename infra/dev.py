@@ -1,12 +1,14 @@
 """`python -m infra.dev`: runs a local stage whose Lambdas get each source file as soon as it is saved.
 
-A saved module of the Lambdas is put into their code directly. A change of anything else, such as a template or a
-file of a collection, is deployed. At the end the stage is deployed once more, so that it has what its stacks say.
+A saved module of the Lambdas or of a collection's operations is put into their code directly. A change of anything
+else, such as a template or a schema, is deployed. At the end the stage is deployed once more, so that it has what
+its stacks say.
 """
 
 import argparse
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from infra.deploy import print_result
 from infra.deployment.plan import Deployer
 from infra.errors import OperatorError
 from infra.packaging.package import APPS, build_folder
+from infra.reloading.collections import PurityCheck, rebuilt_package
 from infra.reloading.functions import AppFunctions
 from infra.reloading.sources import Sources, changed_files
 from infra.settings import LOCAL_STAGE, ROOT, Settings, collections_folder, read_settings
@@ -54,6 +57,7 @@ class _Loop:
         self._sources = Sources({app: ROOT / folder for app, folder in APPS.items()}, settings.collections)
         self._build: Path = build_folder(settings.collections)
         self._apps: dict[str, AppFunctions] = {}
+        self._purity = PurityCheck(settings.collections, self._build)
         self._is_ahead = False  # whether functions run what no deployment has put there
 
     def run(self) -> None:
@@ -65,6 +69,7 @@ class _Loop:
         try:
             while True:
                 time.sleep(_LOOK_EVERY)
+                self._tell_of_purity()
                 found = self._sources.read()
                 if found == state:
                     continue
@@ -73,6 +78,7 @@ class _Loop:
                 self._apply(changed_files(state, found))
                 state = found
         finally:
+            self._purity.end()
             if self._is_ahead:
                 self._say("deploying what was applied ...")
                 self._deploy()
@@ -92,13 +98,28 @@ class _Loop:
 
     def _replace(self, changed: set[Path]) -> bool:
         """Put the files into the functions' code; return False if they need a deployment."""
-        entries = {app: self._sources.entries(app, changed) for app in self._apps}
+        modules = {path for path in changed if self._sources.is_module_of_collection(path)}
+        entries = {app: self._sources.entries(app, changed - modules) for app in self._apps}
         if any(each is None for each in entries.values()):
             return False
+        package = None
+        if modules:
+            manifest = self._apps["api"].manifest
+            package = rebuilt_package(self._sources.collections, self._build, manifest)
+            if package is None:
+                return False
         self._is_ahead = True  # before the first function changes, since Ctrl-C may come in between
-        for app, files in entries.items():
-            self._apps[app].replace(files or {})
+        with ThreadPoolExecutor(len(self._apps)) as pool:
+            for each in [pool.submit(self._apps[app].replace, entries[app] or {}, package) for app in entries]:
+                each.result()
+        if modules:
+            self._purity.begin()
         return True
+
+    def _tell_of_purity(self) -> None:
+        problem = self._purity.problem()
+        if problem is not None:
+            self._deployer.progress.marked(f"{problem}\nthe stage runs it, and no deployment will", "bold red")
 
     def _deploy(self) -> None:
         self._deployer.deploy()

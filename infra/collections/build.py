@@ -34,6 +34,11 @@ def prepare_package(folder: Path, target: Path) -> None:
     _write(found, target)
 
 
+def check_folder(folder: Path, verdicts: Path) -> None:
+    """Try each operation as prepare_package does, and write nothing but the verdict."""
+    check_purity(_read(folder), verdicts)
+
+
 def _read(folder: Path) -> Read:
     return [(source, read_operations(source)) for source in read_folder(folder)]
 

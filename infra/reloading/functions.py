@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from api_lambda.chalicelib.console.assembly import assemble
+from infra.collections.names import PACKAGE
 from infra.errors import OperatorError
 from infra.packaging.package import PAGE_PARTS
+from infra.reloading.collections import MANIFEST
 from infra.stage.names import FUNCTIONS
 from infra.targets.target import Target
 
@@ -25,12 +27,22 @@ class AppFunctions:
         with zipfile.ZipFile(zip_path) as built:
             self._files = {name: built.read(name) for name in built.namelist()}
 
-    def replace(self, entries: Mapping[str, Path]) -> None:
-        """Let the functions run these files; a missing file is removed from the code.
+    @property
+    def manifest(self) -> bytes:
+        """The manifest of the collections that the functions have."""
+        return self._files[MANIFEST]
+
+    def replace(self, entries: Mapping[str, Path], collections: Mapping[str, bytes] | None = None) -> None:
+        """Let the functions run these files, and perhaps another package of collections.
+
+        A missing file is removed from the code.
 
         Raise OperatorError, and change no function, if a module is not valid Python or the console lacks a file.
         """
         files = dict(self._files)
+        if collections is not None:
+            files = {name: each for name, each in files.items() if not name.startswith(f"{PACKAGE}/")}
+            files |= collections
         for name, path in entries.items():
             if path.suffix in PAGE_PARTS:
                 files[name] = _page()

@@ -49,6 +49,10 @@ class Sources:
                 entries[path.relative_to(SHARED.parent).as_posix()] = path
         return entries
 
+    def is_module_of_collection(self, path: Path) -> bool:
+        """Return whether operations may be in the file."""
+        return path.suffix == ".py" and path.is_relative_to(self.collections)
+
     def _paths(self) -> Iterator[Path]:
         for folder in (*self.apps.values(), SHARED, ROOT / "infra" / "templates", self.collections):
             for path in folder.rglob("*"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,10 @@ from infra.stage.stage_file import read_deployment
 from infra.targets.target import target_of
 from tests.docs.pages import copy_of_the_checkout
 from tests.helpers.commands import clean_environment
+from tests.helpers.deployed import Stage
 from tests.helpers.ports import free_port
+from tests.helpers.shop import SHOP
+from tests.helpers.shop import order as an_order
 
 eventually = tenacity.retry(stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.1), reraise=True)
 
@@ -27,13 +32,13 @@ eventually = tenacity.retry(stop=tenacity.stop_after_delay(60), wait=tenacity.wa
 class Dev:
     """A running `make dev`."""
 
-    def __init__(self, checkout: Path) -> None:
+    def __init__(self, checkout: Path, *arguments: str) -> None:
         self.checkout = checkout
         self.emulator = Emulator(checkout / ".jobpipe", free_port())
         self._log = checkout / ".jobpipe" / "dev.log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "infra.dev"],
+                [sys.executable, "-m", "infra.dev", *arguments],
                 cwd=checkout,
                 env=clean_environment(JOBPIPE_PORT=str(self.emulator.port), COLUMNS="200"),
                 stdout=log,
@@ -45,6 +50,11 @@ class Dev:
     def sees(self, text: str) -> None:
         """Wait until the program has printed this."""
         assert text in self.printed(), self.printed()
+
+    @eventually
+    def applied(self, times: int) -> None:
+        """Wait until so many changes of a collection's operations have been applied."""
+        assert self.printed().count("operations.py: applied in ") == times, self.printed()
 
     def printed(self) -> str:
         return self._log.read_text()
@@ -60,6 +70,10 @@ class Dev:
         deployed = read_deployment(self.emulator.state_dir, LOCAL_STAGE)
         assert requests.get(f"{deployed.base_url}/health", timeout=30).json()["version"] == version
 
+    @property
+    def stage(self) -> Stage:
+        return Stage(read_deployment(self.emulator.state_dir, LOCAL_STAGE))
+
     def console(self) -> str:
         """Return the page of the console, as the stage serves it."""
         deployed = read_deployment(self.emulator.state_dir, LOCAL_STAGE)
@@ -71,19 +85,32 @@ class Dev:
         return {each["FunctionName"]: each["CodeSha256"] for each in lambdas.list_functions()["Functions"]}
 
 
-@pytest.fixture
-def dev(tmp_path: Path) -> Iterator[Dev]:
+@contextmanager
+def started(tmp_path: Path, *arguments: str) -> Iterator[Dev]:
     checkout = copy_of_the_checkout(tmp_path)
     ensure_venv()
     (checkout / ".jobpipe").mkdir()
     (checkout / ".jobpipe" / "emulator-venv").symlink_to(EMULATOR_VENV)
-    dev = Dev(checkout)
+    dev = Dev(checkout, *arguments)
     try:
         yield dev
     finally:
         dev.process.kill()
         dev.process.wait()
         dev.emulator.stop()
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    with started(tmp_path) as dev:
+        yield dev
+
+
+@pytest.fixture
+def dev_with_shop(tmp_path: Path) -> Iterator[Dev]:
+    shutil.copytree(SHOP, tmp_path / "shop", ignore=shutil.ignore_patterns("__pycache__"))
+    with started(tmp_path, f"--collections={tmp_path / 'shop'}") as dev:
+        yield dev
 
 
 def version(text: str) -> Callable[[str], str]:
@@ -123,3 +150,55 @@ def test_what_is_saved_is_applied_until_ctrl_c(dev: Dev) -> None:
     assert "deploying what was applied ..." in dev.printed()
     assert "Traceback" not in dev.printed()
     dev.answers("7.7.8")
+
+
+def test_a_saved_operation_is_applied_without_a_deployment(dev_with_shop: Dev) -> None:
+    dev = dev_with_shop
+    operations, client = "../shop/orders/operations.py", dev.stage.client
+    orders = client.collection("orders")
+    order = client.wait(orders.create(an_order()), timeout=60)
+    assert order.succeeded, order.error
+
+    def refusal() -> str:
+        """Return why an order that is not paid is not shipped."""
+        job = client.wait(orders.run("ship", order.item_id, carrier="post"), timeout=60)
+        assert job.error is not None
+        return str(job.error.detail)
+
+    assert refusal() == "An order ships when it is paid."
+    dev.edit(operations, lambda source: source.replace("ships when it is paid", "ships when paid"))
+    dev.applied(1)
+    assert refusal() == "An order ships when paid."
+
+    code = dev.code()
+    dev.edit(operations, lambda source: source + "\ndef half(\n")
+    dev.sees("'(' was never closed")
+    dev.sees("; the functions run what they had")
+    dev.edit(
+        operations,
+        lambda source: source.replace(
+            "\ndef half(\n", '\n\n@operation()\ndef ring(order):\n    """Ring."""\n    return order\n'
+        ),
+    )
+    dev.applied(2)
+    assert client.wait(orders.run("ring", order.item_id), timeout=60).succeeded, "a new operation"
+    assert dev.code() != code
+    assert "deploying ..." not in dev.printed()
+
+    dev.edit(
+        operations,
+        lambda source: source.replace(
+            "    return order\n", "    import time\n    return {**order, 'total': time.time()}\n"
+        ),
+    )
+    dev.sees("the stage runs it, and no deployment will")
+    dev.edit(
+        operations,
+        lambda source: source.replace(
+            "    import time\n    return {**order, 'total': time.time()}\n", "    return order\n"
+        ),
+    )
+    dev.applied(4)
+    dev.edit("../shop/orders/collection.toml", lambda settings: settings + "\n")
+    dev.sees("collection.toml: deploying ...")
+    dev.sees("collection.toml: applied in ")

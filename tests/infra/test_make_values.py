@@ -100,7 +100,7 @@ def expected(target: Target, value: str) -> list[list[str]]:
 
 def arguments_of(line: str, value: str) -> list[str]:
     """Return the arguments of one program with the values inserted."""
-    words = ["-m", *line.partition("$(RUN) ")[2].split()]
+    words = ["-m", *shlex.split(line.partition("$(RUN) ")[2])]
     found: list[str] = []
     for word in words:
         match = TAKEN.fullmatch(word)
