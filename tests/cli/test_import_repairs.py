@@ -6,6 +6,8 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Jobpipe
 from tests.cli.importing import fields, item, lines, report, write
 from tests.client.service import Service
@@ -109,3 +111,26 @@ def test_a_report_of_long_ago_names_no_file_that_is_gone(jobpipe: Jobpipe) -> No
     done = jobpipe("import", "a.csv")
     assert "this is the report of the import that began" in done.stderr
     assert "they are in" not in done.stdout
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_row_whose_name_is_that_of_another_row_names_its_line(jobpipe: Jobpipe, again: bool) -> None:
+    jobpipe.does("items", "create", "name=Lamp", "description=d")
+    Path("a.csv").write_text("name,description\nTent,d\nStove,d\nLamp,d\nTent,d\n")
+    done = jobpipe("import", "a.csv", "--batch-size", "1", "--concurrency", "1")
+    if again:
+        done = jobpipe("import", "a.csv", "--batch-size", "1")
+    shown = [line for line in done.stdout.splitlines() if line.startswith("line ")]
+    assert [line.endswith("(line 2 has the same name)") for line in shown] == [False, True]
+    assert shown[0].startswith("line 4: 409 name-taken")
+
+
+def test_a_document_whose_key_is_that_of_another_row_names_its_line(jobpipe: Jobpipe) -> None:
+    rows = [{"number": "1"}, {"number": "2"}, {"number": "1"}]
+    Path("a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = jobpipe(
+        "import", "a.jsonl", "--collection", "orders", "--batch-size", "1", "--concurrency", "1", "--json"
+    )
+    (failure,) = json.loads(done.stdout)["first_failures"]
+    assert failure["line"] == 3
+    assert failure["error"].endswith("(line 1 has the same number)")

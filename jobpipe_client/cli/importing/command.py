@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -18,10 +20,11 @@ from jobpipe_client.cli.exits import FAILED, OK
 from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.dry_run import Failures, check_rows
 from jobpipe_client.cli.importing.failures_file import check_writable, write_failures
-from jobpipe_client.cli.importing.journal import FailuresFile, Journal, Progress
+from jobpipe_client.cli.importing.journal import Failure, FailuresFile, Journal, Progress
 from jobpipe_client.cli.importing.read_options import ReadOptions
-from jobpipe_client.cli.importing.report import print_report, progress_bar
-from jobpipe_client.cli.importing.rows import Format
+from jobpipe_client.cli.importing.repeated import MOST_READ_AGAIN, with_equal_lines
+from jobpipe_client.cli.importing.report import SHOWN_FAILURES, print_report, progress_bar
+from jobpipe_client.cli.importing.rows import Format, Row, rows_of
 from jobpipe_client.cli.importing.run import Import, resume
 from jobpipe_client.cli.importing.running import announced
 from jobpipe_client.cli.importing.schema_limits import not_checked
@@ -168,10 +171,18 @@ def import_file(
             )
             with announced(progress.key, journal.path):
                 _run(state, importing, failures_file)
+        shown: Iterable[Failure] = islice(journal.failures(), SHOWN_FAILURES)
+        if source.size is not None and source.size <= MOST_READ_AGAIN and not commands:
+
+            def read_again() -> Iterator[Row]:
+                again = source.lines(0, 0, source.size)
+                return rows_of(options.open(again, target), again)
+
+            shown = with_equal_lines(shown, read_again, target)
         print_report(
             state.output,
             progress,
-            journal.failures(),
+            shown,
             failures_file=_written(progress, failures_file, journal),
             seconds=time.monotonic() - began,
             options=" with --commands" if commands else target.options(),
