@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,9 +36,11 @@ def find_connection(stage: str | None = None) -> Connection:
         name = stage
         found = _from_file(name) or _from_environment()
     if found is None:
+        stages = _stages()
+        known = f"; the stages that there are: {', '.join(stages)}" if stages else ""
         raise ConfigurationError(
             f"no deployment found: deploy the stage {name!r} first (there is no .jobpipe/{name}.json), "
-            "or set JOBPIPE_URL and JOBPIPE_API_KEY"
+            f"or set JOBPIPE_URL and JOBPIPE_API_KEY{known}"
         )
     return found
 
@@ -68,6 +71,17 @@ def _from_file(stage: str) -> Connection | None:
             raise ConfigurationError(f"{path} is damaged; deploy the stage again")
         return found
     return None
+
+
+def _stages() -> list[str]:
+    """Return the names of the stages that have a file."""
+    found: set[str] = set()
+    for folder in _state_folders():
+        for path in folder.glob("*.json"):
+            with suppress(OSError):
+                if _connection(path.read_bytes()) is not None:
+                    found.add(path.stem)
+    return sorted(found)
 
 
 def _connection(text: bytes) -> Connection | None:

@@ -42,6 +42,10 @@ class Violations:
     def __contains__(self, violation: Violation) -> bool:
         return violation in self._found
 
+    def has_at(self, pointer: str) -> bool:
+        """Return whether there is a violation at a place."""
+        return any(each.pointer == pointer for each in self._found)
+
     @property
     def full(self) -> bool:
         """Return whether further violations would be dropped."""

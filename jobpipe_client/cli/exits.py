@@ -77,7 +77,9 @@ def describe(error: Exception) -> str:
     if isinstance(error, Forbidden) and "role" not in (error.problem.detail or ""):
         return f"{error}: the key is wrong, has ended, or is another stage's (JOBPIPE_API_KEY, --stage)"
     if isinstance(error, Unreachable):
-        return f"{error} (is the stage up? jobpipe --stage, JOBPIPE_URL)"
+        return (
+            f"{error} (is the stage up? `jobpipe doctor` looks for the cause; --stage and JOBPIPE_URL name another)"
+        )
     return str(error)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -60,7 +61,7 @@ def _checks(given: str | None) -> Iterator[Finding]:
     if stage == LOCAL_STAGE:
         yield check_emulator(settings)
     yield check_aws(settings, stage)
-    yield check_stage(settings, stage)
+    yield check_stage(settings, stage, is_used=given is not None or not os.environ.get("JOBPIPE_URL"))
 
 
 if __name__ == "__main__":

@@ -62,8 +62,11 @@ def check_aws(settings: Settings, stage: str) -> Finding:
     return Finding("aws", State.OK, f"account {account}, {session.region_name}")
 
 
-def check_stage(settings: Settings, stage: str) -> Finding:
-    """Return whether the stage answers, takes the key of its file, and has the version of this checkout."""
+def check_stage(settings: Settings, stage: str, *, is_used: bool) -> Finding:
+    """Return whether the stage answers, takes the key of its file, and has the version of this checkout.
+
+    `is_used` is whether commands would go to this stage: then it is a fault if its emulator is gone.
+    """
     deploy = "make demo, or make deploy-local" if stage == LOCAL_STAGE else f"make deploy STAGE={stage}"
     try:
         deployment = read_deployment(settings.state_dir, stage)
@@ -78,7 +81,8 @@ def check_stage(settings: Settings, stage: str) -> Finding:
         return Finding("stage", State.WRONG, f"{stage} answers {error}", f"a new key: make rotate-key, or {deploy}")
     except JobpipeError as error:
         if deployment.on_emulator and _is_gone(deployment):
-            return Finding("stage", State.NOTE, f"the emulator that had {stage} does not run any more", deploy)
+            state = State.WRONG if is_used else State.NOTE
+            return Finding("stage", state, f"the emulator that had {stage} does not run any more", deploy)
         return Finding("stage", State.WRONG, f"{stage} does not answer: {error}", deploy)
     where = f"{stage} answers at {deployment.base_url}"
     if version != __version__:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,25 @@ def test_a_stage_that_is_not_deployed_is_one_line_of_error(
 def test_open_prints_the_url_of_the_console(jobpipe: Jobpipe, service: Service) -> None:
     assert jobpipe.does("open", "--print") == f"{service.url}/console\n"
     assert json.loads(jobpipe.does("open", "--print", "--json")) == {"url": f"{service.url}/console"}
+
+
+def test_a_stage_that_is_down_is_to_be_looked_at_by_the_doctor(
+    jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    monkeypatch.setenv("JOBPIPE_URL", "http://127.0.0.1:9")
+    assert "`jobpipe doctor` looks for the cause" in jobpipe.fails(1, "failed")
+
+
+def test_a_wrong_stage_names_those_that_there_are(
+    jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("JOBPIPE_URL")
+    monkeypatch.delenv("JOBPIPE_API_KEY")
+    (tmp_path / ".jobpipe").mkdir()
+    assert "the stages that there are" not in jobpipe.fails(1, "--stage", "prd", "failed")
+    for name in ("prod", "local"):
+        file = tmp_path / ".jobpipe" / f"{name}.json"
+        file.write_text(json.dumps({"base_url": "http://127.0.0.1:9/v1", "api_key": "k" * 32}))
+    (tmp_path / ".jobpipe" / "other.json").write_text("{}")
+    assert jobpipe.fails(1, "--stage", "prd", "failed").endswith("; the stages that there are: local, prod")

@@ -99,7 +99,7 @@ def test_a_dry_run_sends_and_writes_nothing(jobpipe: Jobpipe, service: Service, 
     write("a.csv", "name,description,n:number\nA,d,1\nB,d,x\n")
     done = jobpipe("import", "a.csv", "--dry-run")
     assert done.exit_code == 3
-    assert "2 rows: 1 can be read, 1 failed" in done.stdout
+    assert "2 rows: 1 can be sent, 1 would be refused" in done.stdout
     assert "line 3: n: 'x' is not a number" in done.stdout
     assert service.seen == []
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

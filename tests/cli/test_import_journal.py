@@ -69,7 +69,10 @@ def test_a_finished_import_is_repeated_only_with_restart(jobpipe: Jobpipe, servi
     seen = len(service.seen)
     again = jobpipe("import", "a.jsonl")
     assert again.exit_code == 0
-    assert "was imported already" in again.stderr
+    assert (
+        "was imported already and has not changed: this is the report of the import that began 20" in again.stderr
+    )
+    assert "--restart sends all rows again, and those whose name is taken are refused" in again.stderr
     assert [request.method for request in service.seen[seen:]] == ["GET"], (
         "only to check that the stage knows the import"
     )
@@ -101,7 +104,10 @@ def test_a_file_that_has_changed_is_refused(jobpipe: Jobpipe, service: Service, 
         "same length": text.replace("B", "C"),
     }[change]
     write("a.jsonl", changed)
-    assert "has changed since" in jobpipe.fails(1, "import", "a.jsonl")
+    assert jobpipe.fails(1, "import", "a.jsonl").endswith(
+        "a.jsonl has changed since its import began; --restart sends all rows again, and those whose name is taken "
+        "are refused"
+    )
     assert [each["name"] for each in fields(service)] == ["A", "B"]
 
 

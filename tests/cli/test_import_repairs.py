@@ -6,6 +6,8 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Jobpipe
 from tests.cli.importing import fields, item, lines, report, write
 from tests.client.service import Service
@@ -79,3 +81,56 @@ def test_failed_lines_of_json_are_imported_after_their_repair(jobpipe: Jobpipe, 
     write("a.failed.jsonl", f'{repaired}\n{why}\n{broken[:-1]}: "d"}}\n{empty}\n')
     assert "2 rows: 2 succeeded" in jobpipe.does("import", "a.failed.jsonl")
     assert [each["name"] for each in fields(service)] == ["A", "B"]
+
+
+def test_a_file_of_failures_that_was_changed_is_not_overwritten(jobpipe: Jobpipe) -> None:
+    Path("a.csv").write_text("name,description,n:number\nA,d,x\nB,d,2\n")
+    assert "they are in a.failed.csv: repair" in jobpipe("import", "a.csv").stdout
+    first = Path("a.failed.csv").read_text()
+    assert jobpipe("import", "a.csv", "--restart").exit_code == 3, "B exists now"
+    assert Path("a.failed.csv").read_text() != first, "nobody had changed it"
+    repaired = "jobpipe:line,jobpipe:error,name,description,n:number\n2,e,A,d,1\n"
+    Path("a.failed.csv").write_text(repaired)
+    done = jobpipe("import", "a.csv", "--restart")
+    assert done.exit_code == 3
+    assert "a.failed.csv is left as it is, since this import has not written it" in done.stderr
+    assert "they are in a.failed-2.csv: repair" in done.stdout
+    assert "they are in a.failed-2.csv: repair" in jobpipe("import", "a.csv").stdout, "the report of that import"
+    jobpipe("import", "a.csv", "--restart")
+    assert sorted(each.name for each in Path().glob("a.failed*.csv")) == ["a.failed-2.csv", "a.failed.csv"]
+    Path("a.csv").write_text("name,description,n:number\nC,d,3\n")
+    jobpipe.does("import", "a.csv", "--restart")
+    assert [each.name for each in Path().glob("a.failed*.csv")] == ["a.failed.csv"], "only its own file is deleted"
+    assert Path("a.failed.csv").read_text() == repaired
+
+
+def test_a_report_of_long_ago_names_no_file_that_is_gone(jobpipe: Jobpipe) -> None:
+    Path("a.csv").write_text("name,description,n:number\nA,d,x\n")
+    jobpipe("import", "a.csv")
+    Path("a.failed.csv").unlink()
+    done = jobpipe("import", "a.csv")
+    assert "this is the report of the import that began" in done.stderr
+    assert "they are in" not in done.stdout
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_row_whose_name_is_that_of_another_row_names_its_line(jobpipe: Jobpipe, again: bool) -> None:
+    jobpipe.does("items", "create", "name=Lamp", "description=d")
+    Path("a.csv").write_text("name,description\nTent,d\nStove,d\nLamp,d\nTent,d\n")
+    done = jobpipe("import", "a.csv", "--batch-size", "1", "--concurrency", "1")
+    if again:
+        done = jobpipe("import", "a.csv", "--batch-size", "1")
+    shown = [line for line in done.stdout.splitlines() if line.startswith("line ")]
+    assert [line.endswith("(line 2 has the same name)") for line in shown] == [False, True]
+    assert shown[0].startswith("line 4: 409 name-taken")
+
+
+def test_a_document_whose_key_is_that_of_another_row_names_its_line(jobpipe: Jobpipe) -> None:
+    rows = [{"number": "1"}, {"number": "2"}, {"number": "1"}]
+    Path("a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = jobpipe(
+        "import", "a.jsonl", "--collection", "orders", "--batch-size", "1", "--concurrency", "1", "--json"
+    )
+    (failure,) = json.loads(done.stdout)["first_failures"]
+    assert failure["line"] == 3
+    assert failure["error"].endswith("(line 1 has the same number)")

@@ -52,7 +52,8 @@ def test_an_unchanged_file_is_not_sent_again(jobpipe: Jobpipe, service: Service)
     write("orders.csv", "number,total\n001,1\n")
     report(jobpipe, "orders.csv", *UPSERT)
     done = jobpipe("import", "orders.csv", *UPSERT)
-    assert "was imported already; --restart imports it again" in done.stderr
+    assert "was imported already" in done.stderr
+    assert "those whose number exists change that document, and none is created twice" in done.stderr
     assert len(service.applied) == 1
 
 
@@ -70,7 +71,12 @@ def test_a_file_that_changed_before_its_import_had_ended_is_refused(jobpipe: Job
 def test_creates_are_not_continued_as_upserts_or_of_another_collection(jobpipe: Jobpipe, service: Service) -> None:
     write("orders.jsonl", lines({"number": "1"}))
     report(jobpipe, "orders.jsonl", "--collection", "orders")
-    assert "begun with upsert False, not True" in jobpipe.fails(1, "import", "orders.jsonl", *UPSERT)
+    service.canned += [Canned(200, {}, service.contract), Canned(500)] + [Canned(403)] * 9
+    write("others.jsonl", lines(*({"number": f"{n}"} for n in range(10, 20))))
+    jobpipe("import", "others.jsonl", "--collection", "orders", "--batch-size", "5")
+    service.canned.clear()
+    why = jobpipe.fails(1, "import", "others.jsonl", *UPSERT, "--batch-size", "5")
+    assert "begun with upsert False, not True; --restart sends all rows again" in why
     assert "begun with collection 'orders', not 'items'" in jobpipe.fails(1, "import", "orders.jsonl")
     write("items.jsonl", lines({"name": "Tent", "description": "d"}))
     report(jobpipe, "items.jsonl")
@@ -78,10 +84,16 @@ def test_creates_are_not_continued_as_upserts_or_of_another_collection(jobpipe: 
     assert "begun with collection 'items', not 'orders'" in why
 
 
-def test_creates_are_not_sent_again_although_they_have_finished(jobpipe: Jobpipe) -> None:
-    for number, status in (("1", 0), ("2", 1)):
-        write("orders.jsonl", lines({"number": number}))
-        assert jobpipe("import", "orders.jsonl", "--collection", "orders").exit_code == status
+def test_creates_are_not_sent_again_although_they_have_finished(jobpipe: Jobpipe, service: Service) -> None:
+    write("orders.jsonl", lines({"number": "1"}))
+    jobpipe.does("import", "orders.jsonl", "--collection", "orders")
+    write("orders.jsonl", lines({"number": "1", "total": 5}, {"number": "2"}))
+    assert jobpipe.fails(1, "import", "orders.jsonl", "--collection", "orders").endswith(
+        "orders.jsonl has changed since its import began; --upsert sets the fields of the rows whose number exists"
+        ", and creates the others; --restart sends all rows again, and those that exist are refused"
+    )
+    jobpipe.does("import", "orders.jsonl", *UPSERT)
+    assert totals(service) == {"1": 5, "2": None}, "what the error says helps"
 
 
 def test_a_schema_that_reads_cells_otherwise_ends_an_import(jobpipe: Jobpipe, service: Service) -> None:

@@ -153,3 +153,14 @@ def test_a_late_job_is_retried_with_a_new_time(jobpipe: Jobpipe, service: Servic
     assert service.jobs[job]["not_after"]
     for others in (("--all-failed",), ("batch-1",), (job, "batch-1")):
         assert "--before needs the ids of jobs" in jobpipe.fails(2, "retry", *others, "--before", "2h")
+
+
+@pytest.mark.parametrize("name", ["failed", "retrying"])
+def test_an_empty_list_is_one_line_on_standard_error(jobpipe: Jobpipe, name: str) -> None:
+    for form in ((), ("--json",)):
+        done = jobpipe(name, *form)
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"no {name} jobs\n")
+    if name == "failed":
+        job = a_failed_job(jobpipe)
+        done = jobpipe("failed")
+        assert (done.stdout.split("\t")[0], done.stderr) == (job["id"], "")

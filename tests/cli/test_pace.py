@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.lines import fits, fitted
-from jobpipe_client.cli.watching.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending
 
 
@@ -84,10 +84,11 @@ def test_what_is_estimated_or_a_part_or_unknown_says_so() -> None:
     assert said(per_second=0.25) == "1,234 of 10,000 rows, 2 failed, 0.2 a second"
     assert said(size=None) == "1,234 rows, 2 failed"
     assert said(size=1, ended=0, unit="command") == "0 of 1 command, 2 failed"
+    assert said(refused=5) == "1,234 of 10,000 rows, 2 failed, 5 refused"
     assert said(cancelled=3) == "1,234 of 10,000 rows, 2 failed, 3 cancelled"
-    assert said(state="ended", failed=0) == "ended: 1,234 rows, none failed"
+    assert said(state="ended", failed=0) == "finished, 1,234 rows, none failed"
     assert said(state="ended", part=" in 2 of its 7 batches") == (
-        "1,234 of 10,000 rows in 2 of its 7 batches, 2 failed, ended"
+        "1,234 of 10,000 rows in 2 of its 7 batches, 2 failed, finished"
     )
     assert said(state="interrupted") == "1,234 of 10,000 rows, 2 failed, interrupted"
 

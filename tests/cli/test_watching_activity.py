@@ -53,7 +53,7 @@ def test_zeros_are_left_out_where_the_queue_does_not_fit_on_a_line(jobpipe: Jobp
     lines = last_screen(on_a_terminal(service, {"COLUMNS": "60"}, "watch", job, status=3))
     assert lines[0] == "waiting: 0"
     assert lines[1] == "last minute: 1 job accepted, 1 ended, of which 1 failed"
-    assert lines[2] == "last 5 minutes: 1 job accepted, 1 ended, of which 1 failed"
+    assert not lines[2].startswith("last 5 minutes"), "it would say the same"
 
 
 def test_a_batch_is_shown_until_it_has_ended(service: Service) -> None:
@@ -62,10 +62,10 @@ def test_a_batch_is_shown_until_it_has_ended(service: Service) -> None:
     read = {"operation": "read", "item_id": "none"}
     batch = client.submit_batch([read, read, {"operation": "fly"}])
     with started(service, "watch", "--interval", "0.2") as watching:
-        assert note(watching, "batch-") == f"{batch.id}: 1 of 3 commands, 1 failed"
+        assert note(watching, "batch-") == f"{batch.id}: 1 of 3 commands, none failed, 1 refused"
         client.cancel(str(batch.entries[1].job_id))
         service.resume()
-        assert note(watching, "batch-") == f"{batch.id}: ended: 3 commands, 2 failed, 1 cancelled"
+        assert note(watching, "batch-") == f"{batch.id}: finished, 3 commands, 1 failed, 1 refused, 1 cancelled"
         ended(watching)
 
 

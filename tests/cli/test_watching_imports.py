@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import re
 import signal
-from dataclasses import replace
+import time
 from pathlib import Path
 
 import pytest
 
 from jobpipe_client import Client
-from jobpipe_client.cli.importing.running import announced, running_imports
+from jobpipe_client.cli.importing.running import announced, noted_imports
 from jobpipe_client.cli.watching import journals
 from jobpipe_client.cli.watching.activity import Activity
-from jobpipe_client.cli.watching.recent_jobs import Counts
 from tests.cli.activity import ended, importing, last_screen, note, tents
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import a_failed_job, on_a_terminal, started, until
 from tests.client.service import KEY, Service
+
+
+def locked_notes() -> dict[str, Path]:
+    return {key: note.journal for key, note in noted_imports().items() if note.ended_at is None}
+
 
 JOB_LISTS_OFF = "no throughput and no batches: this stage has JobLists=off"
 
@@ -32,10 +36,9 @@ def test_an_import_of_this_machine_is_followed_to_its_end(service: Service, tmp_
     ):
         assert note(watching, "tents.jsonl") == "tents.jsonl: 0 of about 300 rows, none failed"
         service.resume()
-        assert note(watching, "tents.jsonl") == "tents.jsonl: ended: 300 rows, 3 failed"
+        assert note(watching, "tents.jsonl") == "tents.jsonl: finished, 300 rows, 3 failed"
         assert running.wait(30) == 3
         ended(watching)
-    assert list(Path(os.environ["TMPDIR"]).glob("jobpipe-imports-*/*")) == []
 
 
 def test_the_batches_of_such_an_import_are_not_shown_too(service: Service, tmp_path: Path) -> None:
@@ -44,9 +47,24 @@ def test_the_batches_of_such_an_import_are_not_shown_too(service: Service, tmp_p
     with importing(service, tents(tmp_path / "tents.jsonl", 100), "--batch-size", "10"):
         until(lambda: len(service.jobs) >= 40)
         activity.read()
-        label, *more = activity.lines(120)[1:]
-    assert label.startswith("last 5 minutes: ")
+        label, *more = activity.lines(120)
+    assert label.startswith("last minute: ")
     assert more == ["tents.jsonl: 0 of about 100 rows, none failed"]
+
+
+def test_while_an_import_runs_nobody_says_that_nothing_goes_on(service: Service, tmp_path: Path) -> None:
+    activity = Activity(Client(service.url, KEY))
+    activity.read()
+    assert activity.lines(120) == ["last 5 minutes: none of your jobs was accepted or ended"]
+    service.batches.open.clear()
+    with importing(service, tents(tmp_path / "tents.jsonl", 10)):
+
+        def lines() -> list[str]:
+            activity.read()
+            return activity.lines(120)
+
+        until(lambda: lines() == ["tents.jsonl: 0 of about 10 rows, none failed"])
+        service.batches.open.set()
 
 
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
@@ -60,11 +78,11 @@ def test_an_import_that_was_interrupted_says_so_and_can_be_continued(
             assert note(watching, "tents.jsonl").endswith("0 of about 100 rows, none failed")
             running.send_signal(by)
         assert note(watching, "tents.jsonl").endswith("0 of about 100 rows, none failed, interrupted")
-        assert running_imports() == {}
+        assert locked_notes() == {}
         with importing(service, path, "--batch-size", "10"):
             assert note(watching, "tents.jsonl").endswith("0 of about 100 rows, none failed")
             service.resume()
-            assert note(watching, "tents.jsonl").endswith("ended: 100 rows, none failed")
+            assert note(watching, "tents.jsonl").endswith("finished, 100 rows, none failed")
         ended(watching)
 
 
@@ -116,32 +134,68 @@ def test_the_size_of_a_large_file_is_estimated_by_its_bytes(
         assert found.read(100) == []
 
 
-def test_the_journals_say_what_the_list_of_jobs_cannot(service: Service, tmp_path: Path) -> None:
-    service.pause()
+def test_rows_that_became_no_jobs_are_refused_and_not_failed(service: Service, tmp_path: Path) -> None:
     path = tents(tmp_path / "tents.jsonl", 120, refused=2)
     path.write_text(path.read_text() + "{\n")  # a row that is no command
-    listed = Counts(60, 0, 7, None, 0, "at least")
-    with importing(service, path, "--batch-size", "10") as running:
-        found, other = journals.RunningImports(service.url), journals.RunningImports("http://other")
+    with started(service, "watch", "--interval", "0.2") as watching:
+        until(lambda: sum(seen.path == "/jobs" for seen in service.seen) >= 4)
+        with importing(service, path, "--batch-size", "10") as importer:
+            assert importer.wait(60) == 3
+        while "finished" not in (line := note(watching, "tents.jsonl")):
+            pass
+        assert line == "tents.jsonl: finished, 121 rows, 2 failed, 1 refused"
+        ended(watching)
+
+
+def test_an_import_that_ends_at_once_has_its_files_name(service: Service, tmp_path: Path) -> None:
+    with started(service, "watch", "--interval", "0.2") as watching:
+        until(lambda: sum(seen.path == "/jobs" for seen in service.seen) >= 4)
+        watching.send_signal(signal.SIGSTOP)
+        with importing(service, tents(tmp_path / "tents.jsonl", 3)) as importer:
+            assert importer.wait(60) == 0
+        watching.send_signal(signal.SIGCONT)
+        assert note(watching, "tents.jsonl") == "tents.jsonl: finished, 3 rows, none failed"
+        until(lambda: sum(seen.path == "/jobs" and "status" not in seen.query for seen in service.seen) >= 3)
+        assert not [line for line in ended(watching) if line.startswith(("import", "tents"))]
+    found = journals.RunningImports(service.url)
+    assert found.read(0) == [], "it had ended before this one began to look"
+    assert len(list(found.keys())) == 1, "and its batches are left out"
+
+
+def test_an_import_is_judged_by_the_last_entry_of_its_journal(service: Service, tmp_path: Path) -> None:
+    path = tents(tmp_path / "tents.jsonl", 40)
+    found = journals.RunningImports(service.url)
+    service.pause()
+    with importing(service, path, "--batch-size", "10") as first:
         until(lambda: found.read(0) != [])
-        other.read(0)
-        service.batches.open.clear()
-        found.read(100)
-        assert found.at_least(listed, 110) == listed, "nothing has ended"
         service.resume()
-        service.batches.open.set()
-        assert running.wait(60) == 3
-    found.read(130)
-    other.read(130)
-    seen = found.at_least(listed, 150)
-    assert (seen.ended, seen.failed) == (120, 2)
-    assert 40 <= seen.accepted < 120, "those that were sent after the first reading"
-    assert found.at_least(replace(listed, accepted=900, ended=800, failed=3), 150) == replace(
-        listed, accepted=900, ended=800, failed=3
-    )
-    assert other.at_least(listed, 150) == listed
-    assert found.at_least(replace(listed, precision="about"), 150).accepted == 7
-    assert found.at_least(listed, 110) == listed, "it was later"
+        assert first.wait(60) == 0
+    assert [each.state for each in found.read(1)] == ["ended"], "its note has no lock any more"
+
+
+def test_an_import_whose_journal_was_begun_anew_is_not_called_interrupted(service: Service, tmp_path: Path) -> None:
+    path = tents(tmp_path / "tents.jsonl", 40)
+    found = journals.RunningImports(service.url)
+    service.pause()
+    with importing(service, path, "--batch-size", "10") as first:
+        until(lambda: found.read(0) != [])
+        service.resume()
+        assert first.wait(60) == 0
+    with importing(service, path, "--batch-size", "10", "--restart") as second:
+        assert second.wait(60) == 3
+    assert [(each.state, each.failed) for each in found.read(1)] == [("ended", 40)], "only the second one is known"
+
+
+def test_the_note_of_an_import_is_deleted_a_minute_after_its_end(tmp_path: Path) -> None:
+    key, other = f"import-{'0' * 24}", f"import-{'1' * 24}"
+    with announced(key, tmp_path / "a.jobpipe-import"):
+        (file,) = Path(os.environ["TMPDIR"]).glob("jobpipe-imports-*/*")
+        os.utime(file, (0, 0))
+        assert list(locked_notes()) == [key], "it may run for long"
+    assert list(noted_imports()) == [key]
+    os.utime(file, (time.time() - 61,) * 2)
+    with announced(other, tmp_path / "b.jobpipe-import"):
+        assert [each.name for each in file.parent.iterdir()] == [other]
 
 
 def test_rows_of_several_lines_are_not_counted_as_lines(service: Service, tmp_path: Path) -> None:
@@ -176,16 +230,16 @@ def test_a_note_of_another_user_or_in_an_open_folder_is_not_read(tmp_path: Path)
     journal = tmp_path / "a.jobpipe-import"
     key = f"import-{'0' * 24}"
     with announced(key, journal):
-        assert running_imports() == {key: journal}
+        assert locked_notes() == {key: journal}
         folder = Path(os.environ["TMPDIR"]) / f"jobpipe-imports-{os.getuid()}"
         folder.chmod(0o777)
-        assert running_imports() == {}
+        assert locked_notes() == {}
         with announced(f"import-{'1' * 24}", journal):
             pass
         assert [each.name for each in folder.iterdir()] == [key]
         folder.chmod(0o700)
-        assert running_imports() == {key: journal}
-    assert list(folder.iterdir()) == []
+        assert locked_notes() == {key: journal}
+    assert locked_notes() == {}
 
 
 def test_an_import_works_where_no_note_can_be_kept(service: Service, tmp_path: Path) -> None:

@@ -183,6 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
             if (not statuses or (job["status"] in statuses and "dismissed_at" not in job))
             and moment(since) <= moment(job["created_at"]) < moment(until)
         ]
+        if statuses in (["failed"], ["retrying"]):  # the last that failed or was interrupted first
+            found.sort(key=lambda job: moment(job["updated_at"]), reverse=True)
         limit, start = int(seen.query.get("limit", [str(len(found))])[0]), int(seen.query.get("cursor", ["0"])[0])
         query = urlencode({**{name: each[0] for name, each in seen.query.items()}, "cursor": start + limit})
         more = {"Link": f'<jobs?{query}>; rel="next"'} if start + limit < len(found) else {}

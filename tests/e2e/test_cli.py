@@ -106,6 +106,7 @@ def test_watch_shows_an_import_of_another_process_and_the_throughput(
     names = [*(f"{run} {n}" for n in range(59)), f"{run} 0"]
     path.write_text("".join(json.dumps({"name": name, "description": "d"}) + "\n" for name in names))
     watch = (*JOBPIPE, "watch", "--interval", "0.2")
+    finished = "watched.jsonl: finished, 60 rows, 1 failed"
     with subprocess.Popen(
         watch, cwd=commands.ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as watching:
@@ -116,11 +117,11 @@ def test_watch_shows_an_import_of_another_process_and_the_throughput(
         assert watching.stderr is not None
         for line in watching.stderr:
             seen.append(line.rstrip())
-            if "watched.jsonl: ended: 60 rows, 1 failed" in seen and any("jobs accepted" in each for each in seen):
+            if finished in seen and any("jobs accepted" in each for each in seen):
                 break
         too_late.cancel()
         watching.kill()
-    assert "watched.jsonl: ended: 60 rows, 1 failed" in seen
+    assert finished in seen
     assert any(each.startswith("last ") and " accepted, " in each for each in seen), seen
 
 

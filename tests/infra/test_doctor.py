@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.stage.stage_file import write_deployment
+from infra.stage.stage_file import Deployment, write_deployment
 from tests.helpers import commands
 from tests.helpers.commands import ROOT
 from tests.helpers.deployed import Stage
@@ -115,5 +115,22 @@ def test_the_stage_its_key_and_its_emulator(stage: Stage, tmp_path: Path) -> Non
     write_deployment(tmp_path, replace(deployed, base_url=f"{nowhere}/v1"))
     assert doctor(**here)[1]["stage"][0]["state"] == "wrong", "its emulator answers, and it does not"
     write_deployment(tmp_path, replace(deployed, base_url=f"{nowhere}/v1", endpoint_url=nowhere))
-    status, found = doctor(JOBPIPE_STATE_DIR=str(tmp_path), JOBPIPE_PORT=str(free_port()))
-    assert (status, found["stage"][0]["state"]) == (0, "note")
+    here = {"JOBPIPE_STATE_DIR": str(tmp_path), "JOBPIPE_PORT": str(free_port())}
+    _is_named_as_a_fault(doctor(**here))
+    elsewhere = {"JOBPIPE_URL": "http://127.0.0.1:9/v1", "JOBPIPE_API_KEY": "k" * 32}
+    status, found = doctor(**here, **elsewhere)
+    assert (status, found["stage"][0]["state"]) == (0, "note"), "commands go to another deployment"
+    _is_named_as_a_fault(doctor("--stage", "local", **here, **elsewhere))
+
+
+def test_a_stage_whose_emulator_is_gone_is_a_fault(tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    write_deployment(tmp_path, Deployment("local", "emulator", f"{nowhere}/v1", "k" * 32, "us-east-1", nowhere, {}))
+    _is_named_as_a_fault(doctor(JOBPIPE_STATE_DIR=str(tmp_path), JOBPIPE_PORT=str(free_port())))
+
+
+def _is_named_as_a_fault(seen: tuple[int, dict[str, list[dict[str, str]]]]) -> None:
+    status, found = seen
+    assert (status, found["stage"][0]["state"]) == (1, "wrong")
+    assert "does not run any more" in found["stage"][0]["text"]
+    assert "make deploy-local" in found["stage"][0]["remedy"]

@@ -193,7 +193,7 @@ CLIENT_LAYERS = (
     *("responses", "sessions", "transport", "catalogue", "pages", "webhooks", "waiting", "many", "sync"),
     *("sync_collection", "collection", "client"),
     *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command"),
-    *("cli.polling", "cli.times"),
+    *("cli.polling", "cli.times", "cli.pace"),
     "cli.collections",
     *("cli.importing", "cli.watching", "cli.commands", "cli.app"),
 )

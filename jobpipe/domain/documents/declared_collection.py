@@ -164,8 +164,9 @@ class DeclaredCollection(Collection):
             except InvalidRequest as refusal:
                 found.add(refusal.detail, pointer((None, name)))
             else:
-                if text is None and name == self.key:
-                    found.add(f"The document needs {name}, from which its id derives.", pointer((None, name)))
+                at = pointer((None, name))
+                if text is None and name == self.key and not found.has_at(at):
+                    found.add(f"The document needs {name}, from which its id derives.", at)
 
 
 def _adder(found: Violations) -> Add:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal, TypeVar, get_args
 
 import click
@@ -116,7 +116,12 @@ def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
     @pass_state
     def command(state: State, *, limit: int | None) -> None:
         state.output.stops_unread = True
-        state.output.jobs(islice(state.client.jobs(name), limit))
+        found = islice(state.client.jobs(name), limit)
+        first = next(found, None)
+        if first is None:
+            state.output.note(f"no {name} jobs")
+        else:
+            state.output.jobs(chain([first], found))
 
     return command
 

@@ -16,12 +16,13 @@ from jobpipe_client.cli.output.escaping import cell
 from jobpipe_client.cli.output.output import drawn_jobs
 from jobpipe_client.cli.polling import INTERVAL, show_repeatedly
 from jobpipe_client.cli.watching.activity import Activity
+from jobpipe_client.cli.watching.failures import MOST_BEFORE, NewFailures
 from jobpipe_client.cli.watching.lines import fitted
 from jobpipe_client.exceptions import Forbidden
 from jobpipe_client.models import Job
 
 _MOST_SHOWN = 10  # failed jobs, and as many that are retrying
-_MOST_COUNTED = 100  # jobs that had failed before
+_MOST_RETRYING = 100  # in a pipe
 
 
 @click.command(
@@ -38,9 +39,9 @@ def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
     your key. An import that runs on this machine has the name of its file and the time that is left. The throughput
     and batches need a stage with JobLists=on.
 
-    Where the output is no terminal, each change of a failed or retrying job is a line. Without JOB, standard error
-    has a line when something begins or ends, and once a minute in between. Jobs that had failed before are counted
-    and not shown. Exit status 3 if one of the jobs failed.
+    Where the output is no terminal, each job that fails is a line, and so is each change of a retrying job. Without
+    JOB, standard error has a line when something begins or ends, and once a minute in between. Jobs that had failed
+    before are counted and not shown. Exit status 3 if one of the jobs failed.
     """
     state.output.stops_unread = not jobs
     found, complete = call_for_each(jobs, state.client.job)
@@ -60,9 +61,10 @@ class _View:
         self._state = state
         self._activity = Activity(state.client)
         self._watched = {job.id: job for job in jobs}
-        self._others: list[Job] = []
-        self._written: dict[str, tuple[str, int, int]] = {}
-        self._failed_before: set[tuple[str, int]] | None = None  # by id and retries; None until they are read
+        self._failures = NewFailures(state.client)
+        self._has_begun = False
+        self._before = 0  # jobs that had failed before
+        self._written: dict[str, tuple[str, int, int]] = {}  # of the watched or retrying jobs
 
     def has_ended(self) -> bool:
         return bool(self._watched) and all(job.done for job in self._watched.values())
@@ -71,37 +73,52 @@ class _View:
         return any(job.done and not job.succeeded for job in self._watched.values())
 
     def write(self) -> None:
-        """Write the watched jobs that have changed; without any, the changed failed and retrying jobs."""
-        is_first = self._failed_before is None
-        self._refresh()
-        if is_first and not self._watched and self._failed_before:
-            self._state.output.note(self._old_failures())
-        if not self._watched:
-            self._activity.read()
-            for text in self._activity.notes():
-                self._state.output.note(text)
-        jobs = list(self._watched.values()) or self._others
-        current: dict[str, tuple[str, int, int]] = {job.id: (job.status, job.attempts, job.retries) for job in jobs}
-        self._state.output.jobs([job for job in jobs if self._written.get(job.id) != current[job.id]])
-        self._written = current
+        """Write the watched jobs that have changed; without any, the new failures and the changed retrying jobs."""
+        if self._watched:
+            self._read_watched()
+            self._write_changed(self._watched.values())
+            return
+        if not self._has_begun:
+            self._begin()
+            if self._before:
+                self._state.output.note(self._old_failures())
+        self._write_changed(self._retrying(_MOST_RETRYING))
+        self._state.output.jobs(self._failures.read())
+        self._activity.read()
+        for text in self._activity.notes():
+            self._state.output.note(text)
+
+    def _write_changed(self, jobs: Iterable[Job]) -> None:
+        current = {job.id: (job, (job.status, job.attempts, job.retries)) for job in jobs}
+        self._state.output.jobs([job for job, now in current.values() if self._written.get(job.id) != now])
+        self._written = {job_id: now for job_id, (_, now) in current.items()}
 
     def draw(self) -> RenderableType:
         """Return the queue, the throughput, imports, batches and all jobs for a terminal."""
-        self._refresh()
+        if not self._has_begun:
+            self._begin()
+        self._read_watched()
+        self._failures.read()
         self._activity.read()
         width = self._state.output.out.width
-        header = [*self._counts(width), *self._activity.lines(width)]
+        lines = [
+            *self._counts(width),
+            *self._activity.lines(width),
+            *([self._old_failures()] if self._before else []),
+        ]
+        retrying, failed = self._retrying(_MOST_SHOWN), self._failures.latest(_MOST_SHOWN)
+        others = [job for job in (*retrying, *failed) if job.id not in self._watched]
         tables = [
             drawn_jobs(self._watched.values(), width, "Jobs"),
-            drawn_jobs(self._others, width, "Failed or retrying"),
+            drawn_jobs(others, width, "Failed or retrying"),
         ]
         shown = [table for table in tables if table is not None]
-        old = [cell(self._old_failures())] if self._failed_before else []
-        return Group(
-            *map(cell, header),
-            *old,
-            *(shown or [cell("no failed or retrying jobs since then" if old else "no failed or retrying jobs")]),
-        )
+        if not shown:
+            shown = [cell(f"no failed or retrying jobs{' since then' if self._before else ''}")]
+        more = self._failures.count - len(failed)
+        if len(failed) == _MOST_SHOWN and more > 0:
+            shown.append(cell(f"and {more:,} earlier failures since the start: `jobpipe failed` lists all"))
+        return Group(*map(cell, lines), *shown)
 
     def _counts(self, width: int) -> list[str]:
         """Return the queue in a line, or why the key may not see it; the jobs are shown all the same.
@@ -122,19 +139,18 @@ class _View:
 
     def _old_failures(self) -> str:
         """Return a line that says how many jobs had failed before the command was started."""
-        count = len(self._failed_before or ())
-        jobs = "1 job" if count == 1 else f"{count} jobs" if count < _MOST_COUNTED else f"{count} jobs or more"
+        count = self._before
+        jobs = "1 job" if count == 1 else f"{count} jobs" if count < MOST_BEFORE else f"{count} jobs or more"
         return f"{jobs} had failed before: `jobpipe failed` lists them, `jobpipe dismiss` takes them off the list"
 
-    def _refresh(self) -> None:
-        client = self._state.client
-        if self._failed_before is None:
-            before = islice(client.jobs("failed", page_size=_MOST_COUNTED), _MOST_COUNTED)
-            self._failed_before = {(job.id, job.retries) for job in before if job.id not in self._watched}
+    def _begin(self) -> None:
+        self._has_begun = True
+        self._before = sum(job.id not in self._watched for job in self._failures.begin())
+
+    def _read_watched(self) -> None:
         for job in list(self._watched.values()):
             if not job.done:
-                self._watched[job.id] = client.job(job.id)
-        retrying = islice(client.jobs("retrying", page_size=_MOST_SHOWN), _MOST_SHOWN)
-        failed = islice(client.jobs("failed", page_size=_MOST_SHOWN), _MOST_SHOWN)
-        new = [job for job in failed if (job.id, job.retries) not in self._failed_before]
-        self._others = [job for job in (*retrying, *new) if job.id not in self._watched]
+                self._watched[job.id] = self._state.client.job(job.id)
+
+    def _retrying(self, most: int) -> list[Job]:
+        return list(islice(self._state.client.jobs("retrying", page_size=most), most))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -16,13 +18,16 @@ from jobpipe_client.cli.collections import collection_info, with_collection
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import FAILED, OK
 from jobpipe_client.cli.importing.csv_rows import CsvRows
-from jobpipe_client.cli.importing.dry_run import check_rows
-from jobpipe_client.cli.importing.journal import Journal
-from jobpipe_client.cli.importing.jsonl import JsonLines
-from jobpipe_client.cli.importing.report import check_writable, print_report, progress_bar, write_failures
-from jobpipe_client.cli.importing.rows import Format
+from jobpipe_client.cli.importing.dry_run import Failures, check_rows
+from jobpipe_client.cli.importing.failures_file import check_writable, write_failures
+from jobpipe_client.cli.importing.journal import Failure, FailuresFile, Journal, Progress
+from jobpipe_client.cli.importing.read_options import ReadOptions
+from jobpipe_client.cli.importing.repeated import MOST_READ_AGAIN, with_equal_lines
+from jobpipe_client.cli.importing.report import SHOWN_FAILURES, print_report, progress_bar
+from jobpipe_client.cli.importing.rows import Format, Row, rows_of
 from jobpipe_client.cli.importing.run import Import, resume
 from jobpipe_client.cli.importing.running import announced
+from jobpipe_client.cli.importing.schema_limits import not_checked
 from jobpipe_client.cli.importing.source import Lines, Source, journal_of, open_source
 from jobpipe_client.cli.importing.target import Target
 from jobpipe_client.many import MAX_COMMANDS
@@ -38,44 +43,6 @@ jobpipe import orders.csv --collection orders --upsert   # again after each chan
 jobpipe import commands.jsonl --commands    # lines such as {"operation": "delete", "item_id": "…"}
 zcat items.jsonl.gz | jobpipe import - --format jsonl
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How the file is read. The journal has these names and values."""
-
-    format: str
-    commands: bool
-    columns: dict[str, str]  # their kinds
-    ignored: list[str]
-    delimiter: str
-    null: list[str]
-
-    def check(self) -> None:
-        """Raise UsageError for options that do not fit each other."""
-        if self.format == "jsonl" and self.columns:
-            raise click.UsageError("--number, --boolean and --json-column are for CSV: JSON has types of its own.")
-        if self.format == "jsonl" and self.null:
-            raise click.UsageError("--null is for CSV: JSON has null.")
-        if self.format == "csv" and self.commands:
-            raise click.UsageError("--commands is for JSON lines.")
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            raise click.UsageError(
-                "--delimiter is one character, and neither a quotation mark nor the end of a line."
-            )
-
-    def open(self, lines: Lines, target: Target) -> Format:
-        """Return the format, after its header was read."""
-        if self.format == "jsonl":
-            return JsonLines(lines, commands=self.commands, ignored=self.ignored, target=target)
-        return CsvRows(
-            lines,
-            delimiter=self.delimiter,
-            kinds=self.columns,
-            ignored=self.ignored,
-            nulls=self.null,
-            target=target,
-        )
 
 
 @click.command("import", cls=Command, examples=_EXAMPLES)
@@ -94,7 +61,11 @@ class ReadOptions:
 @click.option("--delimiter", default=",", show_default=True, help="Between the cells of a CSV; \\t is a tab.")
 @click.option("--dry-run", is_flag=True, help="Only read the file, and say what is wrong with it.")
 @click.option("--restart", is_flag=True, help="Forget an earlier import of this file and send all rows again.")
-@click.option("--failures", type=click.Path(path_type=Path), help="The file for rows that fail [FILE.failed.csv].")
+@click.option(
+    "--failures",
+    type=click.Path(path_type=Path),
+    help="The file for rows that fail [FILE.failed.csv; in a dry run, none].",
+)
 @click.option(
     "--batch-size", type=click.IntRange(1, MAX_COMMANDS), default=100, show_default=True, help="Rows in a request."
 )
@@ -158,7 +129,7 @@ def import_file(
         if isinstance(opened, CsvRows):
             target.check_names(opened.names, state.output.note)
         if dry_run:
-            return _dry_run(state, opened, lines, commands=commands, target=target)
+            return _dry_run(state, opened, lines, commands=commands, target=target, failures_file=failures)
         failures_file = failures or _failures_file(source, options.format)
         journal = stack.enter_context(closing(Journal(None if source.path is None else journal_of(source.path))))
         settings = {
@@ -169,14 +140,19 @@ def import_file(
             "batch_size": batch_size,
             "size": source.size,
         }
-        is_resumed = not restart and resume(journal, source, settings, state.client)
+        repeating = "--restart sends all commands again" if commands else target.repeating()
+        is_resumed = not restart and resume(journal, source, settings, state.client, repeating=repeating)
         check_writable(failures_file)
         began = time.monotonic()
         if not is_resumed:
             journal.begin(settings)
         progress = journal.progress
         if progress.finished:
-            state.output.note(f"{file} was imported already; --restart imports it again")
+            began_at = f"{journal.began:%Y-%m-%d %H:%M} UTC"
+            state.output.note(
+                f"{file} was imported already and has not changed: this is the report of the import that began "
+                f"{began_at}; {repeating}"
+            )
         else:
             if progress.number:
                 state.output.note(f"continuing after {progress.rows:,} rows")
@@ -195,12 +171,19 @@ def import_file(
             )
             with announced(progress.key, journal.path):
                 _run(state, importing, failures_file)
-        has_file = any(failure.text is not None for failure in journal.failures())
+        shown: Iterable[Failure] = islice(journal.failures(), SHOWN_FAILURES)
+        if source.size is not None and source.size <= MOST_READ_AGAIN and not commands:
+
+            def read_again() -> Iterator[Row]:
+                again = source.lines(0, 0, source.size)
+                return rows_of(options.open(again, target), again)
+
+            shown = with_equal_lines(shown, read_again, target)
         print_report(
             state.output,
             progress,
-            journal.failures(),
-            failures_file=failures_file if has_file else None,
+            shown,
+            failures_file=_written(progress, failures_file, journal),
             seconds=time.monotonic() - began,
             options=" with --commands" if commands else target.options(),
         )
@@ -217,12 +200,24 @@ def _target(state: State, collection: str, *, upsert: bool, commands: bool) -> T
     return Target.of_collection(collection_info(state, collection), upsert=upsert)
 
 
-def _dry_run(state: State, form: Format, lines: Lines, *, commands: bool, target: Target) -> int:
+def _dry_run(
+    state: State, form: Format, lines: Lines, *, commands: bool, target: Target, failures_file: Path | None
+) -> int:
     began = time.monotonic()
+    if failures_file is not None:
+        check_writable(failures_file)
     _report_text_columns(state, form)
-    progress, first = check_rows(form, lines, commands=commands, target=target)
-    seconds = time.monotonic() - began
-    print_report(state.output, progress, first, failures_file=None, seconds=seconds, dry_run=True)
+    with closing(Failures()) as failures:
+        progress = check_rows(form, lines, failures, commands=commands, target=target)
+        written = None if failures_file is None else write_failures(failures_file, form, failures.__iter__, None)
+        print_report(
+            state.output,
+            progress,
+            failures,
+            failures_file=None if written is None or failures_file is None else _shown(written, failures_file),
+            seconds=time.monotonic() - began,
+            not_checked=[] if target.info is None else not_checked(target.info.schema),
+        )
     return FAILED if progress.failed else OK
 
 
@@ -236,12 +231,32 @@ def _run(state: State, importing: Import, failures_file: Path) -> None:
         interrupt.add_note(_interrupted(source, journal.progress.rows))
         raise
     try:
-        write_failures(failures_file, importing.form, journal.failures(), source.path)
+        earlier = journal.progress.failures_file
+        written = write_failures(failures_file, importing.form, journal.failures, earlier)
     except OSError:  # the failed rows of a pipe are nowhere else
         seconds = time.monotonic() - began
         print_report(state.output, journal.progress, journal.failures(), failures_file=None, seconds=seconds)
         raise
-    journal.finished()
+    journal.finished(written)
+    if written is not None and Path(written.path) != failures_file.absolute():
+        state.output.note(f"{failures_file} is left as it is, since this import has not written it")
+
+
+def _written(progress: Progress, failures_file: Path, journal: Journal) -> Path | None:
+    """Return the file of failures of an import that has finished, if it is still there."""
+    if progress.failures_file is not None:
+        path = _shown(progress.failures_file, failures_file)
+    elif any(failure.text is not None for failure in journal.failures()):
+        path = failures_file  # an earlier release has not noted it
+    else:
+        return None
+    return path if path.exists() else None
+
+
+def _shown(written: FailuresFile, asked_for: Path) -> Path:
+    """Return the path of the file as the user would write it."""
+    path = Path(written.path)
+    return asked_for.with_name(path.name) if path.parent == asked_for.parent.absolute() else path
 
 
 def _report_text_columns(state: State, form: Format) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.importing.item_rules import MAX_DOCUMENT_BYTES, document_bytes, name_key, violations
 from jobpipe_client.cli.importing.journal import Failure, Progress
-from jobpipe_client.cli.importing.report import SHOWN_FAILURES
 from jobpipe_client.cli.importing.rows import UNREADABLE, Format, Row, rows_of
 from jobpipe_client.cli.importing.schema_rules import document_violations, value_of
 from jobpipe_client.cli.importing.source import Lines
@@ -20,10 +23,25 @@ _MAX_VIOLATIONS = 20  # of one row, as many as the service reports
 _EMPTY_BODY = len('{"commands":[]}')
 
 
-def check_rows(form: Format, lines: Lines, *, commands: bool, target: Target) -> tuple[Progress, list[Failure]]:
-    """Return how many rows could be sent, why the others would fail, and the first failures."""
+class Failures:
+    """The rows that would be refused, in a temporary file, since they may not fit into memory."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115
+        self.close = self._file.close
+
+    def add(self, failure: Failure) -> None:
+        self._file.write(json.dumps([failure.line, failure.reason, failure.error, failure.text]) + "\n")
+
+    def __iter__(self) -> Iterator[Failure]:
+        self._file.seek(0)
+        for line in self._file:
+            yield Failure(*json.loads(line))
+
+
+def check_rows(form: Format, lines: Lines, failures: Failures, *, commands: bool, target: Target) -> Progress:
+    """Return how many rows could be sent and why the others would be refused, and add these to the failures."""
     progress = Progress()
-    first: list[Failure] = []
     with closing(_Values()) as values:
         for row in rows_of(form, lines):
             failure = _invalid(row, target) or (None if commands else values.taken(row, target))
@@ -31,9 +49,8 @@ def check_rows(form: Format, lines: Lines, *, commands: bool, target: Target) ->
                 progress.succeeded += 1
                 continue
             progress.reasons[failure.reason] += 1
-            if len(first) < SHOWN_FAILURES:
-                first.append(failure)
-    return progress, first
+            failures.add(replace(failure, text=form.failed_row(row, failure.error)))
+    return progress
 
 
 def _invalid(row: Row, target: Target) -> Failure | None:

@@ -41,6 +41,13 @@ class Failure:
     text: str | None = None  # for the file of failures; None if the row must not be sent again
 
 
+class FailuresFile(NamedTuple):
+    """A file of failures as an import has written it."""
+
+    path: str
+    sha256: str
+
+
 class Sent(NamedTuple):
     """A range of the file that may have been sent; `line` is the number of the line before it."""
 
@@ -63,8 +70,10 @@ class Progress:
     bytes_done: int = 0
     succeeded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)  # of the rows that failed
+    refused: int = 0  # of these, the rows that became no jobs
     finished: bool = False
     last_batch: str | None = None  # the id of a batch that is done
+    failures_file: FailuresFile | None = None  # of this import or, before it has finished, of the one before
 
     @property
     def failed(self) -> int:
@@ -86,8 +95,11 @@ class Progress:
             self.last_batch = entry.get("batch") or self.last_batch
             self.succeeded += entry["succeeded"]
             self.reasons.update(failure[1] for failure in entry["failed"])
+            self.refused += entry.get("refused", 0)  # which earlier releases do not note
         elif "finished" in entry:
             self.finished = True
+        if "failures_file" in entry:
+            self.failures_file = entry["failures_file"] and FailuresFile(*entry["failures_file"])
 
 
 class Journal:
@@ -116,11 +128,22 @@ class Journal:
             raise OperatorError(f"another import of this file is running ({self.path} is in use)") from None
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        """Begin a new import, and forget an earlier one."""
-        self.progress = Progress()
+        """Begin a new import, and forget an earlier one, except for its file of failures."""
+        self.progress = Progress(failures_file=self._earlier_failures_file())
         self._file.truncate(0)
         began = self.began.isoformat(timespec="seconds")
-        self._add({"jobpipe-import": _VERSION, "key": self.progress.key, "began": began, **settings})
+        header = {"jobpipe-import": _VERSION, "key": self.progress.key, "began": began, **settings}
+        self._add({**header, "failures_file": self.progress.failures_file})
+
+    def _earlier_failures_file(self) -> FailuresFile | None:
+        found = Progress()
+        try:
+            for entry in self._entries():
+                if "finished" in entry or "jobpipe-import" in entry:
+                    found.apply(entry)
+        except (OperatorError, TypeError):  # it is damaged or no journal: then the file counts as changed
+            return None
+        return found.failures_file
 
     def header(self) -> dict[str, Any] | None:
         """Return the first entry, or None if no import was begun."""
@@ -154,14 +177,18 @@ class Journal:
         place = {"sent": batch.number, "start": batch.start, "end": batch.end, "line": batch.line}
         self._note({**place, "last": batch.last_line, "sha256": batch.sha256})
 
-    def done(self, number: int, batch_id: str | None, succeeded: int, failed: list[Failure]) -> None:
-        """Note that every row of a batch has ended."""
+    def done(
+        self, number: int, batch_id: str | None, succeeded: int, failed: list[Failure], *, refused: int = 0
+    ) -> None:
+        """Note that every row of a batch has ended, and how many of those that failed became no jobs."""
         failures = [[each.line, each.reason, each.error, each.text] for each in failed]
-        self._note({"done": number, "batch": batch_id, "succeeded": succeeded, "failed": failures})
+        counts = {"succeeded": succeeded, "refused": refused}
+        self._note({"done": number, "batch": batch_id, **counts, "failed": failures})
 
-    def finished(self) -> None:
-        """Note that the file of failures is complete."""
-        self._note({"finished": datetime.now(UTC).isoformat(timespec="seconds")})
+    def finished(self, failures_file: FailuresFile | None) -> None:
+        """Note that the file of failures, if there is one, is complete."""
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._note({"finished": at, "failures_file": failures_file})
 
     def failures(self) -> Iterator[Failure]:
         """Yield the failures in the order of the file."""

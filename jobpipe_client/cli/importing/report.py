@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
-from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.files import atomic_file, is_pipe
 from jobpipe_client.cli.importing.journal import Failure, Progress
-from jobpipe_client.cli.importing.rows import LINE, Format
 from jobpipe_client.cli.output.output import Output
+from jobpipe_client.cli.pace import Pace, about
 
 SHOWN_FAILURES = 10
 
@@ -26,22 +22,40 @@ SHOWN_FAILURES = 10
 def progress_bar(output: Output, progress: Progress, size: int | None) -> Iterator[Callable[[], None]]:
     """Show on a terminal how many rows have ended, how fast, and the time left. Yields the update of the bar."""
     description = TextColumn("{task.description}")
-    columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), description, TimeRemainingColumn())
+    columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), description)
     console = output.log
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=size, completed=progress.bytes_done)
-        began, rows_before = time.monotonic(), progress.rows
+        text = BarText(progress, size, time.monotonic())
 
         def update() -> None:
-            rate = (progress.rows - rows_before) / max(time.monotonic() - began, 0.001)
-            failed = f", {progress.failed:,} failed" if progress.failed else ""
-            text = f"{progress.rows:,} rows{failed}, {rate:,.0f} rows/s, left"
-            bar.update(task, completed=progress.bytes_done, description=text)
+            bar.update(task, completed=progress.bytes_done, description=text.at(time.monotonic()))
 
         update()
         yield update
         update()
         bar.update(task, completed=size)  # the bytes of the header are in no batch
+
+
+class BarText:
+    """The text beside the bar. The time left is shown as soon as the rate of the last minute is known."""
+
+    def __init__(self, progress: Progress, size: int | None, began: float) -> None:
+        self._progress = progress
+        self._size = size
+        self._began = began
+        self._rows_before = progress.rows
+        self._pace = Pace()
+
+    def at(self, now: float) -> str:
+        """Return the text at this time."""
+        progress = self._progress
+        self._pace.note(now, progress.bytes_done)
+        left = None if self._size is None else self._pace.seconds_for(self._size - progress.bytes_done, now)
+        rate = (progress.rows - self._rows_before) / max(now - self._began, 0.001)
+        failed = f", {progress.failed:,} failed" if progress.failed else ""
+        time_left = "" if left is None else f", {about(left)} left"
+        return f"{progress.rows:,} rows{failed}, {rate:,.0f} rows/s{time_left}"
 
 
 def print_report(
@@ -51,10 +65,11 @@ def print_report(
     *,
     failures_file: Path | None,
     seconds: float,
-    dry_run: bool = False,
+    not_checked: Sequence[str] | None = None,
     options: str = "",
 ) -> None:
-    """Print how the rows ended, as text or JSON."""
+    """Print how the rows ended, as text or JSON; after a dry run, which rules were `not_checked`."""
+    is_dry = not_checked is not None
     first = list(islice(failures, SHOWN_FAILURES))
     if output.json:
         output.document(
@@ -66,52 +81,22 @@ def print_report(
                 "failures": None if failures_file is None else str(failures_file),
                 "first_failures": [{"line": f.line, "reason": f.reason, "error": f.error} for f in first],
                 "seconds": round(seconds, 3),
-                "dry_run": dry_run,
+                "dry_run": is_dry,
+                **({"not_checked": list(not_checked)} if not_checked is not None else {}),
             }
         )
         return
     rows = "1 row" if progress.rows == 1 else f"{progress.rows:,} rows"
-    succeeded = "can be read" if dry_run else "succeeded"
-    output.line(f"{rows}: {progress.succeeded:,} {succeeded}, {progress.failed:,} failed")
+    succeeded, failed = ("can be sent", "would be refused") if is_dry else ("succeeded", "failed")
+    output.line(f"{rows}: {progress.succeeded:,} {succeeded}, {progress.failed:,} {failed}")
     for reason, n in progress.reasons.most_common():
         output.line(f"  {n:,}  {reason}")
     for failure in first:
         output.line(f"line {failure.line}: {failure.error}")
     if progress.failed > len(first):
-        output.line(f"and {progress.failed - len(first):,} more")
+        how = ": --failures FILE writes all of them to a file" if is_dry and failures_file is None else ""
+        output.line(f"and {progress.failed - len(first):,} more{how}")
+    if not_checked:
+        output.line(f"not checked: {', '.join(not_checked)}, which the service checks when the rows are sent")
     if failures_file is not None:
         output.line(f"they are in {failures_file}: repair them, and import that file{options}")
-
-
-def check_writable(failures_file: Path) -> None:
-    """Raise OperatorError, before anything is sent, if the file of failures could not be written."""
-    if is_pipe(failures_file):
-        return
-    folder = failures_file.parent
-    if not folder.is_dir():
-        raise OperatorError(f"{failures_file} cannot be written: {folder} is no folder")
-    if not os.access(folder, os.W_OK):
-        raise OperatorError(f"{failures_file} cannot be written: {folder} is read-only")
-
-
-def write_failures(path: Path, form: Format, failures: Iterable[Failure], source: Path | None) -> bool:
-    """Write the file of failures; return whether there are any. If not, that of an earlier import is deleted."""
-    rows = (failure.text for failure in failures if failure.text is not None)
-    first = next(rows, None)
-    if first is None:
-        _delete_earlier(path, source)
-        return False
-    header = form.failures_header()
-    with atomic_file(path) as file:
-        for line in chain([] if header is None else [header], [first], rows):
-            file.write(f"{line}\n".encode("utf-8", "surrogateescape"))
-    return True
-
-
-def _delete_earlier(path: Path, source: Path | None) -> None:
-    if not path.is_file() or is_pipe(path) or (source is not None and path.samefile(source)):
-        return
-    with path.open("rb") as file:
-        beginning = file.read(64).removeprefix(codecs.BOM_UTF8)
-    if beginning.lstrip(b'{"').startswith(LINE.encode()):  # otherwise it is no file of failures
-        path.unlink()

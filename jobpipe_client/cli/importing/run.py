@@ -22,11 +22,18 @@ _RESTART = "--restart sends all rows again"
 _OF_ITEMS = {"collection": ITEMS, "upsert": False, "fields": None}  # which the journal of such an import omits
 
 
-def resume(journal: Journal, source: Source, settings: dict[str, object], client: Client) -> bool:
+class _Differs(OperatorError):
+    """The file or a setting is not that of the earlier import."""
+
+
+def resume(
+    journal: Journal, source: Source, settings: dict[str, object], client: Client, *, repeating: str
+) -> bool:
     """Restore the progress of an earlier import of this file; return whether there was one.
 
-    OperatorError if it began with another file or other settings, or if the service has forgotten it. A finished
-    import of upserts does not count if the file or a setting has changed since.
+    OperatorError if it began with another file or other settings, or if the service has forgotten it; `repeating`
+    says what can be done after it has finished. Before upserts, a finished import of another file or with other
+    settings does not count.
     """
     header = journal.header()
     if header is None:
@@ -38,13 +45,15 @@ def resume(journal: Journal, source: Source, settings: dict[str, object], client
             start = 0 if sent.number == 0 else sent.start  # the header belongs to the first batch
             if sent.sha256 != source.digest(start, sent.end):
                 raise _changed(source)
-    except OperatorError:
+    except _Differs as difference:
+        if not journal.has_finished():
+            raise OperatorError(f"{difference}; {_RESTART}") from None
         # Upserts can be sent again: nothing of the earlier import is on its way any more.
-        if settings.get("upsert") and header.get("upsert") and journal.has_finished():
+        if settings.get("upsert"):
             if position is not None:
                 source.file.seek(position)  # after the header: the digests have read on
             return False
-        raise
+        raise OperatorError(f"{difference}; {repeating}") from None
     check_remembered(journal, client)
     return True
 
@@ -55,12 +64,12 @@ def _check_settings(header: dict[str, Any], settings: dict[str, object], source:
         if before == value:
             continue
         if name == "fields":
-            raise OperatorError(f"the schema of the collection has changed since the import began; {_RESTART}")
+            raise _Differs("the schema of the collection has changed since the import began")
         if name == "size":
             raise _changed(source)
         if name == "caller":  # which is not shown: journals of older releases may have an API key there
-            raise OperatorError(f"the import was begun by another caller; {_RESTART}")
-        raise OperatorError(f"the import was begun with {name} {before!r}, not {value!r}; {_RESTART}")
+            raise _Differs("the import was begun by another caller")
+        raise _Differs(f"the import was begun with {name} {before!r}, not {value!r}")
 
 
 def check_remembered(journal: Journal, client: Client) -> None:
@@ -80,8 +89,8 @@ def check_remembered(journal: Journal, client: Client) -> None:
             ) from None
 
 
-def _changed(source: Source) -> OperatorError:
-    return OperatorError(f"{source.path} has changed since its import began; {_RESTART}")
+def _changed(source: Source) -> _Differs:
+    return _Differs(f"{source.path} has changed since its import began")
 
 
 @dataclass
@@ -111,7 +120,8 @@ class Import:
                 self._report_pause(event.error)
             elif isinstance(event, BatchEnded):
                 succeeded = len(event.batch.rows) - len(event.failed)
-                self.journal.done(event.batch.number, event.batch_id, succeeded, event.failed)
+                number, batch_id = event.batch.number, event.batch_id
+                self.journal.done(number, batch_id, succeeded, event.failed, refused=event.refused)
                 window.remove_batch(event.unsent, event.seconds)
                 on_batch_ended()
             else:
@@ -148,7 +158,7 @@ class Import:
             lines.check_interrupt = check_interrupt
             batch = next(cut(self.form, lines, number=sent.number, max_rows=self.batch_size), None)
             if batch is None or batch.sha256 != sent.sha256:
-                raise _changed(self.source)
+                raise OperatorError(f"{_changed(self.source)}; {_RESTART}")
             yield batch
         lines = self.lines
         if progress.offset is not None:

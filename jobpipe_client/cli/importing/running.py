@@ -1,6 +1,7 @@
 """The imports that run on this machine: each has a note with the path of its journal, by which others find it.
 
-An import holds a lock on its note. A note without a lock is from an import that was killed, and is deleted.
+An import holds a lock on its note while it runs. A note without a lock is from an import that has ended: it is kept
+for a minute, so that others can say how the import ended, and then deleted by the next one that reads the notes.
 """
 
 from __future__ import annotations
@@ -10,13 +11,22 @@ import os
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _NOTE = re.compile(r"import-[0-9a-f]{24}")  # the key of an import
 _LONGEST = 16_384  # bytes of a path
+_KEPT = 60.0  # seconds after the end
+
+
+class Note(NamedTuple):
+    """What a note says of an import."""
+
+    journal: Path
+    ended_at: float | None  # by the clock of the folder's files; None while it runs
 
 
 @contextmanager
@@ -31,21 +41,21 @@ def announced(key: str, journal: Path | None) -> Iterator[None]:
     finally:
         if note is not None:
             with suppress(OSError):
-                (_folder() / key).unlink()
+                os.utime(note.fileno())  # it has ended now
             note.close()
 
 
-def running_imports() -> dict[str, Path]:
-    """Return the journals of the imports that run here as this user, by their keys."""
-    found: dict[str, Path] = {}
+def noted_imports() -> dict[str, Note]:
+    """Return the imports of this user that run here or have ended a moment ago, by their keys."""
+    found: dict[str, Note] = {}
     if not _has_locks():
         return found
     with suppress(OSError):
         folder = _folder()
         if _is_own(folder):
-            for note in sorted(folder.iterdir()):
-                if _NOTE.fullmatch(note.name) and (journal := _journal_in(note)) is not None:
-                    found[note.name] = journal
+            for file in sorted(folder.iterdir()):
+                if _NOTE.fullmatch(file.name) and (note := _read(file)) is not None:
+                    found[file.name] = note
     return found
 
 
@@ -70,6 +80,7 @@ def _written(key: str, journal: Path) -> BinaryIO | None:
     folder.mkdir(mode=0o700, exist_ok=True)
     if not _is_own(folder):
         return None
+    noted_imports()  # deletes old notes
     draft = folder / f".{key}.{secrets.token_hex(4)}"
     note = draft.open("xb", buffering=0)
     try:
@@ -83,18 +94,22 @@ def _written(key: str, journal: Path) -> BinaryIO | None:
     return note
 
 
-def _journal_in(note: Path) -> Path | None:
-    """Return the journal that the note names; None, and delete it, if its import has not ended by itself."""
+def _read(note: Path) -> Note | None:
+    """Return what the note says. Delete it, and return None, if its import has ended a while ago."""
     import fcntl  # noqa: PLC0415
 
     try:
         with note.open("rb") as file:
+            journal = Path(os.fsdecode(file.read(_LONGEST)))
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return Path(os.fsdecode(file.read(_LONGEST)))
+                return Note(journal, None)
+            ended_at = os.fstat(file.fileno()).st_mtime
+            if abs(time.time() - ended_at) <= _KEPT:
+                return Note(journal, ended_at)
             if os.path.samestat(os.fstat(file.fileno()), note.stat()):
                 note.unlink()
-    except OSError:  # it has just ended
+    except OSError:  # another one has just deleted it
         pass
     return None

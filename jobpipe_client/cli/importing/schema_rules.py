@@ -1,7 +1,7 @@
 """The rules of a collection's schema that a dry run checks without a validator.
 
-It knows type, enum, const, required, properties, additionalProperties, items, prefixItems, allOf and references.
-The service checks all keywords: a row that passes here may still be refused.
+It knows type, enum, const, limits of numbers and of sizes, required, properties, additionalProperties, items,
+prefixItems, allOf and references. The service checks all keywords: a row that passes here may still be refused.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from jobpipe_client import json_text
 from jobpipe_client.catalogue import CollectionInfo, Schema
 from jobpipe_client.cli.collections import did_you_mean
 from jobpipe_client.cli.importing.item_rules import Path, Violation, pointer, storable_violations
+from jobpipe_client.cli.importing.schema_limits import beyond_limits
 from jobpipe_client.cli.schemas import look_up_fields
 
 MAX_VALUE_LENGTH = 255  # characters of the value of a key, unique or indexed field
@@ -30,7 +31,9 @@ def document_violations(info: CollectionInfo, document: Mapping[str, Any], most:
         general.append(Violation("#/id", "The id is assigned by the service and must not be in the body."))
     if general:
         return general[:most]  # the schema is not tried on what is too deep
-    found = dict.fromkeys((*_check(info, info.schema, document, None, 0), *_in_values(info, document)))
+    found = dict.fromkeys(_check(info, info.schema, document, None, 0))
+    at_places = {each.pointer for each in found}
+    found |= dict.fromkeys(each for each in _in_values(info, document) if each.pointer not in at_places)
     return list(found)[:most]
 
 
@@ -71,7 +74,10 @@ def _check(info: CollectionInfo, schema: Schema, value: Any, path: Path, depth: 
     wrong = _wrong_value(schema, value)
     if wrong is not None:
         yield Violation(pointer(path), wrong)
-    elif isinstance(value, dict):
+        return
+    for why in beyond_limits(schema, value):
+        yield Violation(pointer(path), why)
+    if isinstance(value, dict):
         yield from _check_members(info, schema, value, path, depth)
     elif isinstance(value, list):
         first = schema.get("prefixItems") or []
@@ -99,7 +105,7 @@ def _check_members(
     properties = schema.get("properties") or {}
     for name in schema.get("required") or ():
         if name not in value:
-            yield Violation(pointer((path, name)), f"The member {name} is missing.")
+            yield Violation(pointer((path, name)), f"`{name}` is required.")
     others = True if schema.get("patternProperties") else schema.get("additionalProperties", True)
     for name, member in value.items():
         if name in properties:

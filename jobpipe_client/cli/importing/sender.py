@@ -34,6 +34,7 @@ class BatchEnded:
     batch_id: str | None  # None if no row was accepted
     unsent: int  # rows that could not be read
     failed: list[Failure]
+    refused: int  # of these, the rows that became no jobs
     seconds: float  # since the first request
 
 
@@ -185,7 +186,9 @@ class Sender:
         outcomes = [(row, None if row.command is None else entries[next(places)]) for row in batch.rows]
         failed = [failure for row, entry in outcomes if (failure := _failure(self._form, row, entry))]
         batch_id = next((each.batch_id for each in submissions if each.batch_id is not None), None)
-        return BatchEnded(batch, batch_id, len(batch.rows) - len(entries), failed, seconds)
+        unsent = len(batch.rows) - len(entries)
+        refused = unsent + sum(map(_is_refused, entries.values()))
+        return BatchEnded(batch, batch_id, unsent, failed, refused, seconds)
 
     def _pause(self, error: ProblemError) -> None:
         """Make the pause that the service asks for. Raises any other error."""
@@ -201,7 +204,7 @@ def _failure(form: Format, row: Row, entry: BatchEntry | None) -> Failure | None
         reason, error = UNREADABLE, row.error or UNREADABLE
     elif entry.status == "succeeded":
         return None
-    elif entry.job_id is None and entry.problem is not None and entry.problem.status == _EXPIRED:
+    elif _has_expired(entry):
         return Failure(row.reported_line, "expired", "its job has expired: whether it took effect is not known")
     elif entry.status == "cancelled":
         reason = error = "cancelled"
@@ -211,6 +214,15 @@ def _failure(form: Format, row: Row, entry: BatchEntry | None) -> Failure | None
         reason = entry.problem.slug or str(entry.problem.status)
         error = without_place(str(entry.problem))
     return Failure(row.reported_line, reason, error, form.failed_row(row, error))
+
+
+def _is_refused(entry: BatchEntry) -> bool:
+    """Return whether the command became no job."""
+    return entry.job_id is None and not _has_expired(entry)
+
+
+def _has_expired(entry: BatchEntry) -> bool:
+    return entry.job_id is None and entry.problem is not None and entry.problem.status == _EXPIRED
 
 
 def without_place(error: str) -> str:

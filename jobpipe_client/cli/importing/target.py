@@ -15,7 +15,7 @@ from jobpipe_client.catalogue import CollectionInfo
 from jobpipe_client.cli.collections import did_you_mean
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.importing import item_rules
-from jobpipe_client.cli.schemas import fields_of, is_closed, is_only_text, kinds_of, required_of
+from jobpipe_client.cli.schemas import fields_of, identifying_fields, is_closed, is_only_text, kinds_of, required_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,24 @@ class Target:
         if unknown:
             shown = ", ".join(f"{name}{near}" for name, near in unknown.items())
             note(f"not in the schema of {self.info.name}, and read as text unless marked: {shown}")
+
+    def repeating(self) -> str:
+        """Return what can be done to import a file again whose import has finished, and what that does."""
+        again = "--restart sends all rows again"
+        if self.info is None:
+            return f"{again}, and those whose name is taken are refused"
+        if self.upsert:
+            return f"{again}: those whose {self.info.key} exists change that document, and none is created twice"
+        if self.info.key is not None:
+            return (
+                f"--upsert sets the fields of the rows whose {self.info.key} exists, and creates the others; "
+                f"{again}, and those that exist are refused"
+            )
+        if unique := identifying_fields(self.info):
+            return (
+                f"{again}: those whose {' or '.join(unique)} is taken are refused, and all others are created again"
+            )
+        return f"{again}, and creates all of them a second time"
 
     def options(self) -> str:
         """Return the options with which the file of failures has to be imported."""

@@ -48,9 +48,13 @@ class Output:
         self._print(text)
 
     def note(self, text: str) -> None:
-        """Print one line on standard error."""
+        """Print one line on standard error; above a bar, if one is shown."""
+        line = escaped(" ".join(text.split()))
         try:
-            click.echo(escaped(" ".join(text.split())), err=True)
+            if self.log.is_terminal:
+                self.log.print(line, markup=False, emoji=False, soft_wrap=True)
+            else:
+                click.echo(line, err=True)
         except OSError:  # nobody reads it
             silence(sys.stderr)
 

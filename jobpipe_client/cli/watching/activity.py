@@ -40,32 +40,31 @@ class Activity:
     def read(self) -> None:
         """Read what has changed, unless the last reading of the list was a moment ago."""
         clock = time.monotonic()
-        local = self._imports.read(clock)
-        self._batches.leave_out(each.id for each in local)
-        now = self._now()
+        now, jobs = self._now(), None
         if clock >= self._due:
             try:
-                found = self._jobs.read(now)
-                now = self._now()
-                self._batches.note(found, now)
-                self._batches.read(now)
+                jobs = self._jobs.read(now)
                 self._why_none = ""
-                pause = _PAUSE if self._batches.has_open() or _has_changed(found, now) else _QUIET_PAUSE
-                took = time.monotonic() - clock
-                self._due = clock + max(pause, took + _LEAST_SHARE * took)
-            except JobListOff:
-                self._why_none = "no throughput and no batches: this stage has JobLists=off"
+            except (Forbidden, JobListOff) as error:
+                why = "this stage has JobLists=off" if isinstance(error, JobListOff) else describe(error)
+                self._why_none = f"no throughput and no batches: {why}"
                 self._due = clock + _REFUSED_PAUSE
-            except Forbidden as error:
-                self._why_none = f"no throughput and no batches: {describe(error)}"
-                self._due = clock + _REFUSED_PAUSE
+        # After the list, which may have jobs of an import that has just begun: its file's name is in the journal.
+        local = self._imports.read(time.monotonic())
+        self._batches.leave_out(self._imports.keys())
+        if jobs is not None:
+            now = self._now()
+            self._batches.note(jobs, now)
+            self._batches.read(now)
+            is_busy = self._batches.has_open() or _has_changed(jobs, now) or any(map(_runs, local))
+            took = time.monotonic() - clock
+            self._due = clock + max(_PAUSE if is_busy else _QUIET_PAUSE, took + _LEAST_SHARE * took)
         self._sendings = [*local, *self._batches.sendings(now)]
 
     def lines(self, width: int) -> list[str]:
         """Return the lines for a terminal of this width."""
         found = [self._why_none] if self._why_none else self._throughput(width)
-        shown = [each for each in self._sendings if each.state == "running"]
-        shown += [each for each in self._sendings if each.state != "running"]
+        shown = sorted(self._sendings, key=_runs, reverse=True)
         for each in shown[:_MOST_SHOWN]:
             found += fitted(each.name, each.parts(), width)
         if len(shown) > _MOST_SHOWN:
@@ -77,8 +76,7 @@ class Activity:
         found: dict[str, tuple[str, str]] = {}  # the state and the text of each thing
         if self._why_none:
             found["throughput"] = ("off", self._why_none)
-        else:
-            counts = self._counts()[0]
+        for counts in self._counts()[:1]:
             label, parts = throughput.line(counts)
             is_known = counts.ended is not None and counts.seconds >= _LEAST_NOTED
             state = "busy" if counts.accepted or counts.ended else "idle"
@@ -109,11 +107,17 @@ class Activity:
         return found
 
     def _counts(self) -> list[Counts]:
-        clock = time.monotonic()
-        return [self._imports.at_least(each, clock) for each in throughput.counted(self._jobs, self._now())]
+        """Return the counts; none of them if these would be zero while something runs, or if there is no list."""
+        counted = [] if self._why_none else throughput.counted(self._jobs, self._now())
+        is_quiet = not any(map(_runs, self._sendings))
+        return [each for each in counted if each.accepted or each.ended or is_quiet]
 
     def _now(self) -> float:
         return self._client.transport.service_time().timestamp()
+
+
+def _runs(sending: Sending) -> bool:
+    return sending.state == "running"
 
 
 def _has_changed(jobs: Sequence[Job], now: float) -> bool:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jobpipe_client.cli.importing.journal import Progress
-from jobpipe_client.cli.importing.rows import UNREADABLE
-from jobpipe_client.cli.importing.running import running_imports
-from jobpipe_client.cli.watching.pace import Pace
-from jobpipe_client.cli.watching.recent_jobs import LONGEST, Counts
+from jobpipe_client.cli.importing.running import noted_imports
+from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending, State
 
 _MOST_READ = 64 * 1024 * 1024  # bytes of a file whose lines are counted; of a larger one the bytes are
 _PIECE = 1024 * 1024
 _ENDED_SHOWN = 60.0  # seconds
-_NOTED_WITHIN = 5.0  # seconds in which a batch is accepted after its note, and its end is noted
 
 
 class RunningImports:
@@ -27,48 +23,32 @@ class RunningImports:
 
     def __init__(self, deployment: str) -> None:
         self._deployment = deployment
+        self._began = time.time()
+        self._noted: set[str] = set()
         self._found: dict[str, _Import] = {}  # by key
 
     def read(self, at: float) -> list[Sending]:
         """Return the imports that run, and those that have ended a moment ago."""
-        running = running_imports()
-        for key, journal in running.items():
-            if key not in self._found or self._found[key].ended_at is not None:  # new, or continued
-                self._found[key] = _Import(key, journal)
+        notes = noted_imports()
+        self._noted = set(notes)
+        for key, note in notes.items():
+            is_new = key not in self._found and (note.ended_at is None or note.ended_at >= self._began)
+            if is_new or (note.ended_at is None and self._found[key].ended_at is not None):  # it goes on
+                self._found[key] = _Import(key, note.journal)
         for key, each in list(self._found.items()):
-            each.read(at, is_running=key in running)
-            if each.ended_at is not None and each.ended_at < at - _ENDED_SHOWN:
+            note_of = notes.get(key)
+            each.read(at, is_running=note_of is not None and note_of.ended_at is None)
+            if each.ended_at is not None and each.ended_at < at - _ENDED_SHOWN and note_of is None:
                 del self._found[key]
-        return [each.sending(at) for each in self._ours() if each.has_sent]
+        return [each.sending(at) for each in self._found.values() if self._is_shown(each, at)]
 
-    def at_least(self, counts: Counts, at: float) -> Counts:
-        """Return the counts; if they are the least numbers, return those of the journals where these are higher."""
-        if counts.precision != "at least":
-            return counts
-        until = at - counts.late
-        since = until - counts.seconds
-        batches = [batch for each in self._ours() for batch in each.done_batches]
-        accepted = [batch for batch in batches if since < batch.sent_at <= until - _NOTED_WITHIN]
-        ended = [batch for batch in batches if since + _NOTED_WITHIN < batch.ended_at <= until]
-        return replace(
-            counts,
-            accepted=max(counts.accepted, sum(batch.commands for batch in accepted)),
-            ended=max(counts.ended or 0, sum(batch.commands for batch in ended)) if ended else counts.ended,
-            failed=max(counts.failed, sum(batch.failed for batch in ended)),
-        )
+    def keys(self) -> Iterable[str]:
+        """Return the keys of all imports that have a note or had one."""
+        return self._found.keys() | self._noted
 
-    def _ours(self) -> list[_Import]:
-        return [each for each in self._found.values() if each.deployment == self._deployment]
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """The commands of a batch that is done."""
-
-    sent_at: float
-    ended_at: float
-    commands: int
-    failed: int
+    def _is_shown(self, found: _Import, at: float) -> bool:
+        has_ended_lately = found.ended_at is None or found.ended_at >= at - _ENDED_SHOWN
+        return found.has_sent and found.is_known and found.deployment == self._deployment and has_ended_lately
 
 
 class _Import:
@@ -77,6 +57,7 @@ class _Import:
     def __init__(self, key: str, journal: Path) -> None:
         self.deployment: str | None = None  # until the header is read
         self.has_sent = False
+        self.is_known = True  # whether the journal is still that of this import
         self.ended_at: float | None = None
         self._key = key
         self._journal = journal
@@ -89,32 +70,29 @@ class _Import:
         self._lines: int | None = None
         self._bytes: int | None = None
         self._pace = Pace()
-        self._sent_at: dict[int, float] = {}  # of the batches whose note has appeared since the first reading
-        self.done_batches: deque[_Batch] = deque()  # these, with their ends
 
     def read(self, at: float, *, is_running: bool) -> None:
-        """Read what was added to the journal since."""
+        """Read what was added to the journal since. The last entry says how an import ended that does not run."""
         if self.ended_at is not None:
             return
-        is_first = self._offset == 0
-        while self.done_batches and self.done_batches[0].ended_at < at - LONGEST - _NOTED_WITHIN:
-            self.done_batches.popleft()
         try:
             with self._journal.open("rb") as file:
+                self._check_key(file.readline())
                 file.seek(self._offset)
                 for line in file:
                     if not line.endswith(b"\n"):
                         break
-                    entry = json.loads(line)
-                    self._apply(entry)
-                    if not is_first:
-                        self._note_time(entry, at)
+                    self._apply(json.loads(line))
                     self._offset += len(line)
-        except (OSError, ValueError, KeyError, TypeError):  # deleted, or begun anew
-            is_running = False
-        if not is_running:
+        except (OSError, ValueError, KeyError, TypeError):  # deleted, or begun anew: how it ended is not known
+            self.is_known = is_running = False
+        if self._progress.finished or not is_running:
             self.ended_at = at
         self._pace.note(at, self._done)
+
+    def _check_key(self, header: bytes) -> None:
+        if header.endswith(b"\n") and json.loads(header)["key"] != self._key:
+            raise ValueError("this is the journal of another import")
 
     def sending(self, at: float) -> Sending:
         progress = self._progress
@@ -129,7 +107,8 @@ class _Import:
             ended=progress.rows,
             size=total,
             is_estimate=not is_exact,
-            failed=progress.failed,
+            failed=progress.failed - progress.refused,
+            refused=progress.refused,
             state=state,
             per_second=None if rate is None else rate * progress.rows / self._done,
             seconds_left=left if state == "running" else None,
@@ -153,14 +132,6 @@ class _Import:
         elif "done" in entry:
             self._done += self._sizes.pop(entry["done"])
         self._progress.apply(entry)
-
-    def _note_time(self, entry: Mapping[str, Any], at: float) -> None:
-        if "sent" in entry:
-            self._sent_at[entry["sent"]] = at
-        elif "done" in entry:
-            failed = sum(failure[1] != UNREADABLE for failure in entry["failed"])
-            sent_at = self._sent_at.pop(entry["done"], at - LONGEST)
-            self.done_batches.append(_Batch(sent_at, at, entry["succeeded"] + failed, failed))
 
     def _rows(self) -> tuple[int | None, bool]:
         """Return how many rows the file has, and whether that is known and not estimated."""

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal
 
 from jobpipe_client.client import Client
 from jobpipe_client.models import Job
@@ -44,7 +43,7 @@ class Counts:
     accepted: int
     ended: int | None  # None if not all of the jobs that may end are known
     failed: int  # of those that have ended
-    precision: Literal["", "about", "at least"] = ""
+    is_estimate: bool = False
 
 
 class RecentJobs:
@@ -74,24 +73,24 @@ class RecentJobs:
                     self._first = []
         return found
 
-    def counts(self, now: float, seconds: float) -> Counts:
-        """Return the numbers of jobs in the last seconds that are known."""
-        has_gap = self._gap_at > now - LONGEST
-        until = now if has_gap else min(now, self._known_to)  # with a gap, the numbers are the least ones anyway
+    def counts(self, now: float, seconds: float) -> Counts | None:
+        """Return the numbers of jobs in the last seconds; None if jobs that no reading has seen are among them."""
+        if self._gap_at > now - LONGEST:
+            return None
+        until = min(now, self._known_to)
         ends_since = self._ends_since()
         if ends_since is not None and until - ends_since < _LEAST:
             ends_since = None
         since = max(until - seconds, self._since, ends_since or 0.0)
         accepted = [job for job in self._seen.values() if since < job.accepted <= until]
         ended = [job for job in self._seen.values() if job.ended is not None and since < job.ended <= until]
-        is_estimate = any(job.weight > 1 for job in (*accepted, *ended))
         return Counts(
             seconds=max(0.0, until - since),
             late=now - until,
             accepted=_sum(accepted),
             ended=None if ends_since is None else _sum(ended),
             failed=_sum(job for job in ended if job.failed),
-            precision="at least" if has_gap else "about" if is_estimate else "",
+            is_estimate=any(job.weight > 1 for job in (*accepted, *ended)),
         )
 
     def _ends_since(self) -> float | None:

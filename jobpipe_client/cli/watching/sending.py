@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from jobpipe_client.cli.pace import about
+
 State = Literal["running", "ended", "interrupted"]
-_MINUTE, _HOUR = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,9 @@ class Sending:
     unit: str  # "row" or "command"
     ended: int
     size: int | None  # None if it is not known
-    failed: int
+    failed: int  # jobs
     state: State
+    refused: int = 0  # of the ended ones, those that became no jobs
     is_estimate: bool = False  # whether the size is estimated
     part: str = ""  # what the size is of, if it is not all
     cancelled: int = 0
@@ -30,35 +32,27 @@ class Sending:
         """Return the parts of a line about it."""
         unit = self.unit if (self.size or self.ended) == 1 else f"{self.unit}s"
         if self.state == "ended" and not self.part:
-            found = [f"ended: {self.ended:,} {unit}"]
+            found = [f"finished, {self.ended:,} {unit}"]
         elif self.size is None:
             found = [f"{self.ended:,} {unit}"]
         else:
             found = [f"{self.ended:,} of {'about ' * self.is_estimate}{self.size:,} {unit}{self.part}"]
         found.append(f"{self.failed:,} failed" if self.failed else "none failed")
+        if self.refused:
+            found.append(f"{self.refused:,} refused")
         if self.cancelled:
             found.append(f"{self.cancelled:,} cancelled")
         if self.state == "interrupted":
             found.append("interrupted")
         elif self.state == "ended" and self.part:
-            found.append("ended")
+            found.append("finished")
         if self.per_second is not None:
             found.append(f"{rate_of(self.per_second)} a second")
         if self.seconds_left is not None:
-            found.append(f"{_about(self.seconds_left)} left")
+            found.append(f"{about(self.seconds_left)} left")
         return found
 
 
 def rate_of(rate: float) -> str:
     """Return a number of things in a second, with one digit behind the point if there are few."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004
-
-
-def _about(seconds: float) -> str:
-    if seconds < _MINUTE:
-        return "less than a minute"
-    if seconds < 1.5 * _MINUTE:
-        return "about a minute"
-    if seconds < 1.5 * _HOUR:
-        return f"about {round(seconds / _MINUTE)} minutes"
-    return f"about {round(seconds / _HOUR):,} hours"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from jobpipe_client.cli.watching.pace import Pace
+from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound
@@ -141,7 +141,8 @@ def _sending(sent: _Sent, now: float) -> Sending:
         ended=ended,
         size=size,
         part=part,
-        failed=counts["failed"] + counts["refused"],
+        failed=counts["failed"],
+        refused=counts["refused"],
         cancelled=counts["cancelled"],
         state="running" if sent.ended_at is None else "ended",
         seconds_left=sent.pace.seconds_for(size - ended, now) if can_tell else None,

@@ -6,7 +6,7 @@ from jobpipe_client.cli.watching.recent_jobs import LONGEST, Counts, RecentJobs
 from jobpipe_client.cli.watching.sending import rate_of
 
 MINUTE = 60
-_LATE = 15.0  # seconds; readings are up to ten seconds apart
+_LATE = 5.0  # seconds; readings are two seconds apart, or ten on a quiet stage
 _WITH_RATE = 60  # jobs in a period, from which on it is also said how many these are in a second
 
 Line = tuple[str, list[str]]
@@ -14,12 +14,21 @@ Line = tuple[str, list[str]]
 
 
 def counted(recent: RecentJobs, now: float) -> list[Counts]:
-    """Return the counts of the last minute and of the last five; only the first if no more is known."""
+    """Return the counts of the last minute and of the last five; one of them if the other says no more."""
     minute, longest = recent.counts(now, MINUTE), recent.counts(now, LONGEST)
+    if minute is None or longest is None:
+        return []
     minutes = longest.seconds // MINUTE
     if minutes < 2:  # noqa: PLR2004
         return [minute]
-    return [minute, recent.counts(now, minutes * MINUTE)]
+    longer = recent.counts(now, minutes * MINUTE)
+    if longer is None or _numbers(longer) == _numbers(minute):
+        return [minute if minute.accepted or minute.ended else longer or minute]
+    return [minute, longer]
+
+
+def _numbers(counts: Counts) -> tuple[int, int | None, int]:
+    return counts.accepted, counts.ended, counts.failed
 
 
 def line(counts: Counts, *, with_rates: bool = False) -> Line:
@@ -31,8 +40,7 @@ def _label(counts: Counts) -> str:
     seconds = round(counts.seconds)
     minutes = seconds // MINUTE
     period = f"{minutes} minutes" if minutes > 1 else "minute" if minutes else f"{max(seconds, 2)} seconds"
-    has_numbers = counts.accepted or counts.ended
-    return f"last {period}, {counts.precision}" if counts.precision and has_numbers else f"last {period}"
+    return f"last {period}, about" if counts.is_estimate else f"last {period}"
 
 
 def _ago(seconds: float) -> str:
@@ -41,32 +49,27 @@ def _ago(seconds: float) -> str:
 
 def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
     late = [] if counts.late < _LATE else [f"as of {_ago(counts.late)}"]
-    if not counts.accepted and counts.ended == 0 and counts.precision != "at least":
-        return ["no job was accepted or ended", *late]
+    if not counts.accepted and counts.ended == 0:
+        return ["none of your jobs was accepted or ended", *late]
 
     def number(count: int) -> str:
-        return f"{_rounded(count) if counts.precision == 'about' else count:,}"
+        return f"{_rounded(count) if counts.is_estimate else count:,}"
 
     def rated(count: int, what: str) -> str:
-        is_rated = with_rates and count >= _WITH_RATE and counts.seconds >= 1 and counts.precision != "at least"
+        is_rated = with_rates and count >= _WITH_RATE and counts.seconds >= 1
         rate = f" ({rate_of(count / counts.seconds)} a second)" if is_rated else ""
         return f"{number(count)} {what}{rate}"
 
-    jobs = "job" if counts.accepted == 1 else "jobs"
-    failed = f"{number(counts.failed)} failed" if counts.failed else "none is known to have failed"
-    if not counts.failed and counts.precision != "at least":
-        failed = "none failed"
-    is_least = counts.precision == "at least"
-    if counts.ended is None or (is_least and not counts.ended):
-        ended = ["how many ended is not known yet"]
-    elif counts.ended:
-        ended = [rated(counts.ended, "ended"), f"of which {failed}"]
-    else:
-        ended = ["none ended"]
-    accepted = rated(counts.accepted, f"{jobs} accepted")
-    if is_least and not counts.accepted:
-        accepted = "how many jobs were accepted is not known yet"
-    return [accepted, *ended, *late]
+    found = [rated(counts.accepted, "job accepted" if counts.accepted == 1 else "jobs accepted")]
+    if counts.ended:
+        found.append(rated(counts.ended, "ended"))
+        if counts.failed:
+            found.append(f"of which {number(counts.failed)} failed")
+        elif not counts.is_estimate:  # of those that were not read, some may have failed
+            found.append("of which none failed")
+    elif counts.ended == 0:
+        found.append("none ended")
+    return [*found, *late]
 
 
 def _rounded(count: int) -> int:

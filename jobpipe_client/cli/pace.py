@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+_MINUTE, _HOUR = 60, 3600
 _MEASURED = 60.0  # seconds, at most
 _LEAST = 5.0  # seconds that must have been measured
 _STEPS = 3  # that must have been seen
@@ -42,3 +43,14 @@ class Pace:
         """Return how long the rest will take; None if that cannot be known."""
         rate = self.per_second(at)
         return None if rate is None else max(0.0, rest / rate - (at - self._steps[-1][0]))
+
+
+def about(seconds: float) -> str:
+    """Return a time in words."""
+    if seconds < _MINUTE:
+        return "less than a minute"
+    if seconds < 1.5 * _MINUTE:
+        return "about a minute"
+    if seconds < 1.5 * _HOUR:
+        return f"about {round(seconds / _MINUTE)} minutes"
+    return f"about {round(seconds / _HOUR):,} hours"

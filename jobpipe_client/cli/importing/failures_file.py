@@ -1,0 +1,79 @@
+"""The file of failures of an import, in which rows are repaired. If it was changed, it is not overwritten."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, count
+from pathlib import Path
+
+from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.files import atomic_file, is_pipe
+from jobpipe_client.cli.importing.journal import Failure, FailuresFile
+from jobpipe_client.cli.importing.rows import Format
+
+
+def check_writable(path: Path) -> None:
+    """Raise OperatorError, before anything is sent, if the file of failures could not be written."""
+    if is_pipe(path):
+        return
+    folder = path.parent
+    if not folder.is_dir():
+        raise OperatorError(f"{path} cannot be written: {folder} is no folder")
+    if not os.access(folder, os.W_OK):
+        raise OperatorError(f"{path} cannot be written: {folder} is read-only")
+
+
+def write_failures(
+    path: Path, form: Format, failures: Callable[[], Iterable[Failure]], earlier: FailuresFile | None
+) -> FailuresFile | None:
+    """Write the file of failures and return it; None if there are none, and the earlier import's file is deleted.
+
+    A file that is there and is not as the earlier import has written it stays as it is: the new file has a number.
+    """
+    if next(_lines(form, failures()), None) is None:
+        if earlier is not None and not is_pipe(path) and is_unchanged(earlier):
+            Path(earlier.path).unlink()
+        return None
+    if is_pipe(path):
+        written, path_to_write = "", path
+    else:
+        digest = hashlib.sha256()
+        for line in _lines(form, failures()):
+            digest.update(line)
+        written = digest.hexdigest()
+        path_to_write = _free_path(path, {written, "" if earlier is None else earlier.sha256})
+    with atomic_file(path_to_write) as file:
+        file.writelines(_lines(form, failures()))
+    return FailuresFile(str(path_to_write.absolute()), written)
+
+
+def is_unchanged(file: FailuresFile) -> bool:
+    """Return whether the file is as the import has written it."""
+    path = Path(file.path)
+    return path.is_file() and _digest(path) == file.sha256
+
+
+def _free_path(path: Path, replaced: set[str]) -> Path:
+    """Return the path; if another file has it, return the one with the lowest number that none has."""
+    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return next(each for each in chain([path], numbered) if not each.exists() or _digest(each) in replaced)
+
+
+def _lines(form: Format, failures: Iterable[Failure]) -> Iterator[bytes]:
+    """Yield the lines of the file; none if no failure belongs into it."""
+    header = form.failures_header()
+    is_first = True
+    for failure in failures:
+        if failure.text is None:
+            continue
+        if is_first and header is not None:
+            yield f"{header}\n".encode("utf-8", "surrogateescape")
+        is_first = False
+        yield f"{failure.text}\n".encode("utf-8", "surrogateescape")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,80 @@
+"""The jobs that fail while `jobpipe watch` runs: each failure is found once, however many there are at once.
+
+The list of failed jobs has the latest failure first. It is read from its beginning down to where the reading before
+began, and some way below, since a failure may come into the list late. A reading of many pages goes on in the next
+rounds, and the failures of meanwhile are above its beginning, so that the reading after it finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from jobpipe_client.client import Client
+from jobpipe_client.models import Job
+
+MOST_BEFORE = 100  # jobs that had failed before, which are counted
+_PAGE, _MAX_PAGES = 100, 5  # of a round
+_LATE = timedelta(seconds=60)  # in which a failure comes into the list
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+Failure = tuple[str, int]
+"""The id of a job, and how often it had been retried when it failed."""
+
+
+class NewFailures:
+    """The failures since the first reading."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._before: set[Failure] = set()  # the latest of these
+        self._before_until = _NEVER  # everything that failed until then had failed before
+        self._known: dict[Failure, datetime] = {}
+        self._floor = _NEVER  # everything that failed until then is known
+        self._next_floor = _NEVER
+        self._reading: Iterator[Job] | None = None
+        self.count = 0  # of the failures that were found
+
+    def begin(self) -> list[Job]:
+        """Return the latest of the jobs that have failed before."""
+        before = list(islice(self._client.jobs("failed", page_size=MOST_BEFORE), MOST_BEFORE))
+        self._known = {_failure(job): job.updated_at for job in before}
+        self._before = set(self._known)
+        if before:
+            newest, oldest = before[0].updated_at, before[-1].updated_at
+            self._before_until = oldest if len(before) == MOST_BEFORE else _NEVER
+            self._floor = max(newest - _LATE, self._before_until)
+        return before
+
+    def read(self) -> list[Job]:
+        """Return the failures that are found in this round, the earliest first."""
+        if self._reading is None:
+            self._reading = self._client.jobs("failed", page_size=_PAGE)
+            self._next_floor = self._floor
+        found: list[Job] = []
+        for _ in range(_PAGE * _MAX_PAGES):
+            job = next(self._reading, None)
+            if job is None or job.updated_at <= self._floor:
+                self._end_reading()
+                break
+            self._next_floor = max(self._next_floor, job.updated_at - _LATE)
+            if _failure(job) not in self._known:
+                self._known[_failure(job)] = job.updated_at
+                found.append(job)
+        self.count += len(found)
+        return found[::-1]
+
+    def latest(self, most: int) -> list[Job]:
+        """Return the latest failures of jobs that are still listed as failed."""
+        latest = islice(self._client.jobs("failed", page_size=most), most)
+        return [job for job in latest if _failure(job) not in self._before and job.updated_at > self._before_until]
+
+    def _end_reading(self) -> None:
+        self._reading = None
+        self._floor = self._next_floor
+        self._known = {failure: at for failure, at in self._known.items() if at > self._floor}
+
+
+def _failure(job: Job) -> Failure:
+    return job.id, job.retries

@@ -1,0 +1,36 @@
+"""The bar of an import on a terminal: the time left, and notes above it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from jobpipe_client.cli.importing.journal import Progress
+from jobpipe_client.cli.importing.report import BarText
+from tests.cli.running import on_a_terminal
+from tests.client.service import Service
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+def test_a_note_is_a_line_of_its_own(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,description,price\n" + "".join(f"A{n},d,{n}\n" for n in range(30)))
+    shown = on_a_terminal(service, {"COLUMNS": "150"}, "import", str(path))
+    lines = CONTROL.sub("", shown).replace("\r", "\n").splitlines()
+    assert [line.startswith("read as text: price") for line in lines if "read as text" in line] == [True]
+    assert "left" not in shown, "after so short a time nobody knows how much is left"
+
+
+def test_the_time_left_is_shown_when_it_is_known() -> None:
+    progress = Progress()
+    text = BarText(progress, 10_000, began=0)
+    said = [text.at(0)]
+    for second in range(2, 22, 2):
+        progress.bytes_done += 100
+        progress.succeeded += 10
+        said.append(text.at(second))
+    assert said[:3] == ["0 rows, 0 rows/s", "10 rows, 5 rows/s", "20 rows, 5 rows/s"]
+    assert said[-1] == "100 rows, 5 rows/s, about 3 minutes left"
+    assert text.at(60) == "100 rows, 2 rows/s", "nothing has ended for long"
+    assert "left" not in BarText(progress, None, began=0).at(1), "the size of a pipe is not known"
