@@ -30,7 +30,7 @@ def page(shop_console: Console) -> Page:
 
 def said(page: Page, name: str) -> list[str]:
     """Return the number of the last minute, its caption, and the number of the last five."""
-    return page.locator(f"#rates-now .{name} dd").all_inner_texts()
+    return [str(text) for text in page.locator(f"#rates-now .{name} dd").all_inner_texts()]
 
 
 def number(text: str) -> int:
