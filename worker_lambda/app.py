@@ -18,15 +18,18 @@ gc.disable()
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent  # noqa: E402
 from chalicelib.consume_batch import consume_batch  # noqa: E402
-from chalicelib.event_consumers import deliveries_consumer, events_consumer, open_events  # noqa: E402
-from chalicelib.queue_consumers import (  # noqa: E402
+from chalicelib.functions import (  # noqa: E402
     commands_consumer,
     dead_letters_consumer,
+    deliveries_consumer,
+    events_consumer,
     open_commands,
     open_dead_letters,
+    open_events,
+    open_schedule,
+    release_due,
 )
 from chalicelib.received import sqs_records  # noqa: E402
-from chalicelib.release_schedule import open_schedule, release_due  # noqa: E402
 
 from jobpipe.runtime.telemetry import begin_invocation  # noqa: E402
 

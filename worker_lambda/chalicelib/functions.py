@@ -1,0 +1,85 @@
+"""What each function of the worker does with its messages, and what it opens at its start.
+
+All functions have the same code. Each imports only what it needs, so that its starts are short.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .consumer import Consumer
+
+
+def open_commands() -> None:
+    """Import what commands need, and make the clients."""
+    from . import command_consumer  # noqa: F401
+    from .services import open_services
+
+    open_services()
+
+
+def commands_consumer(seconds_left: Callable[[], float]) -> Consumer:
+    """Return the consumer of the queue of commands."""
+    from .command_consumer import command_consumer
+    from .services import open_services
+
+    return command_consumer(open_services(), seconds_left)
+
+
+def open_dead_letters() -> None:
+    """Import what dead letters need, and make the clients."""
+    from . import dead_letters  # noqa: F401
+    from .services import open_services
+
+    open_services()
+
+
+def dead_letters_consumer(seconds_left: Callable[[], float]) -> Consumer:
+    """Return the consumer of the dead-letter queue."""
+    from .dead_letters import dead_letter_consumer
+    from .services import open_services
+
+    return dead_letter_consumer(open_services(), seconds_left)
+
+
+def open_events() -> None:
+    """Import what events and deliveries need, and make the clients."""
+    from .telling.services import open_telling
+
+    open_telling()
+
+
+def events_consumer(seconds_left: Callable[[], float]) -> Consumer:
+    """Return the consumer of the queue of events."""
+    from .telling import consumers
+    from .telling.services import open_telling
+
+    return consumers.events_consumer(open_telling(), seconds_left)
+
+
+def deliveries_consumer(records: Sequence[Mapping[str, Any]], seconds_left: Callable[[], float]) -> Consumer:
+    """Return the consumer of the queue from which these messages are: one of the two of deliveries."""
+    from .telling import consumers
+    from .telling.services import open_telling
+
+    has_groups = any("MessageGroupId" in record["attributes"] for record in records)  # only in a FIFO queue
+    consumer_of = consumers.deliveries_consumer if has_groups else consumers.later_consumer
+    return consumer_of(open_telling(), seconds_left)
+
+
+def open_schedule() -> None:
+    """Import what the release needs, and make the clients."""
+    from .releasing.services import open_release
+
+    open_release()
+
+
+def release_due(seconds_left: Callable[[], float]) -> int:
+    """Release the commands that are due, and those that become due soon; return their number."""
+    from .releasing.services import open_release
+    from .releasing.sweep import sweep
+
+    return sweep(open_release(), seconds_left)
