@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.commands.exporting import write_csv, write_jsonl
-from jobpipe_client.cli.importing.batches import Batch, cut
-from jobpipe_client.cli.importing.csv_rows import CsvRows
-from jobpipe_client.cli.importing.jsonl import JsonLines
-from jobpipe_client.cli.importing.rows import FAILURE_FIELDS, Format, rows_of
-from jobpipe_client.cli.importing.source import MAX_LINE_BYTES, Lines
+from jobpipe_client.cli.importing.reading.batches import Batch, cut
+from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
+from jobpipe_client.cli.importing.reading.jsonl import JsonLines
+from jobpipe_client.cli.importing.reading.rows import FAILURE_FIELDS, Format, rows_of
+from jobpipe_client.cli.importing.reading.source import MAX_LINE_BYTES, Lines
 from jobpipe_client.models import Item
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(

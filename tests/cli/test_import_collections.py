@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from jobpipe_client.catalogue import CollectionInfo
 from jobpipe_client.cli.commands.exporting import _columns, write_csv
-from jobpipe_client.cli.importing.csv_rows import CsvRows
-from jobpipe_client.cli.importing.rows import rows_of
-from jobpipe_client.cli.importing.schema_rules import document_violations
-from jobpipe_client.cli.importing.source import Lines
-from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
+from jobpipe_client.cli.importing.reading.rows import rows_of
+from jobpipe_client.cli.importing.reading.source import Lines
+from jobpipe_client.cli.importing.reading.target import Target
+from jobpipe_client.cli.importing.rules.schema_rules import document_violations
 from jobpipe_client.cli.schemas import fields_of, is_closed, kind_of, required_of
 from jobpipe_client.models import Item
 from tests.cli.conftest import Jobpipe

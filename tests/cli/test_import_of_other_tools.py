@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe_client.cli.importing.csv_rows import CsvRows
-from jobpipe_client.cli.importing.rows import rows_of
-from jobpipe_client.cli.importing.source import Lines
+from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
+from jobpipe_client.cli.importing.reading.rows import rows_of
+from jobpipe_client.cli.importing.reading.source import Lines
 from tests.cli.conftest import Jobpipe
 from tests.client.service import Service
 

@@ -186,7 +186,7 @@ def test_the_journal_covers_the_bytes_that_were_read(jobpipe: Jobpipe, monkeypat
     """The rows that were read before a change were sent, even if the change is not detected."""
     Path("a.jsonl").write_text(TEXT)
     changed = TEXT.replace("A15", "B15").replace("A35", "B35")
-    monkeypatch.setattr("jobpipe_client.cli.importing.source.Source.has_changed", lambda _: False)
+    monkeypatch.setattr("jobpipe_client.cli.importing.reading.source.Source.has_changed", lambda _: False)
     changed_after(monkeypatch, 1, lambda: Path("a.jsonl").write_text(changed))
     jobpipe.does("import", "a.jsonl", "--batch-size", "10")
     assert "has changed since its import began" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")

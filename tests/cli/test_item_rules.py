@@ -18,8 +18,8 @@ from jobpipe.domain.documents import item_rules as service_rules
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable
 from jobpipe.domain.violations import MAX_VIOLATIONS, Violations
 from jobpipe_client import json_text
-from jobpipe_client.cli.importing import item_rules
-from jobpipe_client.cli.importing.item_rules import violations
+from jobpipe_client.cli.importing.rules import item_rules
+from jobpipe_client.cli.importing.rules.item_rules import violations
 
 characters = st.sampled_from(
     [

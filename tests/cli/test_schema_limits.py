@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobpipe_client.cli.importing.schema_limits import beyond_limits, not_checked
+from jobpipe_client.cli.importing.rules.schema_limits import beyond_limits, not_checked
 from tests.cli.conftest import Jobpipe
 from tests.cli.importing import lines, report, write
 from tests.client.service import Service

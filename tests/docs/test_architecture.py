@@ -21,6 +21,7 @@ PLACES = (
         "scripts/audit",
         "jobpipe_client",
         "jobpipe_client/cli/importing",
+        "jobpipe_client/cli/importing/reading",
     ),
 )
 NAMED = set(re.findall(r"[\w./*-]+\.(?:py|yaml|json|md)\b", TEXT))

@@ -16,7 +16,7 @@ import pytest
 import tenacity
 
 from infra.stage.stage_file import write_deployment
-from jobpipe_client.cli.importing.source import MAX_LINE_BYTES
+from jobpipe_client.cli.importing.reading.source import MAX_LINE_BYTES
 from tests.helpers import commands
 from tests.helpers.deployed import Stage, unique
 

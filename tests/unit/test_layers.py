@@ -195,7 +195,7 @@ CLIENT_LAYERS = (
     *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command"),
     *("cli.polling", "cli.times", "cli.pace"),
     "cli.collections",
-    *("cli.importing", "cli.watching", "cli.commands", "cli.app"),
+    *("cli.importing.rules", "cli.importing.reading", "cli.importing", "cli.watching", "cli.commands", "cli.app"),
 )
 
 

@@ -21,7 +21,7 @@ from jobpipe_client.cli.collections import collection_info, with_collection
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import silence
 from jobpipe_client.cli.files import atomic_file
-from jobpipe_client.cli.importing.csv_columns import header_cell
+from jobpipe_client.cli.importing.reading.csv_columns import header_cell
 from jobpipe_client.cli.output.escaping import escaped, escaped_json
 from jobpipe_client.cli.schemas import kinds_of
 from jobpipe_client.models import Item

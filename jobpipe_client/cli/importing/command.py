@@ -17,19 +17,19 @@ from jobpipe_client.calls import ITEMS
 from jobpipe_client.cli.collections import collection_info, with_collection
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import FAILED, OK
-from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.dry_run import Failures, check_rows
 from jobpipe_client.cli.importing.failures_file import check_writable, write_failures
 from jobpipe_client.cli.importing.journal import Failure, FailuresFile, Journal, Progress
-from jobpipe_client.cli.importing.read_options import ReadOptions
+from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
+from jobpipe_client.cli.importing.reading.read_options import ReadOptions
+from jobpipe_client.cli.importing.reading.rows import Format, Row, rows_of
+from jobpipe_client.cli.importing.reading.source import Lines, Source, journal_of, open_source
+from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.repeated import MOST_READ_AGAIN, with_equal_lines
 from jobpipe_client.cli.importing.report import SHOWN_FAILURES, print_report, progress_bar
-from jobpipe_client.cli.importing.rows import Format, Row, rows_of
+from jobpipe_client.cli.importing.rules.schema_limits import not_checked
 from jobpipe_client.cli.importing.run import Import, resume
 from jobpipe_client.cli.importing.running import announced
-from jobpipe_client.cli.importing.schema_limits import not_checked
-from jobpipe_client.cli.importing.source import Lines, Source, journal_of, open_source
-from jobpipe_client.cli.importing.target import Target
 from jobpipe_client.many import MAX_COMMANDS
 
 _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}

@@ -10,12 +10,12 @@ from contextlib import closing
 from dataclasses import replace
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.importing.item_rules import MAX_DOCUMENT_BYTES, document_bytes, name_key, violations
 from jobpipe_client.cli.importing.journal import Failure, Progress
-from jobpipe_client.cli.importing.rows import UNREADABLE, Format, Row, rows_of
-from jobpipe_client.cli.importing.schema_rules import document_violations, value_of
-from jobpipe_client.cli.importing.source import Lines
-from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row, rows_of
+from jobpipe_client.cli.importing.reading.source import Lines
+from jobpipe_client.cli.importing.reading.target import Target
+from jobpipe_client.cli.importing.rules.item_rules import MAX_DOCUMENT_BYTES, document_bytes, name_key, violations
+from jobpipe_client.cli.importing.rules.schema_rules import document_violations, value_of
 from jobpipe_client.cli.schemas import identifying_fields
 from jobpipe_client.many import MAX_BODY
 

@@ -1,4 +1,4 @@
-"""The file of failures of an import, in which rows are repaired. If it was changed, it is not overwritten."""
+"""Write the rows of an import that failed to a file, to be repaired there. A changed file is never overwritten."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.files import atomic_file, is_pipe
 from jobpipe_client.cli.importing.journal import Failure, FailuresFile
-from jobpipe_client.cli.importing.rows import Format
+from jobpipe_client.cli.importing.reading.rows import Format
 
 
 def check_writable(path: Path) -> None:
-    """Raise OperatorError, before anything is sent, if the file of failures could not be written."""
+    """Check that the file of failures can be written, and raise OperatorError if it cannot."""
     if is_pipe(path):
         return
     folder = path.parent

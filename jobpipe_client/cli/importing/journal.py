@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.importing.batches import Batch
+from jobpipe_client.cli.importing.reading.batches import Batch
 
 KEYS_LAST = timedelta(days=28)  # the service forgets an Idempotency-Key some days later
 _VERSION = 2

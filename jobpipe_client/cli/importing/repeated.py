@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from jobpipe_client.cli.importing.item_rules import name_key
 from jobpipe_client.cli.importing.journal import Failure
-from jobpipe_client.cli.importing.rows import Row
-from jobpipe_client.cli.importing.schema_rules import value_of
-from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.importing.reading.rows import Row
+from jobpipe_client.cli.importing.reading.target import Target
+from jobpipe_client.cli.importing.rules.item_rules import name_key
+from jobpipe_client.cli.importing.rules.schema_rules import value_of
 from jobpipe_client.cli.schemas import identifying_fields
 
 MOST_READ_AGAIN = 64 * 1024 * 1024  # bytes of a file, which is read twice

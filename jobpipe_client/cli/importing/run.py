@@ -9,11 +9,11 @@ from typing import Any
 
 from jobpipe_client.calls import ITEMS
 from jobpipe_client.cli.exits import OperatorError, interrupts_passed_to
-from jobpipe_client.cli.importing.batches import Batch, cut
 from jobpipe_client.cli.importing.journal import KEYS_LAST, Journal
-from jobpipe_client.cli.importing.rows import Format
+from jobpipe_client.cli.importing.reading.batches import Batch, cut
+from jobpipe_client.cli.importing.reading.rows import Format
+from jobpipe_client.cli.importing.reading.source import Lines, Source
 from jobpipe_client.cli.importing.sender import BatchEnded, PauseRequested, Sender, Window
-from jobpipe_client.cli.importing.source import Lines, Source
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound, ProblemError
 from jobpipe_client.transport import LONGEST_RETRY_AFTER

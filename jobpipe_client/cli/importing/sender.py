@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from itertools import count
 
-from jobpipe_client.cli.importing.batches import Batch
 from jobpipe_client.cli.importing.journal import Failure
-from jobpipe_client.cli.importing.rows import UNREADABLE, Format, Row
+from jobpipe_client.cli.importing.reading.batches import Batch
+from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.many import submit_in_turn

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobpipe_client import calls
-from jobpipe_client.cli.importing.rows import Format, Row
-from jobpipe_client.cli.importing.source import Lines
+from jobpipe_client.cli.importing.reading.rows import Format, Row
+from jobpipe_client.cli.importing.reading.source import Lines
 from jobpipe_client.many import MAX_BODY
 
 # An import that continues cuts the same batches again, so new limits need a new version of the journal.

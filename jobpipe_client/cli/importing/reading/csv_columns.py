@@ -11,9 +11,9 @@ from typing import Any
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.importing.jsonl import not_json
-from jobpipe_client.cli.importing.rows import FAILURE_FIELDS
-from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.importing.reading.jsonl import not_json
+from jobpipe_client.cli.importing.reading.rows import FAILURE_FIELDS
+from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.schemas import READERS, is_number
 
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.?)"?.?', re.IGNORECASE)

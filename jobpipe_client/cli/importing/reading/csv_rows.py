@@ -11,16 +11,24 @@ from typing import Any, NamedTuple
 
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.files import CR_ALONE, check_encoding, has_cr_alone
-from jobpipe_client.cli.importing.csv_columns import (
+from jobpipe_client.cli.importing.reading.csv_columns import (
     Column,
     TextColumns,
     check_columns,
     check_required,
     separator_advice,
 )
-from jobpipe_client.cli.importing.rows import FAILURE_FIELDS, LINE, NOT_UTF_8, TOO_LONG, Row, original_line, text_of
-from jobpipe_client.cli.importing.source import MAX_LINE_BYTES, Line, Lines
-from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.importing.reading.rows import (
+    FAILURE_FIELDS,
+    LINE,
+    NOT_UTF_8,
+    TOO_LONG,
+    Row,
+    original_line,
+    text_of,
+)
+from jobpipe_client.cli.importing.reading.source import MAX_LINE_BYTES, Line, Lines
+from jobpipe_client.cli.importing.reading.target import Target
 
 _FAILURES_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*FAILURE_FIELDS))
 _ERRORS = {

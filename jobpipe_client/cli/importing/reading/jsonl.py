@@ -10,9 +10,17 @@ from typing import Any
 from jobpipe_client import json_text
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.files import CR_ALONE, check_encoding, has_cr_alone
-from jobpipe_client.cli.importing.rows import ERROR, FAILURE_FIELDS, LINE, NOT_UTF_8, TOO_LONG, Row, original_line
-from jobpipe_client.cli.importing.source import Line, Lines
-from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.importing.reading.rows import (
+    ERROR,
+    FAILURE_FIELDS,
+    LINE,
+    NOT_UTF_8,
+    TOO_LONG,
+    Row,
+    original_line,
+)
+from jobpipe_client.cli.importing.reading.source import Line, Lines
+from jobpipe_client.cli.importing.reading.target import Target
 
 
 class JsonLines:

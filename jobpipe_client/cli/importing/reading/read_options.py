@@ -1,4 +1,4 @@
-"""The options that say how a file is read."""
+"""The options of `jobpipe import` for reading a file."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import click
 
-from jobpipe_client.cli.importing.csv_rows import CsvRows
-from jobpipe_client.cli.importing.jsonl import JsonLines
-from jobpipe_client.cli.importing.rows import Format
-from jobpipe_client.cli.importing.source import Lines
-from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
+from jobpipe_client.cli.importing.reading.jsonl import JsonLines
+from jobpipe_client.cli.importing.reading.rows import Format
+from jobpipe_client.cli.importing.reading.source import Lines
+from jobpipe_client.cli.importing.reading.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How the file is read. The journal has these names and values."""
+    """The options for reading a file, under the names by which the journal stores them."""
 
     format: str
     commands: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from jobpipe_client.cli.importing.source import Line, Lines
+from jobpipe_client.cli.importing.reading.source import Line, Lines
 
 FAILURE_FIELDS = LINE, ERROR = "jobpipe:line", "jobpipe:error"
 """Columns and members that describe a failure. An import of the file of failures ignores them."""

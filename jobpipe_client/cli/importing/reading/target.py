@@ -14,7 +14,7 @@ from jobpipe_client.calls import in_collection
 from jobpipe_client.catalogue import CollectionInfo
 from jobpipe_client.cli.collections import did_you_mean
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.importing import item_rules
+from jobpipe_client.cli.importing.rules import item_rules
 from jobpipe_client.cli.schemas import fields_of, identifying_fields, is_closed, is_only_text, kinds_of, required_of
 
 

@@ -36,7 +36,7 @@ def beyond_limits(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
 
 
 def not_checked(schema: Schema) -> list[str]:
-    """Return the keywords in the schema that a dry run does not check, each once."""
+    """Return the keywords that the schema uses and a dry run does not check, without repetitions."""
     found = set(_keywords(schema))
     return [each for each in _NOT_CHECKED if each in found]
 

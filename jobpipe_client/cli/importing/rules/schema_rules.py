@@ -15,8 +15,8 @@ from typing import Any
 from jobpipe_client import json_text
 from jobpipe_client.catalogue import CollectionInfo, Schema
 from jobpipe_client.cli.collections import did_you_mean
-from jobpipe_client.cli.importing.item_rules import Path, Violation, pointer, storable_violations
-from jobpipe_client.cli.importing.schema_limits import beyond_limits
+from jobpipe_client.cli.importing.rules.item_rules import Path, Violation, pointer, storable_violations
+from jobpipe_client.cli.importing.rules.schema_limits import beyond_limits
 from jobpipe_client.cli.schemas import look_up_fields
 
 MAX_VALUE_LENGTH = 255  # characters of the value of a key, unique or indexed field

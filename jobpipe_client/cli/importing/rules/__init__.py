@@ -1,0 +1,1 @@
+"""The rules for documents that `jobpipe import` can check before it sends them."""
