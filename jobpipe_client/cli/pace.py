@@ -1,4 +1,4 @@
-"""How fast something goes on, and how long the rest will take."""
+"""Measure the rate of something that grows, and estimate how long the rest will take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`jobpipe watch` beside batches and other jobs: on a terminal, and in a pipe."""
+"""`jobpipe watch` while batches and other jobs run, on a terminal and in a pipe."""
 
 from __future__ import annotations
 

@@ -109,9 +109,9 @@ class Runner:
                 yield from (Fault(point.number, kind) for kind in point.kinds)
 
     def essentials(self, name: str, before: Sequence[str], *, at_every_call: bool) -> Iterator[Fault]:
-        """Yield the faults of at_new_sites, and those of OFTEN at further calls.
+        """Yield the faults that at_new_sites yields, and the kinds of OFTEN at more calls of the scenario.
 
-        These are every call, or else each call site that follows another call site than it did before.
+        These are all calls, or else each call whose site follows another site than it did before.
         """
         steps = {step for each in before for step in steps_of(self.points(each))}
         sites = {step.site for step in steps}

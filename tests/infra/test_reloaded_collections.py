@@ -1,4 +1,4 @@
-"""What `make dev` makes of a saved module of a collection's operations."""
+"""`make dev` applies a saved module of a collection, or says why it cannot."""
 
 from __future__ import annotations
 

@@ -5,11 +5,11 @@ const POINTS = LONGEST / STEP;
 const PAGE_OF_JOBS = 100, MAX_NEW_PAGES = 3, MAX_OLD_PAGES = 2; // of one reading
 const LATE = 10_000; // milliseconds after its acceptance in which a job may come into the list
 const FIRST = 10; // jobs; when these have ended, those before have ended
-const RATED = 60; // jobs in a minute, from which on their rate is said
+const RATED = 60; // a rate is shown for at least so many jobs in a minute
 const seen = new Map(); // by job id: {accepted, ended, status}; times in milliseconds
 let newestAccepted = 0, readAt = 0; // when the newest known job was accepted; when the latest reading began
 let acceptedSince = 0; // all jobs that were accepted later are known
-let endsSince = 0, endsTo = 0; // all ends between these times are known
+let endsSince = 0, endsTo = 0; // every job that ended between these times is known
 let first = []; // ids of the oldest jobs after a gap, until they have ended
 
 const acceptedAt = (job) => Date.parse(job.created_at);

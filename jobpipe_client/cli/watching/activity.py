@@ -17,7 +17,7 @@ from jobpipe_client.exceptions import Forbidden, JobListOff
 from jobpipe_client.models import Job
 
 _PAUSE, _QUIET_PAUSE, _REFUSED_PAUSE = 2.0, 10.0, 60.0  # seconds between two readings of the list of all jobs
-_LEAST_SHARE = 4.0  # the pause is at least so many times as long as the reading, to ask a slow service less
+_PAUSE_PER_READING = 4.0  # a pause is at least so many times as long as the reading before it
 _QUIET_AFTER = 20.0  # seconds in which no job has changed
 _MOST_SHOWN = 5  # imports and batches
 _LEAST_NOTED = 10.0  # seconds for which jobs must have been counted
@@ -38,7 +38,7 @@ class Activity:
         self._noted: dict[str, tuple[float, str, str]] = {}  # what was noted of each thing: when, state and text
 
     def read(self) -> None:
-        """Read what has changed, unless the last reading of the list was a moment ago."""
+        """Read the journals of imports and, if a reading is due, the list of all jobs."""
         clock = time.monotonic()
         now, jobs = self._now(), None
         if clock >= self._due:
@@ -58,7 +58,7 @@ class Activity:
             self._batches.read(now)
             is_busy = self._batches.has_open() or _has_changed(jobs, now) or any(map(_runs, local))
             took = time.monotonic() - clock
-            self._due = clock + max(_PAUSE if is_busy else _QUIET_PAUSE, took + _LEAST_SHARE * took)
+            self._due = clock + max(_PAUSE if is_busy else _QUIET_PAUSE, (1 + _PAUSE_PER_READING) * took)
         self._sendings = [*local, *self._batches.sendings(now)]
 
     def lines(self, width: int) -> list[str]:
