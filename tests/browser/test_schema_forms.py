@@ -1,31 +1,18 @@
-"""A form from a schema writes exactly the document that it shows, and shows errors at its inputs."""
+"""A form from a schema sends what was entered, exactly, and shows errors at its inputs."""
 
 from __future__ import annotations
 
 import json
 import re
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import NewConsole
 from tests.browser.console import Console
 from tests.browser.shop import Shop
-from tests.browser.test_accessibility import findings
-from tests.browser.test_collections import CARD, LINES, order, texts
-
-BIG = "12345678901234567890123456789"
-
-
-def at(page: Page, label: str, group: str | None = None) -> Locator:
-    within = page.get_by_role("group", name=group, exact=True) if group else page.locator("#document-form")
-    return within.get_by_label(label, exact=True)
-
-
-def sent_body(shop: Shop) -> Any:
-    return json.loads(shop.writes[-1][2], parse_float=Decimal)
+from tests.browser.shop_forms import BIG, at, sent_body
+from tests.browser.test_collections import CARD, order, texts
 
 
 def test_a_document_with_lines_is_created(shop_console: Console, shop: Shop) -> None:
@@ -283,188 +270,3 @@ def test_alternatives_are_a_choice(shop_console: Console, shop: Shop) -> None:
     shop_console.open(f"send/subscriptions/set/{name}")
     expect(at(page, "last4")).to_have_value("1234")
     expect(payment).to_have_value("1")
-
-
-SCHEMAS: dict[str, tuple[Any, Any]] = {
-    "nested": (
-        {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": {"type": "integer"}}}}},
-        {"a": {"b": 1}},
-    ),
-    "empty": (
-        {
-            "type": "object",
-            "properties": {"a": {"type": "object", "properties": {"b": {}}}, "c": {"type": "array", "items": {}}},
-        },
-        {"a": {}, "c": []},
-    ),
-    "recursive": (
-        {
-            "$ref": "#/$defs/t",
-            "$defs": {
-                "t": {
-                    "type": "object",
-                    "properties": {"t": {"type": "array", "items": {"$ref": "#/$defs/t"}}, "v": {"type": "string"}},
-                }
-            },
-        },
-        {"v": "", "t": [{"t": [{"t": [{"t": [{"v": "deep"}]}]}]}]},
-    ),
-    "a choice of documents": (
-        {
-            "type": "object",
-            "properties": {"id2": {"type": "integer"}},
-            "oneOf": [
-                {"properties": {"k": {"const": 1}, "a": {"type": "string"}}, "required": ["k"]},
-                {"properties": {"k": {"const": 2.50}, "b": {"type": "number"}}, "required": ["k"]},
-            ],
-        },
-        {"id2": 4, "k": Decimal("2.50"), "b": Decimal("1.10")},
-    ),
-    "what no longer fits": (
-        {
-            "type": "object",
-            "properties": {
-                "a": {"type": "integer"},
-                "b": {"enum": ["x"]},
-                "c": {"type": "object", "properties": {"d": {}}},
-                "e": {"type": "array", "items": {"type": "string"}},
-            },
-        },
-        {"a": "text", "b": "gone", "c": "no object", "e": {"no": "array"}, "unknown": [1, None]},
-    ),
-    "allOf": (
-        {
-            "allOf": [
-                {"type": "object", "properties": {"a": {"type": "string"}}},
-                {"properties": {"b": {"type": ["null", "boolean"]}}},
-            ]
-        },
-        {"a": '\t"\\', "b": None},
-    ),
-    "no alternative that fits": (
-        {"properties": {"p": {"oneOf": [{"properties": {"k": {"const": c}}, "required": ["k"]} for c in "ab"]}}},
-        {"p": {"k": "c", "more": [1]}},
-    ),
-    "many entries": (
-        {
-            "properties": {
-                "a": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}}
-            }
-        },
-        {"a": [{"n": n} for n in range(2000)]},
-    ),
-    "anything": ({}, {"x": [{"y": Decimal("1.00")}], "": {"": None}}),
-    "true": (True, {"x": 1}),
-    "a circle": ({"$ref": "#"}, {"x": 1}),
-    "several types": (
-        {
-            "properties": {
-                "a": {"type": ["string", "integer"]},
-                "b": {"prefixItems": [{}]},
-                "c": {"oneOf": [{"const": 1, "title": "one"}, {"const": 2}]},
-            }
-        },
-        {"a": 1, "b": [1], "c": 2},
-    ),
-    "names": (
-        {"type": "object", "properties": {"a/b~c d%": {"type": "string"}, "__proto__": {"type": "integer"}}},
-        {"a/b~c d%": "x", "constructor": 1},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_a_form_writes_the_document_that_it_shows(shop_console: Console, shop: Shop, name: str) -> None:
-    """Nothing has changed for Set, and Create sends the whole document, which was shown in inputs and as JSON."""
-    page = shop_console.page
-    schema, document = SCHEMAS[name]
-    served = json.loads(shop.openapi())
-    served["components"]["schemas"]["Orders"] = schema
-    served["x-jobpipe-collections"]["orders"] |= {"key": None, "unique": [], "indexes": [], "types": {}}
-    page.route("**/openapi.json", lambda route: route.fulfill(json=served))
-    shop.documents["orders"]["x"] = document
-    shop_console.open_with_key("collections/orders")
-    expect(page.locator("#items tbody tr")).to_have_count(1)
-    shop_console.open("send/orders/set/x")
-    expect(page.locator("#if_match")).not_to_have_value("")
-    shop_console.send()
-    expect(page.locator("#form-error")).to_have_text("Nothing is changed yet.")
-    page.get_by_role("radio", name="JSON").check()
-    text = page.get_by_label("Document", exact=True).input_value()
-    assert json.loads(text, parse_float=Decimal) == document
-    page.get_by_role("radio", name="Form").check()
-    shop_console.choose("Create")
-    body = (page.locator("#curl").text_content() or "").partition("--data-raw '")[2].rpartition("'")[0]
-    assert json.loads(body, parse_float=Decimal) == document
-
-
-def seed(shop: Shop) -> dict[str, str]:
-    long = "W" * 80
-    shop.add(
-        "orders", order(1, customer=long, total=Decimal(BIG), address={"street": long, "city": long}, tags=["a"])
-    )
-    name = shop.add("subscriptions", {"email": long, "plan": "small", "starts": "2026-01-31", "payment": CARD})
-    return {
-        "collections/orders": "#items tbody tr",
-        "collections/orders/orders-1": "#item-json",
-        "send/orders": "#document-form input",
-        "send/orders/set/orders-1": "#document-form button",
-        "send/orders/ship/orders-1": "#document-form input",
-        f"send/subscriptions/set/{name}": ".branch input",
-        "collections/none": "#collection-text",
-    }
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_collections(new_shop_console: NewConsole, shop: Shop, scheme: str) -> None:
-    console = new_shop_console(color_scheme=scheme)
-    page = console.page
-    console.open_with_key()
-    found = {}
-    for view, loaded in seed(shop).items():
-        console.open(view)
-        expect(page.locator(loaded).first).to_be_visible()
-        found[view] = findings(page)
-        if view == "send/orders":
-            console.send()
-            expect(page.locator("[aria-invalid=true]").first).to_be_focused()
-            found["errors"] = findings(page)
-            page.get_by_role("radio", name="JSON").check()
-            found["JSON"] = findings(page)
-    assert {view: each for view, each in found.items() if each} == {}
-
-
-@pytest.mark.parametrize("width", [320, 390, 1920])
-def test_no_collection_is_wider_than_the_screen(new_shop_console: NewConsole, shop: Shop, width: int) -> None:
-    console = new_shop_console(width=width)
-    page = console.page
-    console.open_with_key()
-    widths = {}
-    for view, loaded in seed(shop).items():
-        console.open(view)
-        expect(page.locator(loaded).first).to_be_visible()
-        widths[view] = page.evaluate("document.documentElement.scrollWidth")
-    assert widths == dict.fromkeys(widths, width)
-
-
-def test_a_document_is_created_with_the_keyboard_alone(shop_console: Console, shop: Shop) -> None:
-    page = shop_console.page
-    shop_console.open_with_key("send/orders/ship/orders-1")
-    shop.add("orders", order(1, lines=LINES))
-    places = []
-    page.locator("#send-collection").focus()
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        places.append(
-            page.evaluate("document.activeElement.labels?.[0]?.textContent ?? document.activeElement.textContent")
-        )
-        if places[-1] == "carrier":
-            page.keyboard.type("dhl")
-        if places[-1] == "insured":
-            page.keyboard.press("ArrowDown")
-        if places[-1] == "Send":
-            page.keyboard.press("Enter")
-            break
-    assert places[:6] == ["Ship", "Order id", "Form", "carrier", "note", "insured"]
-    shop_console.expect_status("succeeded")
-    assert sent_body(shop) == {"carrier": "dhl", "insured": True}

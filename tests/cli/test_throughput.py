@@ -37,6 +37,15 @@ def requests(service: Service) -> int:
     return sum(seen.path == "/jobs" for seen in service.seen)
 
 
+def read_before_and_after(service: Service, recent: RecentJobs, now: float, accepted: list[float]) -> None:
+    """Read before and after five seconds, in which jobs are accepted after so many seconds and end."""
+    put_job(service, now - 2, now - 1)
+    recent.read(now)
+    for seconds in accepted:
+        put_job(service, now + seconds, now + 4.5)
+    recent.read(now + 5)
+
+
 def test_jobs_are_counted_in_the_period_in_which_they_were_accepted_or_ended(
     service: Service, recent: RecentJobs, now: float
 ) -> None:
@@ -108,11 +117,7 @@ def test_how_many_have_ended_is_not_known_while_unknown_jobs_end(
 def test_jobs_that_come_faster_than_they_are_read_are_estimated(
     service: Service, recent: RecentJobs, now: float
 ) -> None:
-    put_job(service, now - 2, now - 1)
-    recent.read(now)
-    for n in range(1200):
-        put_job(service, now + n / 300, now + 4.5)
-    recent.read(now + 5)
+    read_before_and_after(service, recent, now, [n / 300 for n in range(1200)])
     counts = known(recent, now + 5, 5)
     assert counts.is_estimate
     assert counts.accepted == pytest.approx(1200, rel=0.2)
@@ -126,11 +131,7 @@ def test_jobs_that_come_faster_than_they_are_read_are_estimated(
 def test_of_jobs_that_come_in_batches_faster_than_they_are_read_no_number_is_said(
     service: Service, recent: RecentJobs, now: float
 ) -> None:
-    put_job(service, now - 2, now - 1)
-    recent.read(now)
-    for n in range(1200):
-        put_job(service, now + n // 100 / 3, now + 4.5)
-    recent.read(now + 5)
+    read_before_and_after(service, recent, now, [n // 100 / 3 for n in range(1200)])
     assert recent.counts(now + 5, 5) is None
     assert throughput.counted(recent, now + 5) == []
     recent.read(now + 200)

@@ -24,6 +24,17 @@ def locked_notes() -> dict[str, Path]:
     return {key: note.journal for key, note in noted_imports().items() if note.ended_at is None}
 
 
+def seen_while_it_ran(service: Service, path: Path) -> journals.RunningImports:
+    """Import the file to its end, and return the running imports, which were read during the import."""
+    found = journals.RunningImports(service.url)
+    service.pause()
+    with importing(service, path, "--batch-size", "10") as running:
+        until(lambda: found.read(0) != [])
+        service.resume()
+        assert running.wait(60) == 0
+    return found
+
+
 JOB_LISTS_OFF = "no throughput and no batches: this stage has JobLists=off"
 
 
@@ -164,23 +175,13 @@ def test_an_import_that_ends_at_once_has_its_files_name(service: Service, tmp_pa
 
 def test_an_import_is_judged_by_the_last_entry_of_its_journal(service: Service, tmp_path: Path) -> None:
     path = tents(tmp_path / "tents.jsonl", 40)
-    found = journals.RunningImports(service.url)
-    service.pause()
-    with importing(service, path, "--batch-size", "10") as first:
-        until(lambda: found.read(0) != [])
-        service.resume()
-        assert first.wait(60) == 0
+    found = seen_while_it_ran(service, path)
     assert [each.state for each in found.read(1)] == ["ended"], "its note has no lock any more"
 
 
 def test_an_import_whose_journal_was_begun_anew_is_not_called_interrupted(service: Service, tmp_path: Path) -> None:
     path = tents(tmp_path / "tents.jsonl", 40)
-    found = journals.RunningImports(service.url)
-    service.pause()
-    with importing(service, path, "--batch-size", "10") as first:
-        until(lambda: found.read(0) != [])
-        service.resume()
-        assert first.wait(60) == 0
+    found = seen_while_it_ran(service, path)
     with importing(service, path, "--batch-size", "10", "--restart") as second:
         assert second.wait(60) == 3
     assert [(each.state, each.failed) for each in found.read(1)] == [("ended", 40)], "only the second one is known"

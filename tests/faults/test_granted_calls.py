@@ -15,7 +15,7 @@ from tests.faults.scenarios import SCENARIOS
 from tests.faults.schedules import Runner
 from tests.iam.calls import Permission, permissions
 from tests.iam.grants import template_grants
-from tests.iam.needs import ON_EMULATORS, UNTESTED
+from tests.iam.untested import ON_EMULATORS, UNTESTED
 
 pytestmark = pytest.mark.slow
 

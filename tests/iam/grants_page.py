@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from infra.settings import ROOT
 from tests.iam.grants import Grant, template_grants
-from tests.iam.needs import NEEDS, UNTESTED
+from tests.iam.needs import NEEDS
+from tests.iam.untested import UNTESTED
 
 PAGE = ROOT / "docs" / "security-grants.md"
 _FUNCTIONS = {

@@ -1,210 +1,22 @@
-"""The need of each grant: the effect of its removal, and the scenario that shows it."""
+"""The table of needs: what each role can no longer do when one of its grants is removed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from tests.iam.lab import Lab
+from tests.iam.document_needs import ITEMS, OTHERS
+from tests.iam.need import Key, Need, fails, is_untold
 from tests.iam.scenarios import api, collections, dead_letters, release, tasks, telling, webhooks, worker
-
-Key = tuple[str, str, str]  # role, Sid, action
-_Scenario = Callable[[Lab], str]
-
-
-@dataclass(frozen=True)
-class Need:
-    """A scenario and its two results, with the grant and without it."""
-
-    scenario: _Scenario
-    granted: str
-    removed: str
-    effect: str  # of the removal, in words
-    also_removed: tuple[str, ...] = ()  # actions that the scenario itself removes from the role
-
-
-def _fails(scenario: _Scenario, effect: str) -> Need:
-    """Return the need of a grant without which the API's request fails."""
-    return Need(scenario, "200", "503", effect)
-
-
-def _is_retried(scenario: _Scenario, effect: str) -> Need:
-    """Return the need of a grant without which the command does not end, and its message is redelivered."""
-    return Need(scenario, "succeeded", "retrying, returned", effect)
-
-
-def _is_untold(scenario: Callable[[Lab], str], effect: str) -> Need:
-    """Return the need of a grant without which the end of a job is not told, and its message is redelivered."""
-    return Need(scenario, "acknowledged, 1 stored, 1 on the queue", "returned, 0 stored, 0 on the queue", effect)
-
 
 _DELIVERED = "acknowledged, delivered, 1 sent, 0 in line, 0 on the queue"
 _NOT_SENT = "returned, pending, 0 sent, 1 in line, 1 on the queue"
 
-
-@dataclass(frozen=True)
-class _Documents:
-    """One kind of documents: its words in the effects, the Sids of its grants, and its scenarios."""
-
-    one: str
-    a_document: str
-    others: str  # what follows the word documents
-    in_a_batch: str
-    in_batches: str
-    locked: str  # a document that has locks
-    relocks: str  # what it is when its locks change
-    relocked_twice: str
-    sids: tuple[str, str, str]  # of its rows, its locks and its objects, for the worker
-    sids_of_reads: tuple[str, str]  # of its rows and its objects, for the other roles
-    sid_of_clean_up: str
-    get: _Scenario
-    get_a_large_one: _Scenario
-    get_an_expired_version: _Scenario
-    read: _Scenario
-    create: _Scenario
-    delete: _Scenario
-    change: _Scenario
-    change_a_large_one: _Scenario
-    change_an_expired_version: _Scenario
-    change_twice: _Scenario
-    create_and_delete: _Scenario
-    relock: _Scenario
-    relock_twice: _Scenario
-    end_a_dead_letter: _Scenario
-
-    def needs(self) -> dict[Key, Need]:
-        """Return the needs of the grants for these documents, which are the same for all kinds."""
-        rows, locks, objects = self.sids
-        read_rows, read_objects = self.sids_of_reads
-        no_one, large = f"no {self.one} is", f"{self.a_document} of more than 1 KB cannot be"
-        expired = "once lifecycle has expired the version that its row names"
-        left_behind = "failed, returned, documents 1"
-        return {
-            ("APIRole", read_rows, "dynamodb:GetItem"): _fails(self.get, f"no {self.one} can be read"),
-            ("APIRole", read_objects, "s3:GetObjectVersion"): _fails(self.get_a_large_one, f"{large} read"),
-            ("APIRole", read_objects, "s3:GetObject"): _fails(
-                self.get_an_expired_version, f"{self.a_document} cannot be read {expired}"
-            ),
-            ("WorkerRole", rows, "dynamodb:GetItem"): _is_retried(self.read, f"{no_one} read, changed or deleted"),
-            ("WorkerRole", rows, "dynamodb:PutItem"): _is_retried(self.create, f"{no_one} created or changed"),
-            ("WorkerRole", rows, "dynamodb:DeleteItem"): _is_retried(self.delete, f"{no_one} deleted"),
-            ("WorkerRole", rows, "dynamodb:BatchGetItem"): Need(
-                self.change_twice,
-                "succeeded, versions 2",
-                "succeeded, versions 3",
-                f"commands for {self.in_batches} that exist are not committed together, and have calls of their"
-                " own",
-            ),
-            ("WorkerRole", rows, "dynamodb:ConditionCheckItem"): Need(
-                self.create_and_delete,
-                "succeeded, versions 0",
-                "succeeded, versions 1",
-                f"{self.in_a_batch} that one batch creates and deletes is put, and each command has calls of its"
-                " own",
-            ),
-            ("WorkerRole", locks, "dynamodb:PutItem"): _is_retried(
-                self.relock, f"no {self.locked} is created or {self.relocks}"
-            ),
-            ("WorkerRole", locks, "dynamodb:DeleteItem"): _is_retried(
-                self.relock, f"no {self.locked} is {self.relocks} or deleted"
-            ),
-            ("WorkerRole", locks, "dynamodb:ConditionCheckItem"): Need(
-                self.relock_twice,
-                "succeeded, versions 2",
-                "succeeded, versions 4",
-                f"{self.relocked_twice} is put three times",
-            ),
-            ("WorkerRole", objects, "s3:PutObject"): _is_retried(self.create, f"{no_one} created or changed"),
-            ("WorkerRole", objects, "s3:GetObjectVersion"): _is_retried(
-                self.change_a_large_one, f"{large} changed"
-            ),
-            ("WorkerRole", objects, "s3:GetObject"): _is_retried(
-                self.change_an_expired_version, f"{self.a_document} cannot be changed {expired}"
-            ),
-            ("WorkerRole", objects, "s3:DeleteObject"): Need(
-                self.change,
-                "succeeded, documents 1",
-                "succeeded, returned, documents 2",
-                f"superseded documents{self.others} are not deleted, and their messages are redelivered",
-            ),
-            ("DeadLettersRole", read_rows, "dynamodb:GetItem"): Need(
-                self.end_a_dead_letter,
-                "failed, documents 0",
-                left_behind,
-                f"the committed documents{self.others} are unknown, so none is cleaned up",
-            ),
-            ("DeadLettersRole", self.sid_of_clean_up, "s3:DeleteObject"): Need(
-                self.end_a_dead_letter,
-                "failed, documents 0",
-                left_behind,
-                f"documents{self.others} that interrupted attempts have put are not deleted",
-            ),
-        }
-
-
-_ITEMS = _Documents(
-    one="item",
-    a_document="an item",
-    others="",
-    in_a_batch="an item",
-    in_batches="items",
-    locked="item",
-    relocks="renamed",
-    relocked_twice="an item that one batch renames twice",
-    sids=("CommitItems", "LockNames", "KeepDocuments"),
-    sids_of_reads=("ReadItems", "ReadDocuments"),
-    sid_of_clean_up="CleanUpDocuments",
-    get=api.get_an_item,
-    get_a_large_one=api.get_a_large_item,
-    get_an_expired_version=api.get_an_item_whose_version_has_expired,
-    read=worker.read,
-    create=worker.create,
-    delete=worker.delete,
-    change=worker.patch_an_item,
-    change_a_large_one=worker.patch_a_large_item,
-    change_an_expired_version=worker.patch_an_item_whose_version_has_expired,
-    change_twice=worker.patch_an_item_twice_in_a_batch,
-    create_and_delete=worker.create_and_delete_in_a_batch,
-    relock=worker.rename,
-    relock_twice=worker.rename_twice_in_a_batch,
-    end_a_dead_letter=dead_letters.end_a_job_after_an_interrupted_attempt,
-)
-_OTHERS = _Documents(
-    one="document of another collection",
-    a_document="a document of another collection",
-    others=" of other collections",
-    in_a_batch="a document",
-    in_batches="documents",
-    locked="document with a unique or indexed field",
-    relocks="changed",
-    relocked_twice="a document whose unique value one batch changes twice",
-    sids=("CommitDocuments", "LockValues", "KeepCollectionDocuments"),
-    sids_of_reads=("ReadCollections", "ReadCollectionDocuments"),
-    sid_of_clean_up="CleanUpCollectionDocuments",
-    get=collections.get_an_order,
-    get_a_large_one=collections.get_a_large_order,
-    get_an_expired_version=collections.get_an_order_whose_version_has_expired,
-    read=collections.read,
-    create=collections.create,
-    delete=collections.delete,
-    change=collections.change_an_order,
-    change_a_large_one=collections.change_a_large_order,
-    change_an_expired_version=collections.change_an_order_whose_version_has_expired,
-    change_twice=collections.change_an_order_twice_in_a_batch,
-    create_and_delete=collections.create_and_delete_in_a_batch,
-    relock=collections.change_a_unique_value,
-    relock_twice=collections.change_a_unique_value_twice_in_a_batch,
-    end_a_dead_letter=collections.end_a_dead_letter_after_an_interrupted_attempt,
-)
-
 NEEDS: dict[Key, Need] = {
-    **_ITEMS.needs(),
-    **_OTHERS.needs(),
+    **ITEMS.needs(),
+    **OTHERS.needs(),
     # --- the API
     ("APIRole", "QueueCommands", "sqs:SendMessage"): Need(
         api.post_an_item, "202, 1 queued", "503, 0 queued", "no command is accepted"
     ),
-    ("APIRole", "KeepJobs", "dynamodb:GetItem"): _fails(api.poll_a_job, "no job can be polled"),
+    ("APIRole", "KeepJobs", "dynamodb:GetItem"): fails(api.poll_a_job, "no job can be polled"),
     ("APIRole", "KeepJobs", "dynamodb:PutItem"): Need(
         api.post_an_item, "202, 1 queued", "503, 0 queued", "no command is accepted"
     ),
@@ -223,10 +35,10 @@ NEEDS: dict[Key, Need] = {
         "503, 0 queued",
         "an emulator accepts no batch; AWS does not have this action and requires sqs:SendMessage",
     ),
-    ("APIRole", "CountCommands", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
-    ("APIRole", "CountDeadLetters", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
-    ("APIRole", "CountParked", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
-    ("APIRole", "CountScheduled", "dynamodb:Scan"): _fails(
+    ("APIRole", "CountCommands", "sqs:GetQueueAttributes"): fails(api.get_stats, "`GET /stats` fails"),
+    ("APIRole", "CountDeadLetters", "sqs:GetQueueAttributes"): fails(api.get_stats, "`GET /stats` fails"),
+    ("APIRole", "CountParked", "sqs:GetQueueAttributes"): fails(api.get_stats, "`GET /stats` fails"),
+    ("APIRole", "CountScheduled", "dynamodb:Scan"): fails(
         api.get_stats_with_a_scheduled_command, "`GET /stats` fails"
     ),
     ("APIRole", "AgeOfMessages", "cloudwatch:GetMetricStatistics"): Need(
@@ -256,21 +68,21 @@ NEEDS: dict[Key, Need] = {
         "503",
         "jobs that failed before the index was sharded cannot be listed",
     ),
-    ("APIRole", "ReadItems", "dynamodb:Scan"): _fails(api.list_items, "items cannot be listed"),
-    ("APIRole", "ReadCollections", "dynamodb:Query"): _fails(
+    ("APIRole", "ReadItems", "dynamodb:Scan"): fails(api.list_items, "items cannot be listed"),
+    ("APIRole", "ReadCollections", "dynamodb:Query"): fails(
         collections.list_orders, "documents of other collections cannot be listed"
     ),
-    ("APIRole", "ReadCollections", "dynamodb:BatchGetItem"): _fails(
+    ("APIRole", "ReadCollections", "dynamodb:BatchGetItem"): fails(
         collections.look_up_by_an_index, "no document can be looked up by an indexed field"
     ),
-    ("APIRole", "LookUp", "dynamodb:GetItem"): _fails(
+    ("APIRole", "LookUp", "dynamodb:GetItem"): fails(
         collections.look_up_by_a_unique_value, "no document can be looked up by a unique field"
     ),
-    ("APIRole", "LookUp", "dynamodb:Query"): _fails(
+    ("APIRole", "LookUp", "dynamodb:Query"): fails(
         collections.look_up_by_an_index, "no document can be looked up by an indexed field"
     ),
-    ("APIRole", "KeepWebhooks", "dynamodb:GetItem"): _fails(webhooks.get_a_webhook, "no webhook can be read"),
-    ("APIRole", "KeepWebhooks", "dynamodb:Query"): _fails(webhooks.list_webhooks, "webhooks cannot be listed"),
+    ("APIRole", "KeepWebhooks", "dynamodb:GetItem"): fails(webhooks.get_a_webhook, "no webhook can be read"),
+    ("APIRole", "KeepWebhooks", "dynamodb:Query"): fails(webhooks.list_webhooks, "webhooks cannot be listed"),
     ("APIRole", "KeepWebhooks", "dynamodb:PutItem"): Need(
         webhooks.create_a_webhook, "201, 1 stored", "503, 0 stored", "no webhook can be created or changed"
     ),
@@ -475,28 +287,28 @@ NEEDS: dict[Key, Need] = {
         "an interrupted message is redelivered only when the queue's visibility timeout ends, without a backoff",
         also_removed=("dynamodb:GetItem",),
     ),
-    ("TellRole", "ReadJobs", "dynamodb:GetItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
-    ("TellRole", "ReadResults", "s3:GetObjectVersion"): _is_untold(
+    ("TellRole", "ReadJobs", "dynamodb:GetItem"): is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "ReadResults", "s3:GetObjectVersion"): is_untold(
         telling.tell_of_a_large_item, "no end of a job with a result of more than 1 KB is told"
     ),
-    ("TellRole", "ReadResults", "s3:GetObject"): _is_untold(
+    ("TellRole", "ReadResults", "s3:GetObject"): is_untold(
         telling.tell_of_an_item_whose_version_has_expired,
         "a result is not told once lifecycle has expired the version that the job names",
     ),
-    ("TellRole", "ReadCollectionResults", "s3:GetObjectVersion"): _is_untold(
+    ("TellRole", "ReadCollectionResults", "s3:GetObjectVersion"): is_untold(
         telling.tell_of_a_large_order,
         "no end of a job with a result of more than 1 KB in another collection is told",
     ),
-    ("TellRole", "ReadCollectionResults", "s3:GetObject"): _is_untold(
+    ("TellRole", "ReadCollectionResults", "s3:GetObject"): is_untold(
         telling.tell_of_an_order_whose_version_has_expired,
         "a result in another collection is not told once lifecycle has expired the version that the job names",
     ),
-    ("TellRole", "StoreDeliveries", "dynamodb:GetItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
-    ("TellRole", "StoreDeliveries", "dynamodb:BatchGetItem"): _is_untold(
+    ("TellRole", "StoreDeliveries", "dynamodb:GetItem"): is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "StoreDeliveries", "dynamodb:BatchGetItem"): is_untold(
         telling.tell_again_of_an_item, "a message that is received again does not find what it has stored"
     ),
-    ("TellRole", "StoreDeliveries", "dynamodb:Query"): _is_untold(telling.tell_of_an_item, "no event is told"),
-    ("TellRole", "StoreDeliveries", "dynamodb:PutItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "StoreDeliveries", "dynamodb:Query"): is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "StoreDeliveries", "dynamodb:PutItem"): is_untold(telling.tell_of_an_item, "no event is told"),
     ("TellRole", "PutOnBus", "events:PutEvents"): Need(
         telling.put_on_the_bus,
         "acknowledged",
@@ -578,95 +390,3 @@ NEEDS: dict[Key, Need] = {
         "a failed delivery is tried again without its pause",
     ),
 }
-
-_POLLER = (
-    "Lambda's poller needs it to {}. Without it AWS refuses the event source mapping; if it is removed later, {}."
-    " The emulator's poller does not check the role"
-)
-_SETTINGS = "the mapping stops with an error about its role, and {}"
-_LOGS = (
-    "Lambda writes the function's log under its role. Without it the function works, but there are no log lines"
-    " and no metrics, which are log lines too, so that no alarm fires. The emulator writes the log itself"
-)
-_KEY = (
-    "granted only if the stage has a customer-managed key, which the emulator's services do not use."
-    " Without it KMS denies the role, and {}"
-)
-_BATCHES = (
-    "AWS requires it for SendMessageBatch. Without it {}."
-    " An emulator requires an action of its own, sqs:SendMessageBatch"
-)
-_TRACES = (
-    "Lambda sends the function's traces under its role. Without it the function works, but X-Ray's traces do not"
-    " include it. The emulator records no traces"
-)
-
-_TASKS = (
-    "for AWS an answer is a call of the state machine whose task waits. Without it no task learns that its job {}."
-    " For the emulator it is a call of no resource, so that another grant is needed there"
-)
-UNTESTED: dict[tuple[str, str], str] = {
-    ("ReceiveCommands", "sqs:ReceiveMessage"): _POLLER.format("receive commands", "every job stays queued"),
-    ("ReceiveCommands", "sqs:GetQueueAttributes"): _POLLER.format(
-        "read the queue's settings", _SETTINGS.format("every job stays queued")
-    ),
-    ("ReceiveDeadLetters", "sqs:ReceiveMessage"): _POLLER.format(
-        "receive dead letters", "no job of a dead letter ends"
-    ),
-    ("ReceiveDeadLetters", "sqs:DeleteMessage"): _POLLER.format(
-        "delete finished messages",
-        "each is redelivered, for a job that has ended, until SQS drops it after 14 days",
-    ),
-    ("ReceiveDeadLetters", "sqs:GetQueueAttributes"): _POLLER.format(
-        "read the queue's settings", _SETTINGS.format("no job of a dead letter ends")
-    ),
-    ("ReceiveEvents", "sqs:ReceiveMessage"): _POLLER.format("receive ends of jobs", "no event is told"),
-    ("ReceiveEvents", "sqs:DeleteMessage"): _POLLER.format(
-        "delete finished messages", "each is redelivered, with no effect, until SQS drops it after 14 days"
-    ),
-    ("ReceiveEvents", "sqs:GetQueueAttributes"): _POLLER.format(
-        "read the queue's settings", _SETTINGS.format("no event is told")
-    ),
-    ("ReceiveDeliveries", "sqs:ReceiveMessage"): _POLLER.format("receive lines", "no event is delivered"),
-    ("ReceiveDeliveries", "sqs:GetQueueAttributes"): _POLLER.format(
-        "read the queue's settings", _SETTINGS.format("no event is delivered")
-    ),
-    ("ReceiveLaterDeliveries", "sqs:ReceiveMessage"): _POLLER.format(
-        "receive lines that have waited", "no failed delivery is tried again"
-    ),
-    ("ReceiveLaterDeliveries", "sqs:DeleteMessage"): _POLLER.format(
-        "delete finished messages", "each line is woken again and again until SQS drops the message after 14 days"
-    ),
-    ("ReceiveLaterDeliveries", "sqs:GetQueueAttributes"): _POLLER.format(
-        "read the queue's settings", _SETTINGS.format("no failed delivery is tried again")
-    ),
-    ("MissResults", "s3:ListBucket"): (
-        "with it S3 answers 404 for a result that is lost. Without it S3 answers 403, which is taken for an outage,"
-        " so that the end of the job is never told, instead of without its result. The emulator answers 404 anyhow"
-    ),
-    ("SendCommands", "sqs:SendMessage"): _BATCHES.format("no scheduled command is released"),
-    ("MissCommands", "s3:ListBucket"): (
-        "with it S3 answers 404 for a command that was never stored. Without it S3 answers 403, which is taken for"
-        " an outage, so that no other command of its document is released. The emulator answers 404 anyhow"
-    ),
-    ("TellEnds", "sqs:SendMessage"): _BATCHES.format("no end of a job is told, and its message is redelivered"),
-    ("ReplayDeliveries", "sqs:SendMessage"): _BATCHES.format("no webhook can be tested, and no event replayed"),
-    ("AnswerTasks", "states:SendTaskSuccess"): _TASKS.format("has succeeded"),
-    ("AnswerTasks", "states:SendTaskFailure"): _TASKS.format("has failed or was cancelled"),
-    ("WakeLines", "sqs:SendMessage"): _BATCHES.format("no stored event is delivered"),
-    ("Log", "logs:CreateLogStream"): _LOGS,
-    ("Log", "logs:PutLogEvents"): _LOGS,
-    ("Trace", "xray:PutTraceSegments"): _TRACES,
-    ("Trace", "xray:PutTelemetryRecords"): _TRACES,
-    ("UseTheKey", "kms:Decrypt"): _KEY.format(
-        "no message is sent or received, and no table or document is read: the API answers 503, and no job ends"
-    ),
-    ("UseTheKey", "kms:GenerateDataKey"): _KEY.format(
-        "no message is sent, and no document or claim check is put: no command is accepted, no command that writes"
-        " succeeds, and no message is parked"
-    ),
-}
-"""By Sid and action: the grants whose need the emulator cannot show, and why AWS requires them."""
-
-ON_EMULATORS = {"AnswerTasksOnEmulator"}
-"""The statements that no stage on AWS has, beside ones for the same calls that an emulator does not use."""

@@ -9,7 +9,8 @@ import pytest
 from tests.iam.calls import operations
 from tests.iam.grants import Grant, actions, template_grants
 from tests.iam.lab import FUNCTIONS, Lab
-from tests.iam.needs import NEEDS, Need
+from tests.iam.need import Need
+from tests.iam.needs import NEEDS
 from tests.iam.probes import PROBED, client_of, is_denied, probes
 
 pytestmark = pytest.mark.slow

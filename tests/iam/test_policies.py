@@ -16,7 +16,7 @@ from infra.templates.sources import read_template
 from tests.iam import grants_page
 from tests.iam.grants import APPS, AmbiguousPolicy, grants_of, policy_without, template_grants
 from tests.iam.lab import MACHINES
-from tests.iam.needs import ON_EMULATORS, UNTESTED
+from tests.iam.untested import ON_EMULATORS, UNTESTED
 from tests.infra.rendered import rendered
 
 NARROW = re.compile(
