@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from jobpipe_client.exceptions import BadAnswer
-from jobpipe_client.responses import document
-from jobpipe_client.transport import Transport
+from jobpipe_client.http.responses import document
+from jobpipe_client.http.transport import Transport
 
 EXTENSION = "x-jobpipe-collections"
 _MOST_REFERENCES = 50  # a longer chain is taken for a circle

@@ -13,12 +13,12 @@ from jobpipe_client.calls import At, Before
 from jobpipe_client.catalogue import CollectionInfo, read_catalogue
 from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import BadAnswer
+from jobpipe_client.http.responses import batch_of, document, item_of, job_of
+from jobpipe_client.http.transport import Transport
 from jobpipe_client.many import MAX_COMMANDS, submit_many
 from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Status, Submission
-from jobpipe_client.responses import batch_of, document, item_of, job_of
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
-from jobpipe_client.transport import Transport
 from jobpipe_client.webhooks import Webhooks
 
 if TYPE_CHECKING:

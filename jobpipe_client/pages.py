@@ -8,9 +8,9 @@ from typing import Any
 import requests
 
 from jobpipe_client.exceptions import BadAnswer, ItemsUnreadable
+from jobpipe_client.http.responses import document, item_of
+from jobpipe_client.http.transport import Transport
 from jobpipe_client.models import Item
-from jobpipe_client.responses import document, item_of
-from jobpipe_client.transport import Transport
 
 _UNREADABLE = "Unreadable-Items"
 

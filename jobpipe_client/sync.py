@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls
 from jobpipe_client.exceptions import error_for
+from jobpipe_client.http.responses import document, item_of, job_of
 from jobpipe_client.models import Item, JobFailed
-from jobpipe_client.responses import document, item_of, job_of
 from jobpipe_client.waiting import wait
 
 if TYPE_CHECKING:
     from jobpipe_client.calls import Call, Json
-    from jobpipe_client.transport import Transport
+    from jobpipe_client.http.transport import Transport
 
 ACCEPTED = 202
 PREFERRED_HOLD = 5  # seconds, enough for a worker that has to start; after that, polling is cheaper

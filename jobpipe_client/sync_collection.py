@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls
+from jobpipe_client.http.responses import item_of
 from jobpipe_client.models import Item
-from jobpipe_client.responses import item_of
 from jobpipe_client.sync import DEFAULT_TIMEOUT, final
 
 if TYPE_CHECKING:
     from jobpipe_client.calls import Call, Json
-    from jobpipe_client.transport import Transport
+    from jobpipe_client.http.transport import Transport
 
 
 class SyncCollection:

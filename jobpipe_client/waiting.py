@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from jobpipe_client import calls
 from jobpipe_client.exceptions import BadAnswer, NotFound, RequestTimeout
+from jobpipe_client.http.responses import batch_of, job_of
+from jobpipe_client.http.transport import Transport
 from jobpipe_client.models import BatchEntry, Job, Submission, WaitTimeout
-from jobpipe_client.responses import batch_of, job_of
-from jobpipe_client.transport import Transport
 
 LONGEST_HOLD = 20  # seconds for which the service holds an answer back at most
 MAX_WATCHED = 10_000  # jobs in memory; the iterable may have any number

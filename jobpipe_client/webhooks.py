@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls, pages
 from jobpipe_client.exceptions import BadAnswer
-from jobpipe_client.responses import document
+from jobpipe_client.http.responses import document
 from jobpipe_client.webhook_models import Webhook, WebhookDelivery
 
 if TYPE_CHECKING:
-    from jobpipe_client.transport import Transport
+    from jobpipe_client.http.transport import Transport
 
 
 class Webhooks:

@@ -14,8 +14,8 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
-from jobpipe.stores.dynamodb_pause import DynamoDbPause
-from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.queues.sqs_commands import SqsCommands
+from jobpipe.stores.stage.dynamodb_pause import DynamoDbPause
 
 from .submitting.circuit_breaker import CircuitBreaker
 
@@ -88,26 +88,26 @@ def open_services() -> Services:
 
 
 def _batches(settings: Settings, clients: AwsClients) -> BatchStore:
-    from jobpipe.stores.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
+    from jobpipe.stores.jobs.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
 
     return DynamoDbBatches(clients, settings.jobs_table)
 
 
 def _backlog(settings: Settings, clients: AwsClients) -> BacklogGauge:
-    from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog  # noqa: PLC0415
+    from jobpipe.stores.queues.sqs_backlog import QueueUrls, SqsBacklog  # noqa: PLC0415
 
     urls = QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url)
     return SqsBacklog(clients, urls)
 
 
 def _scheduled(settings: Settings, clients: AwsClients) -> ScheduledCount:
-    from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount  # noqa: PLC0415
+    from jobpipe.stores.jobs.dynamodb_scheduled_count import DynamoDbScheduledCount  # noqa: PLC0415
 
     return DynamoDbScheduledCount(clients, settings.jobs_table)
 
 
 def _index_states(settings: Settings, clients: AwsClients) -> IndexStates:
-    from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates  # noqa: PLC0415
+    from jobpipe.stores.stage.dynamodb_index_states import DynamoDbIndexStates  # noqa: PLC0415
 
     return DynamoDbIndexStates(clients, settings.collections_table)
 
@@ -123,13 +123,13 @@ def _webhooks(settings: Settings, clients: AwsClients, documents: DocumentStore)
 
 
 def _tasks(settings: Settings, clients: AwsClients) -> TaskQueue:
-    from jobpipe.stores.sqs_events import SqsEvents  # noqa: PLC0415  # most stages do not need it
+    from jobpipe.stores.queues.sqs_events import SqsEvents  # noqa: PLC0415  # most stages do not need it
 
     return SqsEvents(clients, settings.events_queue_url)
 
 
 def _limit(settings: Settings, clients: AwsClients) -> CommandLimit:
-    from jobpipe.stores.dynamodb_allowances import DynamoDbAllowances  # noqa: PLC0415  # only where there is a limit
+    from jobpipe.stores.jobs.dynamodb_allowances import DynamoDbAllowances  # noqa: PLC0415  # only where there is a limit
 
     from .submitting.owner_limit import OwnerLimit  # noqa: PLC0415
 
@@ -137,6 +137,6 @@ def _limit(settings: Settings, clients: AwsClients) -> CommandLimit:
 
 
 def _recent_jobs(settings: Settings, clients: AwsClients) -> RecentJobs:
-    from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs  # noqa: PLC0415  # only where the index is
+    from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs  # noqa: PLC0415  # only where the index is
 
     return DynamoDbRecentJobs(clients, settings.jobs_table)

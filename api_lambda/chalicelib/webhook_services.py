@@ -10,9 +10,9 @@ from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.ports import DocumentStore
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from jobpipe.stores.sqs_deliveries import SqsDeliveries
+from jobpipe.stores.events.dynamodb_deliveries import DynamoDbDeliveries
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.queues.sqs_deliveries import SqsDeliveries
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from infra.cli.reasons import on_screen
-from jobpipe_client.http_errors import reason
+from jobpipe_client.http.http_errors import reason
 
 LIBRARY_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 """Errors of calls to AWS. Making a client may also raise ValueError (boto_sessions.py)."""

@@ -21,8 +21,8 @@ from infra.collections.operations import OperationSource
 from infra.errors import OperatorError
 from infra.settings import ROOT
 from jobpipe.domain import json_text
-from jobpipe.domain.emitted import encode_emitted
 from jobpipe.domain.errors import InvalidRequest
+from jobpipe.domain.events.emitted import encode_emitted
 from jobpipe.operation import Event
 
 EXAMPLES = 50  # of each operation

@@ -28,7 +28,7 @@ from infra.errors import OperatorError
 from infra.stacks.changes import Change, StackDiff
 from infra.stage.collection_rows import BUILDING, READY, CollectionRow, CollectionRows, LookUpRules
 from infra.targets.target import Target
-from jobpipe.stores.dynamodb_index_states import CACHED_FOR
+from jobpipe.stores.stage.dynamodb_index_states import CACHED_FOR
 
 AWS_SECONDS = 60
 """On AWS, for how long after an update an invocation may still begin with the code before it."""

@@ -7,7 +7,7 @@ import tenacity
 
 from infra.cli import http_calls
 from infra.errors import OperatorError
-from jobpipe_client.http_errors import reason
+from jobpipe_client.http.http_errors import reason
 
 HEALTH_SECONDS = 60
 KEY_SECONDS = 60

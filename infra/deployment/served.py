@@ -17,7 +17,7 @@ from infra.errors import OperatorError
 from infra.stacks.changes import Change, StackDiff
 from infra.stage.collection_rows import read_rows
 from infra.targets.target import Target
-from jobpipe.stores.dynamodb_index_states import row_key
+from jobpipe.stores.stage.dynamodb_index_states import row_key
 
 _UNSERVED = "unserved"
 

@@ -11,7 +11,7 @@ from infra.targets.target import Target
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.pausing import pause
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
 
 _CALL_TIMEOUT = 20.0  # seconds until a call of AWS is given up or tried again
 

@@ -1,7 +1,7 @@
 """What a stage records of each collection: the rules of its look-ups, and which of them are ready.
 
-The rows are in the table of collections (jobpipe/stores/dynamodb_index_states.py), where the API reads the states.
-Deployments and `make reindex` write them.
+The rows are in the table of collections. Deployments and `make reindex` write them, and the API reads the states
+(jobpipe/stores/stage/dynamodb_index_states.py).
 """
 
 import json
@@ -14,8 +14,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.errors import OperatorError
-from jobpipe.stores.dynamodb_collections import partitions
-from jobpipe.stores.dynamodb_index_states import PARTITION, row_key, states_of
+from jobpipe.stores.documents.dynamodb_collections import partitions
+from jobpipe.stores.stage.dynamodb_index_states import PARTITION, row_key, states_of
 
 READY, BUILDING = "ready", "building"
 

@@ -1,10 +1,10 @@
 """Pauses a stage, whose worker then takes no commands from their queue, and resumes it.
 
-A row in the table of collections says that the stage is paused (jobpipe/stores/dynamodb_pause.py): the API shows
-it, and a deployment leaves the stage paused because of it. The worker takes no commands since its event source
-mapping is disabled. The row is written before the mapping is disabled, and deleted after it is enabled. So an
-interruption can leave a stage that is shown as paused and takes commands, but none that is paused and does not say
-so. The same command completes it.
+A row in the table of collections says that the stage is paused (jobpipe/stores/stage/dynamodb_pause.py). The API
+shows it, and a deployment leaves the stage paused because of it. The worker takes no commands since its event
+source mapping is disabled. The row is written before the mapping is disabled, and deleted after it is enabled. So
+an interruption can leave a stage that is shown as paused and takes commands, but none that is paused and does not
+say so. The same command completes it.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from infra.errors import OperatorError
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.stores.dynamodb_pause import paused_at_of, row_key
+from jobpipe.stores.stage.dynamodb_pause import paused_at_of, row_key
 
 _SECONDS = 180.0
 """The longest time to wait for a mapping: Lambda may take a minute to enable or disable one."""

@@ -10,19 +10,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
+from jobpipe.domain.jobs.job_filter import EVERY_JOB, JobFilter
 
 if TYPE_CHECKING:  # so that starts stay short
     from jobpipe.domain.backlog import Backlog
-    from jobpipe.domain.batch import Batch
     from jobpipe.domain.documents.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
     from jobpipe.domain.documents.item_ref import ItemRef
     from jobpipe.domain.errors import CommitRefused, Problem, ProblemError
-    from jobpipe.domain.group import Unit, Unsettled
-    from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
     from jobpipe.domain.job_ref import JobRef
-    from jobpipe.domain.queue_message import Envelope
-    from jobpipe.domain.scheduled import DueEntry, DuePage
+    from jobpipe.domain.jobs.batch import Batch
+    from jobpipe.domain.jobs.group import Unit, Unsettled
+    from jobpipe.domain.jobs.job import Job, JobPage, KeptCommand, Status, Success
+    from jobpipe.domain.jobs.queue_message import Envelope
+    from jobpipe.domain.jobs.scheduled import DueEntry, DuePage
 
 
 class JobStore(Protocol):

@@ -10,10 +10,10 @@ from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.dynamodb_items import DynamoDbItems
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.item_transactions import ItemTable
-from jobpipe.stores.s3_documents import S3Documents
+from jobpipe.stores.documents.dynamodb_items import DynamoDbItems
+from jobpipe.stores.documents.item_transactions import ItemTable
+from jobpipe.stores.documents.s3_documents import S3Documents
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 
 if TYPE_CHECKING:
     from jobpipe.domain.ports import CollectionStore, DocumentStore, GroupStore, ItemStore, JobStore
@@ -44,7 +44,7 @@ def open_stores(settings: Settings, clients: AwsClients, registry: Registry = ON
     tables = (settings.collections_table, settings.lookups_table)
 
     def open_collection(name: str, scope: str) -> CollectionStore:
-        from jobpipe.stores.dynamodb_collections import DynamoDbCollection  # noqa: PLC0415  # items do not need it
+        from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection  # noqa: PLC0415  # items do not need it
 
         return DynamoDbCollection(clients, tables, jobs, name, scope)
 
@@ -59,7 +59,7 @@ def open_stores(settings: Settings, clients: AwsClients, registry: Registry = ON
 
 def open_groups(settings: Settings, clients: AwsClients, stores: Stores) -> GroupStore:
     """Return the store that commits several documents together, on the same tables as `stores`."""
-    from jobpipe.stores.dynamodb_groups import DynamoDbGroups  # noqa: PLC0415  # the API does not need it
+    from jobpipe.stores.documents.dynamodb_groups import DynamoDbGroups  # noqa: PLC0415  # the API does not need it
 
     def table_of(ref: ItemRef) -> ItemTable:
         return cast("ItemTable", stores.items_of(ref.collection, ref.scope))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS
-from jobpipe.domain.job import Job, KeptCommand, Status, Success, Waiting
+from jobpipe.domain.jobs.job import Job, KeptCommand, Status, Success, Waiting
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS, ItemRef
-from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key, partition_key
-from jobpipe.stores.dynamodb_index_states import PARTITION, states_of
-from jobpipe.stores.dynamodb_pause import PARTITION as STAGE_PARTITION
-from jobpipe.stores.dynamodb_pause import paused_at_of
+from jobpipe.stores.documents.dynamodb_collections import LOCK, index_key, lock_key, partition_key
 from jobpipe.stores.dynamodb_rows import Row, document_from_row
+from jobpipe.stores.stage.dynamodb_index_states import PARTITION, states_of
+from jobpipe.stores.stage.dynamodb_pause import PARTITION as STAGE_PARTITION
+from jobpipe.stores.stage.dynamodb_pause import paused_at_of
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
 from scripts.audit.object_keys import SCOPE, parse_document_key
 

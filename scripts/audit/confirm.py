@@ -16,7 +16,7 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, AttemptsSpent
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.runtime.aws import error_code
 from scripts.audit.attributes import MalformedRowError

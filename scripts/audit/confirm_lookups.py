@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.stores.dynamodb_collections import index_key
+from jobpipe.stores.documents.dynamodb_collections import index_key
 from scripts.audit.findings import Finding, subject_of
 from scripts.audit.lookup_findings import (
     DocumentWithoutLock,

@@ -9,7 +9,7 @@ from typing import ClassVar
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import name_key
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 
 _CLOCK_DIFFERENCE = timedelta(minutes=1)  # between the log and the Lambda, at most
 _ACCEPTED = 202

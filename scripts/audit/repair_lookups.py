@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key
+from jobpipe.stores.documents.dynamodb_collections import LOCK, index_key, lock_key
 from scripts.audit.findings import Finding
 from scripts.audit.lookup_findings import DocumentWithoutLock, LockWithoutDocument, MissingEntry, StaleEntry
 from scripts.audit.resources import Resources, key_of

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
 from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.aws import AwsClients, outages
-from jobpipe.stores.dynamodb_collections import LOCK, lock_key, partition_key
-from jobpipe.stores.dynamodb_items import DynamoDbItems
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.documents.dynamodb_collections import LOCK, lock_key, partition_key
+from jobpipe.stores.documents.dynamodb_items import DynamoDbItems
+from jobpipe.stores.documents.s3_documents import S3Documents
 from jobpipe.stores.dynamodb_rows import Row
-from jobpipe.stores.s3_documents import S3Documents
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.collection_rows import Lookup, check_document, check_lookup
 from scripts.audit.rows import (

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
 from jobpipe.domain.documents.item_rules import name_key
-from jobpipe.domain.emitted import decode_emitted
-from jobpipe.domain.job import Job, is_job_id
-from jobpipe.stores.batch_rows import batch_from_row
-from jobpipe.stores.dynamodb_allowances import PREFIX
+from jobpipe.domain.events.emitted import decode_emitted
+from jobpipe.domain.jobs.batch import is_batch_id
+from jobpipe.domain.jobs.job import Job, is_job_id
 from jobpipe.stores.dynamodb_rows import Row, item_from_row, job_from_row
+from jobpipe.stores.jobs.batch_rows import batch_from_row
+from jobpipe.stores.jobs.dynamodb_allowances import PREFIX
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
 from scripts.audit.collection_rows import (
     check_document,

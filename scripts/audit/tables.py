@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.documents.item_rules import name_key
-from jobpipe.domain.job import Status
-from jobpipe.domain.queue_message import WAITING_PREFIX
+from jobpipe.domain.jobs.batch import is_batch_id
+from jobpipe.domain.jobs.job import Status
+from jobpipe.domain.jobs.queue_message import WAITING_PREFIX
 from jobpipe.stores.dynamodb_rows import Row, scheduled
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.collection_rows import (

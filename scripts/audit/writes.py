@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.runtime.aws import ConditionsFailed, transact
-from jobpipe.stores.dynamodb_collections import if_unchanged
+from jobpipe.stores.documents.dynamodb_collections import if_unchanged
 from scripts.audit.resources import Resources, key_of
 from scripts.audit.rows import COLLECTIONS
 

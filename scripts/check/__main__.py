@@ -25,7 +25,7 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.errors import InvalidRequest, Violation
 from jobpipe.domain.item_reader import document_text
 from jobpipe.domain.ports import DocumentStore
-from jobpipe.stores.s3_documents import S3Documents
+from jobpipe.stores.documents.s3_documents import S3Documents
 from scripts.stage.aws import open_stage
 from scripts.stage.collections import chosen_collection, collection_parser
 from scripts.stage.commands import one_line_errors

@@ -15,7 +15,7 @@ from requests import RequestException
 from infra.cli.aws_errors import LIBRARY_ERRORS, describe
 from infra.errors import OperatorError
 from jobpipe.domain.errors import Unavailable
-from jobpipe_client.http_errors import reason
+from jobpipe_client.http.http_errors import reason
 from scripts.prove.callers import Caller, Json, OutOfTimeError, UnexpectedAnswerError, new_key
 
 FAILURES = (

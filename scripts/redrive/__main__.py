@@ -23,17 +23,17 @@ from infra.cli.command_line import INTERRUPTED, run
 from infra.cli.console import LastingConsole, emit
 from infra.errors import OperatorError
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import OPERATION_NAME
+from jobpipe.domain.commands.command import OPERATION_NAME
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.errors import InvalidRequest, Refusal
-from jobpipe.domain.job import Job
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job
+from jobpipe.domain.jobs.queue_message import Envelope, decode_message
+from jobpipe.domain.jobs.retry import retry
 from jobpipe.domain.ports import CommandQueue, DocumentStore, JobStore
-from jobpipe.domain.queue_message import Envelope, decode_message
-from jobpipe.domain.retry import retry
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.s3_documents import S3Documents
-from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.documents.s3_documents import S3Documents
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.queues.sqs_commands import SqsCommands
 from scripts.redrive.selection import Failed, Filter, Selection, reasons, select
 from scripts.stage.aws import open_stage
 from scripts.stage.commands import command_parser, one_line_errors, positive, progress_bar

@@ -11,10 +11,10 @@ from typing import Any
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_job_lists import LAST, Source, is_listed, sources
 from jobpipe.stores.dynamodb_rows import LIST_KEY, OLD_LIST_KEY, Row, place_in_list
+from jobpipe.stores.jobs.dynamodb_job_lists import LAST, Source, is_listed, sources
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.rows import check_job
 

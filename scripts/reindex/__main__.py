@@ -27,7 +27,7 @@ from infra.cli.console import LastingConsole, emit
 from infra.deployment.look_ups import settling_seconds
 from infra.errors import OperatorError
 from infra.stage.collection_rows import READY, CollectionRow, CollectionRows, RowChangedError
-from jobpipe.stores.s3_documents import S3Documents
+from jobpipe.stores.documents.s3_documents import S3Documents
 from scripts.reindex.rebuild import Problem, Rebuild
 from scripts.stage.aws import StageAws, open_stage
 from scripts.stage.collections import FolderCollection, chosen_collection, collection_parser

@@ -23,7 +23,7 @@ from jobpipe.domain.errors import InvalidRequest, ItemChanged, Unavailable, Valu
 from jobpipe.domain.item_reader import document_text
 from jobpipe.domain.ports import DocumentStore
 from jobpipe.runtime.aws import ConditionsFailed, transact
-from jobpipe.stores.dynamodb_collections import DynamoDbCollection, if_unchanged, partition_key
+from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection, if_unchanged, partition_key
 from jobpipe.stores.dynamodb_rows import document_to_row
 from scripts.stage.documents import Documents, Found
 

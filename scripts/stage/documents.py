@@ -14,9 +14,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from infra.cli.console import LastingConsole
 from jobpipe.domain.documents.item import MalformedItem, StoredItem
 from jobpipe.runtime.aws import AwsClients, outages
-from jobpipe.stores.dynamodb_collections import PARTITIONS, DynamoDbCollection, partitions
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.documents.dynamodb_collections import PARTITIONS, DynamoDbCollection, partitions
 from jobpipe.stores.dynamodb_rows import document_from_row
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from scripts.stage.aws import StageAws
 
 PAGE = 200

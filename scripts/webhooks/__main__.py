@@ -17,8 +17,8 @@ from infra.cli.console import LastingConsole, emit
 from infra.errors import OperatorError
 from jobpipe.domain.events.pausing import pause, resume
 from jobpipe.domain.events.webhook import Webhook
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from jobpipe.stores.sqs_deliveries import SqsDeliveries
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.queues.sqs_deliveries import SqsDeliveries
 from scripts.stage.aws import StageAws, open_stage
 from scripts.stage.commands import command_parser, one_line_errors
 from scripts.stage.tables import print_table

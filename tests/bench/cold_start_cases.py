@@ -10,9 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import CreateItem
-from jobpipe.domain.job import Job, new_job
-from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.commands.command import CreateItem
+from jobpipe.domain.jobs.job import Job, new_job
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
 from jobpipe.stores.dynamodb_rows import Row, job_to_row
 from tests.bench.lambda_process import Foundation
 from tests.faults.events import http_event, sqs_record

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 
-from jobpipe.domain.commands import CreateItem, SetFields
+from jobpipe.domain.commands.command import CreateItem, SetFields
 from scripts.load.http_calls import ACCEPTED
 from scripts.load.report import summary
 from tests.bench.drain import drain

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
 from tests.bench.ceiling import WORKER_THREADS
 from tests.bench.laboratory import Laboratory, timestamp
 from tests.bench.recorder import Recorder, fill

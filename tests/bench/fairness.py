@@ -21,7 +21,7 @@ import requests
 import tenacity
 
 from api_lambda.chalicelib.http.callers import Role
-from jobpipe.domain.batch import MAX_COMMANDS
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
 from jobpipe_client import Client
 from tests.bench.open_stage import open_stage
 from tests.bench.rounds import QUICK_ROUNDS, ROUNDS

@@ -14,9 +14,9 @@ from statistics import median
 from typing import Any
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, CreateItem, DeleteItem, ReadItem, SetFields
-from jobpipe.domain.job import new_job
-from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.commands.command import Command, CreateItem, DeleteItem, ReadItem, SetFields
+from jobpipe.domain.jobs.job import new_job
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
 from jobpipe.stores.dynamodb_rows import job_to_row
 from tests.bench.lambda_process import Foundation, Invocation, LambdaProcess, open_foundation
 from tests.bench.previous_release import NAME, unpacked_worker

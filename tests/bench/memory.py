@@ -19,10 +19,10 @@ from statistics import median
 from typing import Any
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, CreateItem, DeleteItem, ReadItem, SetFields
-from jobpipe.domain.job import new_job
+from jobpipe.domain.commands.command import Command, CreateItem, DeleteItem, ReadItem, SetFields
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.jobs.job import new_job
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
 from tests.bench.lambda_process import Foundation, LambdaProcess, open_foundation
 from tests.bench.stand_in import ENDED, QUEUED, running_stand_in
 from tests.faults.events import http_event

@@ -21,9 +21,9 @@ import boto3
 from botocore.config import Config
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import CreateItem
-from jobpipe.domain.job import new_job
-from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.commands.command import CreateItem
+from jobpipe.domain.jobs.job import new_job
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
 from jobpipe.stores.dynamodb_rows import job_to_row
 from tests.bench.lambda_process import CREDENTIALS, Foundation, Invocation, open_foundation
 from tests.bench.previous_release import unpacked_worker

@@ -10,17 +10,17 @@ from typing import Any
 
 from api_lambda.chalicelib.services import Services
 from api_lambda.chalicelib.submitting.submit import submit
-from jobpipe.domain.commands import Command, CreateItem, SetFields
-from jobpipe.domain.job import Job
-from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.commands.command import Command, CreateItem, SetFields
+from jobpipe.domain.jobs.job import Job
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
-from jobpipe.stores.dynamodb_batches import DynamoDbBatches
-from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
-from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount
-from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
-from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.jobs.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.jobs.dynamodb_scheduled_count import DynamoDbScheduledCount
+from jobpipe.stores.queues.sqs_backlog import QueueUrls, SqsBacklog
+from jobpipe.stores.queues.sqs_commands import SqsCommands
+from jobpipe.stores.stage.dynamodb_index_states import DynamoDbIndexStates
 from tests.bench.aws_calls import Call
 from tests.bench.laboratory import RETENTION
 from tests.helpers.deployed import Stage

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 import tenacity
 
-from jobpipe.domain.batch import MAX_COMMANDS
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
 from tests.bench.batches import turn_off_worker
 from tests.bench.open_stage import open_stage
 from tests.helpers.deployed import Stage, unique

@@ -13,11 +13,11 @@ import tenacity
 
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.documents.item import DocumentRef, StoredItem, new_version
 from jobpipe.domain.documents.item_rules import name_key
-from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Status, Success, new_job
 from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row, success_values, to_row
 from tests.bench.recorder import OWNER, document
 from tests.helpers.deployed import Stage

@@ -18,7 +18,7 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.errors import InternalError
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from jobpipe_client import Client, Job
 from tests.bench.open_stage import open_stage
 from tests.bench.rounds import in_rounds

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from jobpipe.domain.scheduled import MOST_COUNTED
+from jobpipe.domain.jobs.scheduled import MOST_COUNTED
 from tests.browser.console import TIMEOUT, Console
 from tests.browser.shop import READER, Shop
 

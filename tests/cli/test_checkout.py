@@ -68,7 +68,7 @@ def test_stats_run_no_code_of_the_current_folder(service: Service, tmp_path: Pat
     for name in (
         "scripts/audit/__main__.py",
         "infra/targets/target.py",
-        "jobpipe/domain/job.py",
+        "jobpipe/domain/jobs/job.py",
         "scripts/stage/outcomes.py",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ from tests.client.service import Service
 def test_a_stage_that_cannot_be_reached_is_reported_on_one_line(
     jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], arguments: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.http.transport._BACKOFF", lambda _: 0)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     jobpipe.fails(1, *arguments)
@@ -52,7 +52,7 @@ def test_open_prints_the_url_of_the_console(jobpipe: Jobpipe, service: Service) 
 def test_a_stage_that_is_down_is_to_be_looked_at_by_the_doctor(
     jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.http.transport._BACKOFF", lambda _: 0)
     monkeypatch.setenv("JOBPIPE_URL", "http://127.0.0.1:9")
     assert "`jobpipe doctor` looks for the cause" in jobpipe.fails(1, "failed")
 

@@ -129,7 +129,7 @@ def test_an_import_continues_after_an_outage_has_ended_it(
     write("a.jsonl", lines(*(item(f"A{n}") for n in range(40))))
     service.batches.cannot_queue = lambda command: command["item"]["name"] == "A25"
     monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
-    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.http.transport._BACKOFF", lambda _: 0)
     assert "503 unavailable" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
     service.batches.cannot_queue = lambda _: False
     done = jobpipe("import", "a.jsonl", "--batch-size", "10")

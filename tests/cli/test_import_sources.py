@@ -201,7 +201,7 @@ def test_a_batch_is_sent_again_unchanged(
     long = TEXT.replace('"d"', f'"{"d" * 5000}"')  # more than a reader has in its buffer
     Path("a.jsonl").write_text(long)
     monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
-    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.http.transport._BACKOFF", lambda _: 0)
     service.batches.cannot_queue = lambda _: True
     jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
     service.batches.cannot_queue = lambda _: False

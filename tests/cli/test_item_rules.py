@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from jobpipe.domain import etags
 from jobpipe.domain import json_text as service_json
-from jobpipe.domain.command_parsing import parse_command
-from jobpipe.domain.commands import OPERATIONS
+from jobpipe.domain.commands.command import OPERATIONS
+from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.documents import item_rules as service_rules
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable
 from jobpipe.domain.violations import MAX_VIOLATIONS, Violations

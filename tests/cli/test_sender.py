@@ -38,7 +38,7 @@ def test_batches_share_connections_and_their_keys_are_numbered(jobpipe: Jobpipe,
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.http.transport._BACKOFF", lambda _: 0)
     monkeypatch.setattr("jobpipe_client.cli.importing.sender._JITTER", 0.0)
 
 

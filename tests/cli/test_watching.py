@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from jobpipe.domain.scheduled import MOST_COUNTED
+from jobpipe.domain.jobs.scheduled import MOST_COUNTED
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import a_failed_job, a_job, documents, on_a_terminal, started, until
 from tests.client.service import Canned, Service

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobpipe.domain.batch import MAX_COMMANDS as SERVICE_COMMANDS
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES
+from jobpipe.domain.jobs.batch import MAX_COMMANDS as SERVICE_COMMANDS
 from jobpipe_client import Client, Submission
 from jobpipe_client.many import LONGEST_KEY, MAX_BODY, MAX_COMMANDS
 from tests.client.many import Command, batches, create, eventually, keys, merge, senders

@@ -168,7 +168,7 @@ def test_an_answer_that_quotes_the_request_is_shown_without_the_key(
         assert SENTINEL not in told(caught.value)
         monkeypatch.setenv("JOBPIPE_URL", url)
         monkeypatch.setenv("JOBPIPE_API_KEY", SENTINEL)
-        monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0.0)
+        monkeypatch.setattr("jobpipe_client.http.transport._BACKOFF", lambda _: 0.0)
         assert main(["stats"]) == 1
     said = capsys.readouterr()
     assert said.err.startswith("jobpipe: ")

@@ -18,7 +18,7 @@ from jobpipe_client import (
     Unreachable,
     transport,
 )
-from jobpipe_client.responses import retry_after
+from jobpipe_client.http.responses import retry_after
 from tests.client.service import KEY, Canned, Service
 from tests.client.service_state import problem
 

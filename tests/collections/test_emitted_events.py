@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.documents.collection import Registry
-from jobpipe.domain.emitted import decode_emitted
-from jobpipe.domain.job import Job
+from jobpipe.domain.events.emitted import decode_emitted
+from jobpipe.domain.jobs.job import Job
 from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import compiled, order, shop

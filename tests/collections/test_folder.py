@@ -15,7 +15,7 @@ from infra.collections import names
 from infra.collections.folder import read_folder
 from infra.errors import OperatorError
 from infra.settings import COLLECTIONS
-from jobpipe.domain.commands import COMMANDS
+from jobpipe.domain.commands.command import COMMANDS
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.operation import RAW_MEMBERS
 from tests.collections.folders import schema_with, write_orders

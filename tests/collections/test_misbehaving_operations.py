@@ -19,7 +19,7 @@ import pytest
 
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.collection import Registry
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.job import Status
 from jobpipe.runtime.telemetry import logger
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import compiled

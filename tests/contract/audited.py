@@ -8,16 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.command_parsing import parse_command
-from jobpipe.domain.commands import Command, CreateItem
+from jobpipe.domain.commands.command import Command, CreateItem
+from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.domain.job import Job, KeptCommand, new_job
-from jobpipe.domain.queue_message import QueueMessage, seal
-from jobpipe.domain.scheduled import let_wait
+from jobpipe.domain.jobs.job import Job, KeptCommand, new_job
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
+from jobpipe.domain.jobs.scheduled import let_wait
 from jobpipe.stores.aws_stores import Stores
-from jobpipe.stores.dynamodb_collections import DynamoDbCollection
-from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection
+from jobpipe.stores.queues.sqs_commands import SqsCommands
 from scripts.audit.findings import Finding
 from scripts.audit.repair import Repaired, repair
 from scripts.audit.resources import Resources, key_of

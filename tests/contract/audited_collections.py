@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from scripts.audit.rows import LOOKUPS
 from tests.contract.audited import Audited
 from tests.helpers.shop import order, subscription

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from jobpipe.domain.commands import UpsertItem
+from jobpipe.domain.commands.command import UpsertItem
 from jobpipe.domain.documents.item import Change, DocumentRef, StoredItem, new_version
-from jobpipe.domain.job import Job, Success, new_job
+from jobpipe.domain.jobs.job import Job, Success, new_job
 from jobpipe.domain.ports import CollectionStore, JobStore
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_collections import DynamoDbCollection
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from tests.contract.stores import NOW
 from tests.faults.emulator import open_emulator
 from tests.faults.lambdas import open_client

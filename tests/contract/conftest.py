@@ -14,10 +14,10 @@ from infra.stage.names import foundation_stack
 from infra.targets.target import Target
 from infra.templates.sources import foundation_for
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_batches import DynamoDbBatches
-from jobpipe.stores.dynamodb_items import DynamoDbItems
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.s3_documents import S3Documents
+from jobpipe.stores.documents.dynamodb_items import DynamoDbItems
+from jobpipe.stores.documents.s3_documents import S3Documents
+from jobpipe.stores.jobs.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from scripts.audit.resources import Resources
 from tests.contract.audited import Audited
 from tests.contract.stores import Stores

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from jobpipe.domain.clock import now
 from jobpipe.domain.events.ports import DeliveryStore, WebhookStore
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.events.dynamodb_deliveries import DynamoDbDeliveries
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.emulator import open_emulator
 from tests.faults.lambdas import open_client
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryWebhooks

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from jobpipe.domain.commands import CreateItem
-from jobpipe.domain.job import Job, new_job
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job, new_job
 from jobpipe.domain.ports import BatchStore, DocumentStore, ItemStore, JobStore
 from tests.helpers.memory import RETENTION
 

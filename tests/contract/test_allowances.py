@@ -10,7 +10,7 @@ import pytest
 
 from jobpipe.domain.ports import Allowances
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_allowances import PREFIX, DynamoDbAllowances
+from jobpipe.stores.jobs.dynamodb_allowances import PREFIX, DynamoDbAllowances
 from tests.helpers.deployed import unique
 from tests.helpers.memory.allowances import MemoryAllowances
 

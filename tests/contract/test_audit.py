@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands import DeleteItem, SetFields
+from jobpipe.domain.commands.command import DeleteItem, SetFields
 from jobpipe.domain.documents.item import new_version
-from jobpipe.domain.job import KeptCommand, new_generation
+from jobpipe.domain.jobs.job import KeptCommand, new_generation
 from jobpipe.runtime.aws import AwsClients
 from scripts.audit.kinds import KINDS
 from scripts.audit.search import audit

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.documents.item import new_version
 from jobpipe.domain.errors import AttemptsSpent, InternalError
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.runtime.aws import AwsClients
 from scripts.audit import __main__ as audit_command

@@ -8,7 +8,7 @@ import pytest
 
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.item import new_version
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.job import Status
 from scripts.audit.repair import repair
 from scripts.audit.rows import COLLECTIONS, LOOKUPS
 from scripts.audit.search import audit

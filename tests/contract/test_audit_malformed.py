@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobpipe.domain import json_text
-from jobpipe.domain.batch import RequestedBatch, new_batch
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import DeleteItem, SetFields
+from jobpipe.domain.commands.command import DeleteItem, SetFields
 from jobpipe.domain.documents.item import new_version
-from jobpipe.domain.job import KeptCommand, Status, Success
-from jobpipe.stores.batch_rows import batch_to_row
+from jobpipe.domain.jobs.batch import RequestedBatch, new_batch
+from jobpipe.domain.jobs.job import KeptCommand, Status, Success
+from jobpipe.stores.jobs.batch_rows import batch_to_row
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.findings import MalformedRow, OrphanDocument
 from scripts.audit.repair import repair

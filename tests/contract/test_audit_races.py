@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import SetFields
-from jobpipe.domain.job import Job, KeptCommand, Status, new_generation
+from jobpipe.domain.commands.command import SetFields
+from jobpipe.domain.jobs.job import Job, KeptCommand, Status, new_generation
 from scripts.audit.confirm import Confirm
 from scripts.audit.repair import Repaired, repair
 from scripts.audit.resources import Resources

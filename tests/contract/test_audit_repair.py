@@ -8,11 +8,11 @@ import pytest
 
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import SetFields
+from jobpipe.domain.commands.command import SetFields
 from jobpipe.domain.documents.item import new_version
-from jobpipe.domain.job import KeptCommand, Status, new_generation
-from jobpipe.domain.retry import retry
-from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.domain.jobs.job import KeptCommand, Status, new_generation
+from jobpipe.domain.jobs.retry import retry
+from jobpipe.stores.queues.sqs_commands import SqsCommands
 from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
 from tests.helpers.stored import document_key

@@ -11,11 +11,11 @@ import pytest
 
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.clock import now
-from jobpipe.domain.queue_message import Envelope
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
-from jobpipe.stores.sqs_commands import SqsCommands
-from jobpipe.stores.sqs_parked import SqsParked
+from jobpipe.stores.queues.sqs_backlog import QueueUrls, SqsBacklog
+from jobpipe.stores.queues.sqs_commands import SqsCommands
+from jobpipe.stores.queues.sqs_parked import SqsParked
 
 Aws = tuple[AwsClients, dict[str, str]]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch, parse_batch
 from jobpipe.domain.errors import JobEnded
-from jobpipe.domain.job import Job, Status, Success
+from jobpipe.domain.jobs.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch, parse_batch
+from jobpipe.domain.jobs.job import Job, Status, Success
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.ports import BatchQueue
-from jobpipe.domain.queue_message import Envelope
-from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.queues.sqs_commands import SqsCommands
 from scripts.audit.search import audit
 from tests.contract.audited import Audited
 from tests.contract.stores import NOW, Stores, job, ref
@@ -145,7 +145,7 @@ def test_a_batch_and_a_job_may_have_the_same_key(stores: Stores) -> None:
 
 
 def test_an_audit_does_not_treat_a_batch_as_a_job(store: Audited) -> None:
-    from jobpipe.stores.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
+    from jobpipe.stores.jobs.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
 
     resources = store.resources  # without the data of other tests
     batch, jobs = new(1)

@@ -9,8 +9,8 @@ import pytest
 
 from jobpipe.domain.documents.item import Change, Created, MalformedItem, Removed, Replaced
 from jobpipe.domain.errors import ItemChanged, JobEnded, ValueLocked
-from jobpipe.domain.job import Status
-from jobpipe.stores.dynamodb_collections import partition_key
+from jobpipe.domain.jobs.job import Status
+from jobpipe.stores.documents.dynamodb_collections import partition_key
 from tests.contract.collection_stores import KINDS, Shelf, changed, document, opened
 
 FIRST, SECOND, THIRD = (f"2026-11-22T12:00:0{second}.000Z" for second in range(3))

@@ -11,9 +11,9 @@ import pytest
 from jobpipe.domain.documents.item import Created, MalformedItem, Replaced
 from jobpipe.domain.errors import Unavailable
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_collections import index_key, partitions
-from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates, row_key
+from jobpipe.stores.documents.dynamodb_collections import index_key, partitions
 from jobpipe.stores.dynamodb_rows import document_from_row, document_to_row
+from jobpipe.stores.stage.dynamodb_index_states import DynamoDbIndexStates, row_key
 from tests.contract.collection_stores import Shelf, changed, document, emulated, opened
 from tests.contract.test_collections import all_ids, ids_by
 

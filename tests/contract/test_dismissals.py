@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.errors import JobEnded
-from jobpipe.domain.job import Job, KeptCommand, Status, new_job
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job, KeptCommand, Status, new_job
 from jobpipe.runtime.aws import AwsClients
 from tests.contract.stores import NOW, Stores, ref
 from tests.contract.test_job_lists import PROBLEM, Table

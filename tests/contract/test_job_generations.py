@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.documents.item import Created, DocumentRef, StoredItem
 from jobpipe.domain.errors import JobEnded
-from jobpipe.domain.job import Job, KeptCommand, Status, Success, expiry_of_queued_job, new_job
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job, KeptCommand, Status, Success, expiry_of_queued_job, new_job
 from tests.contract.stores import NOW, Stores, job, ref
 from tests.helpers.memory import RETENTION
 

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.commands import DeleteItem
-from jobpipe.domain.job import Job, Status, Success, new_job
-from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
+from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.batch import Batch
+from jobpipe.domain.jobs.job import Job, Status, Success, new_job
+from jobpipe.domain.jobs.job_filter import EVERY_JOB, JobFilter
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_batches import DynamoDbBatches
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
 from jobpipe.stores.dynamodb_rows import SHARDS, job_to_row, owner_shard, shards_of
+from jobpipe.stores.jobs.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs
 from scripts.redrive.selection import Filter, select
 from tests.contract.stores import NOW, Stores, ref
 from tests.helpers.memory import RETENTION

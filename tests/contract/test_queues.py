@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import tenacity
 
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.limits import MAX_CALL_BYTES, MAX_CALL_MESSAGES, MAX_QUEUED_BYTES
-from jobpipe.domain.queue_message import Envelope
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.sqs_commands import SqsCommands
-from jobpipe.stores.sqs_parked import SqsParked
+from jobpipe.stores.queues.sqs_commands import SqsCommands
+from jobpipe.stores.queues.sqs_parked import SqsParked
 
 Aws = tuple[AwsClients, dict[str, str]]
 

@@ -9,14 +9,14 @@ from typing import cast
 import pytest
 
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.errors import JobEnded
-from jobpipe.domain.job import Job, Status, new_job
+from jobpipe.domain.jobs.job import Job, Status, new_job
+from jobpipe.domain.jobs.scheduled import MOST_COUNTED, SHARDS, DueEntry, let_wait, up_to
 from jobpipe.domain.ports import Schedule, ScheduledCount
-from jobpipe.domain.scheduled import MOST_COUNTED, SHARDS, DueEntry, let_wait, up_to
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.dynamodb_schedule import DynamoDbSchedule
-from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.jobs.dynamodb_schedule import DynamoDbSchedule
+from jobpipe.stores.jobs.dynamodb_scheduled_count import DynamoDbScheduledCount
 from tests.contract.stores import NOW, Stores
 from tests.helpers.memory import RETENTION
 from tests.helpers.memory.jobs import MemoryJobs, MemorySchedule, MemoryScheduledCount

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.documents.item import Created, DocumentRef, Removed, Replaced, StoredItem, new_version
 from jobpipe.domain.errors import ItemChanged, JobEnded, ValueLocked
-from jobpipe.domain.job import Job, Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job, Status, Success, new_job
 from tests.contract.stores import NOW, Stores, job, ref
 from tests.helpers.memory import RETENTION
 

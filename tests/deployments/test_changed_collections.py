@@ -14,7 +14,7 @@ import pytest
 
 from infra.emulator import running_emulator
 from infra.stage.stage_file import read_deployment
-from jobpipe.stores.dynamodb_collections import partition_key
+from jobpipe.stores.documents.dynamodb_collections import partition_key
 from tests.helpers import commands
 from tests.helpers.deployed import WAIT, Stage, problem
 from tests.helpers.shop import SHOP, order

@@ -23,9 +23,9 @@ from jobpipe.domain.events.schedule import PAUSES
 from jobpipe.domain.events.webhook import EVENT_TYPES, ITEM_CHANGED, JOB_ENDED, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from jobpipe.stores.sqs_deliveries import SqsDeliveries
+from jobpipe.stores.events.dynamodb_deliveries import DynamoDbDeliveries
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.queues.sqs_deliveries import SqsDeliveries
 from tests.helpers.deployed import Stage, unique
 from tests.helpers.receiver import Received, Receiver, receiver
 from tests.helpers.shop import order

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.command_parsing import parse_command
-from jobpipe.domain.commands import fingerprint
+from jobpipe.domain.commands.command import fingerprint
+from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.errors import Refusal
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.job import Status
 from tests.faults.history_stage import HistoryStage, in_requests
 from tests.faults.random_commands import LARGE, LONG, Sent, fields, keys, names, owners
 from tests.helpers.unreliable import Fault

@@ -12,7 +12,7 @@ from hypothesis.stateful import initialize, invariant
 
 from jobpipe.domain.events.delivery import Delivery
 from jobpipe.domain.events.webhook import Webhook
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from tests.faults.interleaved import Interleaved, troubles
 from tests.faults.one_thread import LogLines, one_thread
 from tests.faults.random_commands import LoggedJobs, Sent

@@ -21,7 +21,7 @@ from botocore.retries.quota import RetryQuota
 from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 
-import jobpipe.domain.scheduled
+import jobpipe.domain.jobs.scheduled
 import jobpipe.runtime.aws
 import jobpipe.runtime.collections
 from jobpipe.domain.errors import ClaimUnusable, Unavailable
@@ -92,7 +92,7 @@ class Lambdas:
                 for name, stand_in in self._stand_ins().items():
                     if hasattr(module, name):
                         patches.enter_context(patch.object(module, name, stand_in))
-            patches.enter_context(patch.object(jobpipe.domain.scheduled, "SHARDS", SHARDS))
+            patches.enter_context(patch.object(jobpipe.domain.jobs.scheduled, "SHARDS", SHARDS))
             patches.enter_context(patch.object(jobpipe.runtime.aws, "AwsClients", self._make_clients))
             patches.enter_context(patch.object(jobpipe.runtime.collections, "packaged_registry", registry))
             self.restart("api_lambda")

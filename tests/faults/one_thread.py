@@ -60,7 +60,7 @@ def one_thread(sleep: Callable[[float], None], lines: LogLines) -> Iterator[None
     chalicelib = "worker_lambda.chalicelib"
     with ExitStack() as stack:
         for name, value in {
-            "jobpipe.domain.scheduled.SHARDS": (SHARD,),
+            "jobpipe.domain.jobs.scheduled.SHARDS": (SHARD,),
             f"{chalicelib}.releasing.sweep.SHARDS": (SHARD,),
             f"{chalicelib}.releasing.sweep._shards": Inline,
             f"{chalicelib}.releasing.release._markers": Inline,
@@ -70,7 +70,7 @@ def one_thread(sleep: Callable[[float], None], lines: LogLines) -> Iterator[None
             f"{chalicelib}.releasing.release.PAGE": 3,
             f"{chalicelib}.telling.tell.STORED_TOGETHER": 2,
             f"{chalicelib}.telling.wait.SWEEP_PAGE": 2,
-            "jobpipe.domain.queue_message.MAX_WAITING_BYTES": 250,
+            "jobpipe.domain.jobs.queue_message.MAX_WAITING_BYTES": 250,
             "secrets.token_hex": lambda size: digest()[: 2 * size],
             "api_lambda.chalicelib.submitting.submit.token_hex": lambda size: digest()[: 2 * size],
             "uuid.uuid4": lambda: UUID(digest()[:32], version=4),

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from jobpipe.domain.batch import is_batch_id
+from jobpipe.domain.jobs.batch import is_batch_id
 from scripts.audit.confirm import OVERDUE
 from scripts.audit.rows import is_allowance
 from tests.faults.emulator import CallFailed, Emulator

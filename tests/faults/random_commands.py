@@ -11,7 +11,7 @@ from unittest.mock import patch
 from hypothesis import strategies as st
 
 from jobpipe.domain.documents.item_ref import ITEMS
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from tests.faults.lambdas import Inline
 from tests.helpers.memory.jobs import MemoryJobs
 from tests.helpers.unreliable import Clock, Fault
@@ -61,8 +61,8 @@ class LoggedJobs(MemoryJobs):
 def patched_product(clock: Clock) -> Iterator[None]:
     with (
         clock.installed(),
-        patch("jobpipe.domain.queue_message.MAX_KEPT_BYTES", 200),
-        patch("jobpipe.domain.queue_message.MAX_COMMAND_BYTES", 400),
+        patch("jobpipe.domain.jobs.queue_message.MAX_KEPT_BYTES", 200),
+        patch("jobpipe.domain.jobs.queue_message.MAX_COMMAND_BYTES", 400),
         patch("worker_lambda.chalicelib.runs.LONGEST_BODY", 380),  # as there, too little for a claim check
         patch("worker_lambda.chalicelib.consume_batch.threads", Inline),  # so that a history can be repeated
         patch("worker_lambda.chalicelib.group_commit.threads", Inline),

@@ -18,21 +18,21 @@ import scripts.reindex.__main__ as program
 from infra.stage.collection_rows import BUILDING, CollectionRow, CollectionRows
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
-from jobpipe.domain.command_parsing import in_collection
-from jobpipe.domain.commands import Command, CreateItem, DeleteItem, SetFields
+from jobpipe.domain.commands.command import Command, CreateItem, DeleteItem, SetFields
+from jobpipe.domain.commands.command_parsing import in_collection
 from jobpipe.domain.documents.collection import Registry
 from jobpipe.domain.documents.declared_collection import DeclaredCollection
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.errors import Refusal
 from jobpipe.domain.item_reader import document_text
-from jobpipe.domain.job import new_job
-from jobpipe.domain.queue_message import QueueMessage
+from jobpipe.domain.jobs.job import new_job
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.aws_stores import Stores
-from jobpipe.stores.dynamodb_collections import DynamoDbCollection
-from jobpipe.stores.dynamodb_items import DynamoDbItems
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.s3_documents import S3Documents
+from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection
+from jobpipe.stores.documents.dynamodb_items import DynamoDbItems
+from jobpipe.stores.documents.s3_documents import S3Documents
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from scripts.reindex.__main__ import Summary, reindex
 from scripts.stage.collections import FolderCollection, folder_collection
 from scripts.stage.documents import Documents, Tables

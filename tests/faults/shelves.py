@@ -12,8 +12,8 @@ from jobpipe.domain import json_text
 from jobpipe.domain.documents.collection import Registry
 from jobpipe.domain.documents.declared_collection import DeclaredCollection
 from jobpipe.domain.documents.item_ref import ITEMS
-from jobpipe.stores.dynamodb_collections import PARTITIONS, partition_key
-from jobpipe.stores.dynamodb_index_states import PARTITION, row_key
+from jobpipe.stores.documents.dynamodb_collections import PARTITIONS, partition_key
+from jobpipe.stores.stage.dynamodb_index_states import PARTITION, row_key
 from tests.helpers.shop import compiled, shop
 
 FOLDER = "JOBPIPE_FAULTS_COLLECTIONS"

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from jobpipe.domain import json_text
-from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.documents.item_rules import name_key
-from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key
+from jobpipe.domain.jobs.batch import is_batch_id
+from jobpipe.stores.documents.dynamodb_collections import LOCK, index_key, lock_key
 from jobpipe.stores.dynamodb_rows import document_from_row, item_from_row
 from scripts.audit.rows import is_allowance
 from tests.faults.audit_check import check_audit

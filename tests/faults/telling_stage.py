@@ -15,7 +15,7 @@ from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob, deduplication_id, encode_ended
 from jobpipe.domain.events.webhook import Webhook
-from jobpipe.domain.queue_message import Envelope
+from jobpipe.domain.jobs.queue_message import Envelope
 from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import consume_batch

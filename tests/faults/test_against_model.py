@@ -14,9 +14,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.limits import QUEUE_RETENTION
-from jobpipe.domain.queue_message import Envelope
 from tests.faults.random_commands import LoggedJobs, Sent, faults, fields, keys, names, owners, patched_product
 from tests.faults.synchronous import SynchronousModel
 from tests.helpers.pipeline import Answer, Pipeline
@@ -100,7 +100,7 @@ class AgainstModel(RuleBasedStateMachine):
 
     def job_of(self, owner: str, key: str) -> Job | None:
         """Return the live job of a key, whose id is derived as in the product."""
-        from jobpipe.domain.job import _job_id  # noqa: PLC0415
+        from jobpipe.domain.jobs.job import _job_id  # noqa: PLC0415
 
         job = self.pipeline.jobs.rows.get(_job_id(owner, key))
         return None if job is None or job.is_expired(self.clock.now) else job

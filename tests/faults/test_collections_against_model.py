@@ -17,8 +17,8 @@ from hypothesis.stateful import initialize, invariant, rule
 
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.item_ref import ITEMS
-from jobpipe.domain.job import Job
-from jobpipe.domain.queue_message import Envelope
+from jobpipe.domain.jobs.job import Job
+from jobpipe.domain.jobs.queue_message import Envelope
 from tests.faults.declared_model import decide
 from tests.faults.history import SentCommand
 from tests.faults.random_commands import LoggedJobs, Sent, faults, keys, owners

@@ -20,9 +20,9 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.events.delivery import DeliveryState
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.limits import QUEUE_RETENTION
-from jobpipe.domain.queue_message import Envelope
 from tests.faults.history_stage import (
     ACTIONS,
     BEHIND,

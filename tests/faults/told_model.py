@@ -11,7 +11,7 @@ from typing import Any
 from jobpipe.domain.events.delivery import Delivery, DeliveryState
 from jobpipe.domain.events.schedule import PAUSES
 from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST, Webhook
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
 
 Places = Mapping[str, list[tuple[str, str]]]  # by message group: jobs and generations, ordered by their messages
 Place = tuple[str, str, str]  # of a delivery: owner, webhook and event

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobpipe.domain import json_text
-from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.jobs.batch import is_batch_id
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.batch_rows import batch_from_row
+from jobpipe.stores.jobs.batch_rows import batch_from_row
 from tests.faults.emulator import Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
 from tests.faults.events import as_request, http_event, raw_command

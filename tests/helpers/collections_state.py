@@ -7,9 +7,9 @@ from typing import Any
 
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.collection import Registry
-from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key, partition_key
-from jobpipe.stores.dynamodb_index_states import PARTITION
+from jobpipe.stores.documents.dynamodb_collections import LOCK, index_key, lock_key, partition_key
 from jobpipe.stores.dynamodb_rows import document_from_row
+from jobpipe.stores.stage.dynamodb_index_states import PARTITION
 
 
 def disagreements(dynamodb: Any, s3: Any, resources: Mapping[str, str], registry: Registry) -> list[str]:

@@ -17,10 +17,10 @@ from botocore.exceptions import ClientError
 
 from infra.keys.api_keys import FIRST_OWNER, ApiKeys
 from infra.stage.stage_file import Deployment
-from jobpipe.domain.batch import MAX_COMMANDS
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import CreateItem
-from jobpipe.domain.job import new_job
+from jobpipe.domain.commands.command import CreateItem
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
+from jobpipe.domain.jobs.job import new_job
 from jobpipe.stores.dynamodb_rows import job_to_row
 from jobpipe_client import Client
 from tests.helpers.documented import Documented

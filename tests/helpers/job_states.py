@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.job import Status
 from tests.helpers.pipeline import Answer, Pipeline
 
 LONG = "x" * 210_000  # fits a message; a failed job keeps it as a claim check

@@ -10,20 +10,20 @@ import boto3
 from botocore.stub import Stubber
 
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_batches import DynamoDbBatches
-from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
-from jobpipe.stores.dynamodb_items import DynamoDbItems
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.dynamodb_scheduled_count import DynamoDbScheduledCount
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from jobpipe.stores.eventbridge_bus import EventBridgeBus
-from jobpipe.stores.s3_documents import S3Documents
-from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
-from jobpipe.stores.sqs_commands import SqsCommands
-from jobpipe.stores.sqs_deliveries import SqsDeliveries
-from jobpipe.stores.sqs_events import SqsEvents
-from jobpipe.stores.sqs_parked import SqsParked
-from jobpipe.stores.stepfunctions_tasks import StepFunctionsTasks
+from jobpipe.stores.documents.dynamodb_items import DynamoDbItems
+from jobpipe.stores.documents.s3_documents import S3Documents
+from jobpipe.stores.events.dynamodb_deliveries import DynamoDbDeliveries
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.events.eventbridge_bus import EventBridgeBus
+from jobpipe.stores.events.stepfunctions_tasks import StepFunctionsTasks
+from jobpipe.stores.jobs.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.jobs.dynamodb_scheduled_count import DynamoDbScheduledCount
+from jobpipe.stores.queues.sqs_backlog import QueueUrls, SqsBacklog
+from jobpipe.stores.queues.sqs_commands import SqsCommands
+from jobpipe.stores.queues.sqs_deliveries import SqsDeliveries
+from jobpipe.stores.queues.sqs_events import SqsEvents
+from jobpipe.stores.queues.sqs_parked import SqsParked
 from tests.faults.call_sites import NAMES_IN_AWS
 
 

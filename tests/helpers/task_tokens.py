@@ -7,7 +7,7 @@ from typing import Any
 
 from jobpipe.domain.events.ended_jobs import encode_ended, encode_task
 from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.memory.tasks import MemoryTasks
 from tests.helpers.pipeline import Answer, Pipeline

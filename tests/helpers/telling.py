@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.events.cloud_event import Source
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
@@ -15,7 +15,7 @@ from jobpipe.domain.events.ended_jobs import EndedJob, encode_ended
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
-from jobpipe.domain.job import Job, Status, new_job
+from jobpipe.domain.jobs.job import Job, Status, new_job
 from tests.helpers.memory.bus import MemoryBus
 from tests.helpers.memory.documents import MemoryDocuments
 from tests.helpers.memory.jobs import MemoryJobs

@@ -18,21 +18,21 @@ import tenacity
 from infra.keys.api_keys import FIRST_OWNER
 from infra.stage.names import app_stack
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.command_parsing import parse_command
-from jobpipe.domain.commands import Command, CreateItem
+from jobpipe.domain.commands.command import Command, CreateItem
+from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.documents.item import StoredItem
-from jobpipe.domain.job import Job, new_job
-from jobpipe.domain.queue_message import QueueMessage, seal
-from jobpipe.domain.scheduled import let_wait
+from jobpipe.domain.jobs.job import Job, new_job
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
+from jobpipe.domain.jobs.scheduled import let_wait
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.aws_stores import Stores
-from jobpipe.stores.dynamodb_collections import DynamoDbCollection
-from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
-from jobpipe.stores.dynamodb_index_states import row_key
-from jobpipe.stores.dynamodb_items import DynamoDbItems
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from jobpipe.stores.s3_documents import S3Documents
+from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection
+from jobpipe.stores.documents.dynamodb_items import DynamoDbItems
+from jobpipe.stores.documents.s3_documents import S3Documents
+from jobpipe.stores.events.dynamodb_deliveries import DynamoDbDeliveries
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.stage.dynamodb_index_states import row_key
 from tests.helpers.deployed import Stage, unique
 from tests.helpers.rule_event import RULE_EVENT
 from tests.helpers.shop import order, shop

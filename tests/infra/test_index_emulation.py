@@ -21,14 +21,14 @@ from infra.stage.names import foundation_stack
 from infra.targets.target import EMBEDDED, Target, find_target
 from infra.templates.sources import Template, foundation_for
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import DeleteItem
-from jobpipe.domain.job import Job, Status, new_job
-from jobpipe.domain.job_filter import EVERY_JOB
+from jobpipe.domain.commands.command import DeleteItem
+from jobpipe.domain.jobs.job import Job, Status, new_job
+from jobpipe.domain.jobs.job_filter import EVERY_JOB
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_job_lists import sources
-from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs, recent_sources
 from jobpipe.stores.dynamodb_rows import job_to_row
+from jobpipe.stores.jobs.dynamodb_job_lists import sources
+from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs, recent_sources
 
 pytestmark = pytest.mark.slow
 

@@ -27,8 +27,8 @@ from infra.stage.names import foundation_stack
 from infra.targets.target import Target
 from infra.templates.sources import foundation_for
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_collections import partition_key
-from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
+from jobpipe.stores.documents.dynamodb_collections import partition_key
+from jobpipe.stores.stage.dynamodb_index_states import DynamoDbIndexStates
 from tests.helpers.embedded import embedded
 from tests.helpers.shop import SHOP
 

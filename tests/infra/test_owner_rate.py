@@ -13,7 +13,7 @@ from infra.cli.progress import Progress
 from infra.deployment.plan import Deployer
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE
-from jobpipe.domain.batch import MAX_COMMANDS
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
 from jobpipe_client import Client, TooManyRequests
 from tests.helpers import commands
 from tests.helpers.deployed import Stage, problem, unique

@@ -9,9 +9,9 @@ from typing import Any
 
 import tenacity
 
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.queue_message import Claim, QueueMessage, seal
+from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, seal
 from tests.helpers.deployed import Stage, unique
 
 VISIBILITY_SECONDS = 30  # 6 x the worker's time-out on an emulator

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import tenacity
 
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
 from tests.helpers.deployed import Stage, unique
 from tests.integration.operators import Operator
 

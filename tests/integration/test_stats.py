@@ -7,7 +7,7 @@ from typing import Any
 
 import tenacity
 
-from jobpipe.domain.scheduled import MOST_COUNTED
+from jobpipe.domain.jobs.scheduled import MOST_COUNTED
 from tests.helpers.deployed import Stage, unique
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)

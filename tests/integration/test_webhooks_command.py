@@ -15,7 +15,7 @@ from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
 from tests.helpers.deployed import Stage
 from tests.integration.operators import Operator
 

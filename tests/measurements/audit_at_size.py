@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
-from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row
 from scripts.audit.resources import Resources

@@ -13,12 +13,12 @@ from functools import partial
 
 from api_lambda.chalicelib.http import request_fields
 from api_lambda.chalicelib.http.request_and_response import HttpRequest
-from jobpipe.domain.commands import CreateItem, fingerprint
+from jobpipe.domain.commands.command import CreateItem, fingerprint
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_new_document
 from jobpipe.domain.errors import Refusal
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
 from jobpipe.domain.json_text import decode
-from jobpipe.domain.queue_message import QueueMessage, seal
 
 MAX_HEADERS = 10_240
 """The most bytes of all headers that API Gateway accepts."""

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from api_lambda.chalicelib.http import request_fields
 from api_lambda.chalicelib.http.request_fields import LISTED_STATUSES, STATUSES_WITH_LISTS, make_cursor
 from api_lambda.chalicelib.http.time_fields import rounded_up
-from jobpipe.domain import etags, json_text, not_after, not_before
+from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.commands.command import not_after, not_before
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import Refusal
 from jobpipe.domain.events.cloud_event import EVENT_ID

@@ -46,12 +46,12 @@ NEVER = {
         "chalicelib.endpoints.document_lists",
         "chalicelib.endpoints.webhooks",
         "chalicelib.webhook_services",
-        "jobpipe.domain.batch",
+        "jobpipe.domain.jobs.batch",
         "jobpipe.domain.ports",
-        "jobpipe.domain.retry",
-        "jobpipe.domain.scheduled",
-        "jobpipe.stores.dynamodb_job_lists",
-        "jobpipe.stores.sqs_backlog",
+        "jobpipe.domain.jobs.retry",
+        "jobpipe.domain.jobs.scheduled",
+        "jobpipe.stores.jobs.dynamodb_job_lists",
+        "jobpipe.stores.queues.sqs_backlog",
     ),
 }
 

@@ -238,7 +238,7 @@ def test_a_changed_byte_in_a_zip_is_refused(app: str, zips: dict[str, Path], tmp
     with zipfile.ZipFile(zips[app]) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     assert set(find_owners(zips[app], parts)) == set(files)
-    for name in ("chalice/app.py", "jobpipe/domain/job.py", "app.py"):
+    for name in ("chalice/app.py", "jobpipe/domain/jobs/job.py", "app.py"):
         changed = tmp_path / "changed.zip"
         with zipfile.ZipFile(changed, "w") as archive:
             for each, content in files.items():

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Job, Status, new_job
+from jobpipe.domain.jobs.job import Job, Status, new_job
 from jobpipe.domain.limits import MAX_ATTEMPTS
 from tests.helpers.job_states import item, unavailable
 from tests.helpers.pipeline import Pipeline

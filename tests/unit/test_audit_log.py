@@ -11,8 +11,8 @@ import pytest
 from botocore.stub import Stubber
 
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.commands import DeleteItem
-from jobpipe.domain.job import new_job
+from jobpipe.domain.commands.command import DeleteItem
+from jobpipe.domain.jobs.job import new_job
 from scripts.audit.log import ApiLog
 from tests.helpers.stubbed import a_client
 

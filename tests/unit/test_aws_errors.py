@@ -15,8 +15,7 @@ from botocore import exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 from botocore.stub import ANY
 
-from jobpipe.domain.batch import Batch
-from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.documents.item import Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, ValueLocked
 from jobpipe.domain.events.cloud_event import Event
@@ -24,9 +23,10 @@ from jobpipe.domain.events.delivery import Line
 from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask
 from jobpipe.domain.events.webhook import Webhook
-from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.queue_message import Envelope
+from jobpipe.domain.jobs.batch import Batch
+from jobpipe.domain.jobs.job import Status, Success, new_job
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.runtime.aws import Conflict, outages, settle_conflicts
 from jobpipe.runtime.deadline import leaving
 from jobpipe.stores.dynamodb_rows import job_to_row

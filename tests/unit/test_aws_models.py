@@ -20,7 +20,7 @@ from botocore.session import get_session
 from jobpipe.domain.documents.item import Created, DocumentRef
 from jobpipe.domain.errors import AnswerRefused, CommitRefused, JobEnded, NobodyWaits, Unavailable
 from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess
-from jobpipe.domain.job import Job, Success
+from jobpipe.domain.jobs.job import Job, Success
 from jobpipe.runtime.aws import is_outage, outages
 from jobpipe.stores.dynamodb_rows import job_to_row
 from tests.faults.call_sites import NAMES_IN_AWS, call_sites

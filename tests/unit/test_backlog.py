@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.clock import now
-from jobpipe.stores.sqs_backlog import AGE_IS_CACHED_FOR
+from jobpipe.stores.queues.sqs_backlog import AGE_IS_CACHED_FOR
 from tests.helpers.stubbed import Stubbed
 
 
@@ -20,7 +20,7 @@ class Stage:
         self.stubbed = Stubbed()
         self.at = now()
         self.calls = 0
-        monkeypatch.setattr("jobpipe.stores.sqs_backlog.now", lambda: self.at)
+        monkeypatch.setattr("jobpipe.stores.queues.sqs_backlog.now", lambda: self.at)
 
     def read(self, *, waiting: int, age: float | None = None, refused: bool = False) -> float | None:
         """Return the age in the answer. CloudWatch, if it is called, answers with `age` or a refusal."""

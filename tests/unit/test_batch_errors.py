@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from jobpipe.domain.batch import commands_of, jobs_of, new_batch, parse_batch
 from jobpipe.domain.errors import InternalError, Unavailable
-from jobpipe.domain.queue_message import Envelope
-from jobpipe.stores.batch_rows import batch_to_row
+from jobpipe.domain.jobs.batch import commands_of, jobs_of, new_batch, parse_batch
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.stores.dynamodb_rows import job_to_row
+from jobpipe.stores.jobs.batch_rows import batch_to_row
 from tests.helpers.stubbed import Stubbed
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

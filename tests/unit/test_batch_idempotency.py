@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.batch import MAX_COMMANDS, parse_batch
 from jobpipe.domain.errors import NotFound, Unavailable
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.batch import MAX_COMMANDS, parse_batch
+from jobpipe.domain.jobs.job import Status
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
 from tests.helpers.pipeline import Answer, Pipeline
 

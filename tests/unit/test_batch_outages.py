@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from jobpipe.domain.batch import MAX_COMMANDS
 from jobpipe.domain.errors import InternalError, ProblemError, Unavailable
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
+from jobpipe.domain.jobs.job import Status
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.limits import MAX_COMMAND_BYTES
-from jobpipe.domain.queue_message import Envelope
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
 from tests.helpers.pipeline import Pipeline
 

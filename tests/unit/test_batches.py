@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.job import Status
 from jobpipe.domain.limits import (
     BACKOFF_JITTER,
     FIRST_BACKOFF,

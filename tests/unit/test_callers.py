@@ -16,7 +16,7 @@ from api_lambda.chalicelib.endpoints.routes import ROUTES
 from api_lambda.chalicelib.http.callers import Caller, Right, Role, caller_of, owner_of
 from infra.keys.api_keys import new_api_key
 from jobpipe.domain.errors import Forbidden, InternalError
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
 from tests.helpers.hostile import cursor
 from tests.helpers.pipeline import Answer, Pipeline
 

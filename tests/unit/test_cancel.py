@@ -9,8 +9,8 @@ import pytest
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job, Status
 from tests.helpers.job_states import LARGE, accept, fail, interpose, item, slug, unavailable
 from tests.helpers.pipeline import Answer, Pipeline
 

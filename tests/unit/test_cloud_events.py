@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.documents.item import DocumentRef
-from jobpipe.domain.emitted import encode_emitted
 from jobpipe.domain.errors import NotFound, Unavailable
 from jobpipe.domain.events.cloud_event import (
     EVENT_ID,
@@ -26,9 +25,10 @@ from jobpipe.domain.events.cloud_event import (
     Source,
     emitted_types,
 )
+from jobpipe.domain.events.emitted import encode_emitted
 from jobpipe.domain.events.webhook import EVENT_TYPES, ITEM_CHANGED, JOB_ENDED
-from jobpipe.domain.job import Job, Status, new_job
-from jobpipe.domain.job_json import job_json
+from jobpipe.domain.jobs.job import Job, Status, new_job
+from jobpipe.domain.jobs.job_json import job_json
 from jobpipe.operation import Event as OperationEvent
 from tests.helpers.memory.documents import MemoryDocuments
 from tests.unit.test_emitted import EVENTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.job import Status
 from tests.helpers.job_states import LARGE, LONG, accept, fail, item, unavailable
 from tests.helpers.pipeline import Pipeline
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.job import Status
 from tests.helpers.job_states import accept, fail, interpose, item, slug
 from tests.helpers.pipeline import Pipeline
 

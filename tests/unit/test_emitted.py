@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain import json_text
-from jobpipe.domain.emitted import (
+from jobpipe.domain.errors import InvalidRequest
+from jobpipe.domain.events.emitted import (
     MAX_EMITTED,
     MAX_EMITTED_BYTES,
     OF_THE_SERVICE,
@@ -19,7 +20,6 @@ from jobpipe.domain.emitted import (
     decode_emitted,
     encode_emitted,
 )
-from jobpipe.domain.errors import InvalidRequest
 from jobpipe.domain.events.webhook import EVENT_TYPES, TEST
 from jobpipe.domain.json_text import MAX_DIGITS
 from jobpipe.operation import Event

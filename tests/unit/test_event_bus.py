@@ -12,7 +12,7 @@ from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.cloud_event import Event
 from jobpipe.domain.events.webhook import EVENT_TYPES
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.eventbridge_bus import MAX_CALL_BYTES, MAX_ENTRIES, EventBridgeBus
+from jobpipe.stores.events.eventbridge_bus import MAX_CALL_BYTES, MAX_ENTRIES, EventBridgeBus
 from tests.helpers.memory.bus import MemoryBus
 from tests.helpers.stubbed import Stubbed
 from tests.helpers.telling import World

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.group import Unsettled
+from jobpipe.domain.jobs.group import Unsettled
 from jobpipe.domain.limits import MAX_ATTEMPTS
 from tests.helpers.counted_pipeline import SHARED, Counted, created, statuses
 from tests.helpers.job_states import item

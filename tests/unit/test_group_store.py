@@ -15,10 +15,10 @@ import pytest
 from jobpipe.domain.documents.item import Created, DocumentRef, Replaced, StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, UnitRefused, ValueLocked
-from jobpipe.domain.group import End, Failure, Unit, Unsettled
-from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.stores.dynamodb_groups import DynamoDbGroups
+from jobpipe.domain.jobs.group import End, Failure, Unit, Unsettled
+from jobpipe.domain.jobs.job import Success
+from jobpipe.stores.documents.dynamodb_groups import DynamoDbGroups
 from jobpipe.stores.dynamodb_rows import item_to_row
 from tests.helpers.stubbed import Stubbed
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.domain.commands import CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
+from jobpipe.domain.commands.command import CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
 from jobpipe.domain.documents.item import DocumentRef
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Status
+from jobpipe.domain.jobs.queue_message import Claim, Envelope, QueueMessage, UnreadableCommand, decode_message, seal
 from jobpipe.domain.limits import MAX_QUEUED_BYTES
-from jobpipe.domain.queue_message import Claim, Envelope, QueueMessage, UnreadableCommand, decode_message, seal
 from tests.helpers.hostile import json_like, nearly, one_in_turn, scalars, strings
 from tests.helpers.job_states import LARGE, item
 from tests.helpers.memory.documents import MemoryDocuments

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.commands import DeleteItem
-from jobpipe.domain.job import Status, new_job
-from jobpipe.stores.dynamodb_job_lists import sources
+from jobpipe.domain.commands.command import DeleteItem
+from jobpipe.domain.jobs.job import Status, new_job
 from jobpipe.stores.dynamodb_rows import job_to_row
+from jobpipe.stores.jobs.dynamodb_job_lists import sources
 from tests.helpers.stubbed import Stubbed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

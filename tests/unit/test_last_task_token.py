@@ -10,7 +10,7 @@ import pytest
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import JobEnded
 from jobpipe.domain.events.task_answer import TaskSuccess
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
 from tests.helpers.batches import create, kinds, post
 from tests.helpers.job_states import interpose, slug, unavailable
 from tests.helpers.pipeline import Answer

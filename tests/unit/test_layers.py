@@ -16,6 +16,11 @@ JOBPIPE_FOLDERS: dict[str, set[str]] = {
     "runtime": {"domain"},
     "stores": {"domain", "runtime"},
 }
+# The folders inside those, lowest first: each may import those before it.
+JOBPIPE_INNER_FOLDERS: dict[str, tuple[str, ...]] = {
+    "domain": ("documents", "commands", "jobs", "events"),
+    "stores": ("stage", "queues", "jobs", "documents", "events"),
+}
 # The folders of the API's chalicelib that each folder may import. Endpoints import contract and console late.
 API_FOLDERS: dict[str, set[str]] = {
     "http": set(),
@@ -68,7 +73,17 @@ def test_every_module_of_jobpipe_is_in_a_folder() -> None:
     beside = [path.name for path in modules("jobpipe") if path.parent.name == "jobpipe"]
     assert beside == ["operation.py"]
     folders = {path.parent.relative_to(ROOT / "jobpipe").as_posix() for path in modules("jobpipe")}
-    assert folders == {".", *JOBPIPE_FOLDERS, "domain/documents", "domain/events"}
+    inner = {f"{folder}/{inner}" for folder, order in JOBPIPE_INNER_FOLDERS.items() for inner in order}
+    assert folders == {".", *JOBPIPE_FOLDERS, *inner}
+
+
+@pytest.mark.parametrize("folder", JOBPIPE_INNER_FOLDERS)
+def test_the_inner_folders_of_jobpipe_import_one_way(folder: str) -> None:
+    order = JOBPIPE_INNER_FOLDERS[folder]
+    for number, inner in enumerate(order):
+        for path in modules(f"jobpipe/{folder}/{inner}"):
+            found = {name.split(".")[2] for name in imports(path) if name.startswith(f"jobpipe.{folder}.")}
+            assert not found & set(order[number + 1 :]), path
 
 
 def test_the_rules_of_documents_know_nothing_of_commands_messages_and_stores() -> None:
@@ -188,9 +203,19 @@ CLIENT_LAYERS = (
         "calls",
         "environment",
         "settings",
-        "http_errors",
+        "http.http_errors",
     ),
-    *("responses", "sessions", "transport", "catalogue", "pages", "webhooks", "waiting", "many", "sync"),
+    *(
+        "http.responses",
+        "http.sessions",
+        "http.transport",
+        "catalogue",
+        "pages",
+        "webhooks",
+        "waiting",
+        "many",
+        "sync",
+    ),
     *("sync_collection", "collection", "client"),
     *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command"),
     *("cli.polling", "cli.times", "cli.pace"),

@@ -9,7 +9,7 @@ import pytest
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import InternalError, Unavailable
-from jobpipe.domain.job import Status
+from jobpipe.domain.jobs.job import Status
 from jobpipe.domain.limits import BUCKET_SETTLES
 from jobpipe.domain.missing_objects import missing
 from tests.helpers.job_states import LARGE, accept, fail, item

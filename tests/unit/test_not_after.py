@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.not_after import LONGEST_DAYS
+from jobpipe.domain.commands.not_after import LONGEST_DAYS
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
 from tests.helpers.job_states import LARGE, interpose, slug, unavailable
 from tests.helpers.pipeline import Pipeline

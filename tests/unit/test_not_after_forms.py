@@ -11,12 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.command_parsing import decode_command, parse_command
-from jobpipe.domain.commands import CreateItem, DeleteItem, fingerprint
+from jobpipe.domain.commands.command import CreateItem, DeleteItem, fingerprint
+from jobpipe.domain.commands.command_parsing import decode_command, parse_command
+from jobpipe.domain.commands.not_after import (
+    LONGEST_DAYS,
+    check_at_acceptance,
+    check_form,
+    check_in_time,
+    has_passed,
+)
 from jobpipe.domain.errors import CommandTooLate, InvalidRequest
-from jobpipe.domain.job import Status
-from jobpipe.domain.not_after import LONGEST_DAYS, check_at_acceptance, check_form, check_in_time, has_passed
-from jobpipe.domain.queue_message import Claim, decode_message
+from jobpipe.domain.jobs.job import Status
+from jobpipe.domain.jobs.queue_message import Claim, decode_message
 from tests.helpers.batches import create
 from tests.helpers.job_states import LARGE
 from tests.helpers.pipeline import Pipeline

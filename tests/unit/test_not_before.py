@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.command_parsing import decode_command, parse_command
-from jobpipe.domain.commands import DeleteItem, fingerprint
+from jobpipe.domain.commands.command import DeleteItem, fingerprint
+from jobpipe.domain.commands.command_parsing import decode_command, parse_command
+from jobpipe.domain.commands.not_before import LONGEST_DAYS, check_at_acceptance, check_form, is_due
 from jobpipe.domain.errors import InvalidRequest, Unavailable
-from jobpipe.domain.not_before import LONGEST_DAYS, check_at_acceptance, check_form, is_due
-from jobpipe.domain.queue_message import Claim, decode_message
-from jobpipe.domain.scheduled import SHARDS, message_of, shard_of, up_to
+from jobpipe.domain.jobs.queue_message import Claim, decode_message
+from jobpipe.domain.jobs.scheduled import SHARDS, message_of, shard_of, up_to
 from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
 from tests.helpers.job_states import LARGE, LONG, slug, unavailable

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api_lambda.chalicelib.submitting.owner_limit import LEASE_SECONDS, OPEN_SECONDS, OwnerLimit
-from jobpipe.domain.batch import MAX_COMMANDS
 from jobpipe.domain.errors import TooManyRequests, Unavailable
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
 from tests.helpers.memory.allowances import MemoryAllowances
 
 START = 1_796_000_000.0  # a time of day in 2026, as the processes' clocks show it

@@ -20,8 +20,8 @@ import pytest
 import jobpipe_client
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import InvalidRequest as Refused
-from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import KeptCommand
 from jobpipe_client import (
     BatchEntry,
     Client,

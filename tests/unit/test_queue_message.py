@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.domain.commands import Command, CreateItem, DeleteItem, SetFields
+from jobpipe.domain.commands.command import Command, CreateItem, DeleteItem, SetFields
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import KeptCommand
+from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, decode_message, kept_content, redeem, seal
 from jobpipe.domain.limits import (
     MAX_CALL_MESSAGES,
     MAX_COMMAND_BYTES,
@@ -23,7 +24,6 @@ from jobpipe.domain.limits import (
     MAX_KEPT_BYTES,
     MAX_QUEUED_BYTES,
 )
-from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, kept_content, redeem, seal
 
 JOB = JobRef("a" * 32, "b" * 16)
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html

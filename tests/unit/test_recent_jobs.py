@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from infra.deployment.indexes import tables_of
 from infra.templates.sources import foundation_for
-from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.errors import JobListOff
-from jobpipe.domain.job import Job, Status, new_job
-from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
+from jobpipe.domain.jobs.batch import Batch
+from jobpipe.domain.jobs.job import Job, Status, new_job
+from jobpipe.domain.jobs.job_filter import EVERY_JOB, JobFilter
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.batch_rows import batch_from_row, batch_to_row
-from jobpipe.stores.dynamodb_job_lists import MOST_EXAMINED, JobLists
-from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
 from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row, place_in_list
+from jobpipe.stores.jobs.batch_rows import batch_from_row, batch_to_row
+from jobpipe.stores.jobs.dynamodb_job_lists import MOST_EXAMINED, JobLists
+from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs
 from tests.calls.units import index_units
 from tests.helpers.job_table import JobTable
 from tests.helpers.pipeline import Pipeline

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import InternalError, Unavailable
-from jobpipe.domain.job import Status
-from jobpipe.domain.scheduled import SHARDS
+from jobpipe.domain.jobs.job import Status
+from jobpipe.domain.jobs.scheduled import SHARDS
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post
 from tests.helpers.job_states import LARGE, slug, unavailable
 from tests.helpers.pipeline import Pipeline

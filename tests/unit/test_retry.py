@@ -10,8 +10,8 @@ from api_lambda.chalicelib.http.callers import Role
 from infra.keys.api_keys import new_api_key
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import JobEnded
-from jobpipe.domain.job import KeptCommand, Status
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import KeptCommand, Status
 from jobpipe.domain.limits import BUCKET_SETTLES
 from tests.helpers.job_states import LARGE, LONG, accept, fail, interpose, item, slug, unavailable
 from tests.helpers.pipeline import Pipeline

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.scheduled import MOST_COUNTED
-from jobpipe.stores.dynamodb_scheduled_count import NOTHING_IS_KNOWN_FOR
+from jobpipe.domain.jobs.scheduled import MOST_COUNTED
+from jobpipe.stores.jobs.dynamodb_scheduled_count import NOTHING_IS_KNOWN_FOR
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.put_forward import installed
 from tests.helpers.stubbed import Stubbed
@@ -24,7 +24,7 @@ class Stage:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stubbed = Stubbed()
         self.at: datetime = now()
-        monkeypatch.setattr("jobpipe.stores.dynamodb_scheduled_count.now", lambda: self.at)
+        monkeypatch.setattr("jobpipe.stores.jobs.dynamodb_scheduled_count.now", lambda: self.at)
 
     def counts(self, found: int) -> int:
         """Read the number with a call, which finds so many."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobpipe.domain.jobs.queue_message import Envelope
+from jobpipe.domain.jobs.send_rounds import next_call
 from jobpipe.domain.limits import MAX_CALL_BYTES, MAX_CALL_MESSAGES, MAX_QUEUED_BYTES
-from jobpipe.domain.queue_message import Envelope
-from jobpipe.domain.send_rounds import next_call
 
 sizes = st.integers(1, 400) | st.integers(1, MAX_QUEUED_BYTES)
 batches = st.lists(st.tuples(st.sampled_from("abcdefghijklmno"), sizes), max_size=100)

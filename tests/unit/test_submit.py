@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import Problem, Unavailable
-from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.queue_message import Envelope
+from jobpipe.domain.jobs.job import Status
+from jobpipe.domain.jobs.queue_message import Envelope
 from tests.helpers.pipeline import Pipeline
 
 ITEM = {"name": "Tent", "description": "For two"}

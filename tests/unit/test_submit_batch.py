@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.batch import MAX_COMMANDS
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES
-from jobpipe.domain.job import is_job_id
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
+from jobpipe.domain.jobs.job import is_job_id
 from jobpipe.domain.limits import MAX_COMMAND_BYTES
-from jobpipe.stores.batch_rows import batch_to_row
+from jobpipe.stores.jobs.batch_rows import batch_to_row
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
 from tests.helpers.pipeline import Pipeline
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
+from jobpipe.domain.commands.task_token import MAX_LENGTH
 from jobpipe.domain.documents.item import DocumentRef
 from jobpipe.domain.errors import AnswerRefused, NobodyWaits, OperationRefused, Unavailable
 from jobpipe.domain.events.cloud_event import Source
 from jobpipe.domain.events.task_answer import MAX_CAUSE_BYTES, MAX_OUTPUT_BYTES, TaskFailure, TaskSuccess, answer_of
-from jobpipe.domain.job import Job, Status, new_job
-from jobpipe.domain.job_json import job_json
-from jobpipe.domain.task_token import MAX_LENGTH
+from jobpipe.domain.jobs.job import Job, Status, new_job
+from jobpipe.domain.jobs.job_json import job_json
 from tests.helpers.memory.documents import MemoryDocuments
 from tests.helpers.stubbed import Stubbed, a_client
 

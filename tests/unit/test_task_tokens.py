@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.command_parsing import decode_command, parse_command
-from jobpipe.domain.commands import fingerprint
+from jobpipe.domain.commands.command import fingerprint
+from jobpipe.domain.commands.command_parsing import decode_command, parse_command
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import AnswerRefused
 from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from jobpipe.domain.errors import InvalidRequest, Unavailable
-from jobpipe.domain.queue_message import Envelope
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.telemetry import (
     SERVICE,
@@ -25,7 +25,7 @@ from jobpipe.runtime.telemetry import (
     trace_header,
     trace_id,
 )
-from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.queues.sqs_commands import SqsCommands
 from tests.helpers.pipeline import Context, Pipeline
 
 SECRET = "what-a-caller-has-sent"

@@ -10,7 +10,7 @@ import pytest
 
 from jobpipe.domain.errors import AnswerRefused, UndecodableMessage
 from jobpipe.domain.events.ended_jobs import WaitingTask, decode_ended, encode_task
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from tests.helpers.job_states import unavailable
 from tests.helpers.memory.bus import MemoryBus
 from tests.helpers.memory.tasks import MemoryTasks

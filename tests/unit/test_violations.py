@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain import json_text
-from jobpipe.domain.batch import MAX_COMMANDS
 from jobpipe.domain.documents.item_rules import check_new_document
 from jobpipe.domain.errors import InvalidRequest, Unstorable
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
 from jobpipe.domain.json_text import decode
 from jobpipe.domain.violations import MAX_VIOLATIONS
-from jobpipe.stores.batch_rows import batch_to_row
+from jobpipe.stores.jobs.batch_rows import batch_to_row
 from tests.helpers.pipeline import Answer, Pipeline
 
 GOOD = {"name": "Tent", "description": "For two"}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job, Status
 from tests.helpers.batches import an_item, create, kinds, merge, post, shown
 from tests.helpers.job_states import LARGE, interpose, unavailable
 from tests.helpers.metric_lines import counts, written

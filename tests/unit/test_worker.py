@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import ItemChanged, Unavailable
-from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Status
 from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.stored import document_key

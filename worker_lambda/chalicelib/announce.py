@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.queue_message import UnreadableCommand, decode_message
+from jobpipe.domain.jobs.queue_message import UnreadableCommand, decode_message
 
 from .received import Delivery
 

@@ -6,12 +6,12 @@ After an exception other than a Refusal, the job stays unfinished and its messag
 from __future__ import annotations
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
 from jobpipe.domain.documents.item import Change, Created, Removed, Replaced
 from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.errors import ItemChanged, ValueLocked
-from jobpipe.domain.job import Success
-from jobpipe.domain.queue_message import QueueMessage
+from jobpipe.domain.jobs.job import Success
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.runtime.metrics import SUCCEEDED, meter
 from jobpipe.stores.aws_stores import Stores
 

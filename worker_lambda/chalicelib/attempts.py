@@ -11,9 +11,9 @@ from enum import Enum, auto
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import AttemptsSpent, InternalError, JobEnded, Problem, Unavailable
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.domain.limits import MAX_ATTEMPTS
-from jobpipe.domain.queue_message import QueueMessage
 from jobpipe.runtime.metrics import FAILED, meter
 from jobpipe.stores.aws_stores import Stores
 

@@ -6,9 +6,9 @@ Objects are deleted before the message is acknowledged, and with each redelivery
 from __future__ import annotations
 
 from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.queue_message import Claim, QueueMessage
+from jobpipe.domain.jobs.job import KeptCommand
+from jobpipe.domain.jobs.queue_message import Claim, QueueMessage
 from jobpipe.stores.aws_stores import Stores
 
 

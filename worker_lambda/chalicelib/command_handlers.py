@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import (
+from jobpipe.domain.commands.command import (
     Command,
     CreateItem,
     DeleteItem,
@@ -22,16 +22,16 @@ from jobpipe.domain.commands import (
     SetFields,
     UpsertItem,
 )
+from jobpipe.domain.commands.not_after import check_in_time
 from jobpipe.domain.documents.collection import Collection
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import Document, merge_patch, set_fields
-from jobpipe.domain.emitted import encode_emitted
 from jobpipe.domain.errors import InvalidRequest, NotFound, NotUnique, VersionMismatch
+from jobpipe.domain.events.emitted import encode_emitted
 from jobpipe.domain.item_reader import read_document, read_item
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.not_after import check_in_time
-from jobpipe.domain.queue_message import QueueMessage
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.domain.violations import pointer
 from jobpipe.stores.aws_stores import Stores
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
+from jobpipe.domain.commands.not_before import is_due
 from jobpipe.domain.errors import (
     OPERATION_REFUSED,
     ClaimUnusable,
@@ -20,11 +21,10 @@ from jobpipe.domain.errors import (
     Unavailable,
     UndecodableMessage,
 )
-from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Status
+from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.domain.missing_objects import may_become_visible
-from jobpipe.domain.not_before import is_due
-from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.domain.violations import within_a_row
 from jobpipe.runtime.deadline import leaving
 from jobpipe.runtime.metrics import (

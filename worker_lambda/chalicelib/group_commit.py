@@ -17,8 +17,8 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from functools import partial
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.group import Unsettled
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.group import Unsettled
 from jobpipe.runtime.telemetry import logger
 
 from .consume_batch import threads

@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from jobpipe.domain.clock import now
 from jobpipe.domain.documents.item import DocumentRef
 from jobpipe.domain.errors import CommitRefused, JobEnded, ValueLocked
-from jobpipe.domain.group import Unit
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.group import Unit
 from jobpipe.domain.violations import within_a_row
 from jobpipe.runtime.metrics import ATTEMPT_TIME, COMMAND_AGE, QUEUE_DELAY, SUCCEEDED, meter
 from jobpipe.runtime.telemetry import logger

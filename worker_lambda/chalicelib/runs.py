@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import (
+from jobpipe.domain.commands.command import (
     Command,
     CreateItem,
     DeleteItem,
@@ -19,14 +19,14 @@ from jobpipe.domain.commands import (
     SetFields,
     UpsertItem,
 )
+from jobpipe.domain.commands.not_before import is_due
 from jobpipe.domain.documents.item import Change, Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import Refusal, UndecodableMessage
-from jobpipe.domain.group import End, Failure, Unit
-from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.not_before import is_due
-from jobpipe.domain.queue_message import QueueMessage, decode_message
+from jobpipe.domain.jobs.group import End, Failure, Unit
+from jobpipe.domain.jobs.job import Success
+from jobpipe.domain.jobs.queue_message import QueueMessage, decode_message
 from jobpipe.domain.violations import within_a_row
 
 from .command_handlers import Context, Show, Write, decide, open_context

@@ -12,8 +12,8 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_groups, open_stores
-from jobpipe.stores.sqs_commands import SqsCommands
-from jobpipe.stores.sqs_parked import SqsParked
+from jobpipe.stores.queues.sqs_commands import SqsCommands
+from jobpipe.stores.queues.sqs_parked import SqsParked
 
 if TYPE_CHECKING:
     from jobpipe.domain.events.ports import EventQueue
@@ -55,6 +55,6 @@ def open_services() -> Services:
 def _events(settings: Settings, clients: AwsClients) -> EventQueue | None:
     if not settings.events:
         return None
-    from jobpipe.stores.sqs_events import SqsEvents  # noqa: PLC0415  # a stage without events does not need it
+    from jobpipe.stores.queues.sqs_events import SqsEvents  # noqa: PLC0415  # a stage without events does not need it
 
     return SqsEvents(clients, settings.events_queue_url)

@@ -10,7 +10,7 @@ from jobpipe.domain.documents.item import DocumentRef, StoredItem, inline, new_v
 from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.documents.item_rules import check_size
 from jobpipe.domain.errors import NameTaken, NotUnique, ValueLocked
-from jobpipe.domain.job import Success
+from jobpipe.domain.jobs.job import Success
 from jobpipe.domain.violations import pointer
 
 from .command_handlers import Context, Write

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from jobpipe.domain.commands import COMMANDS, FOR_ALL, IF_MATCH, Command, UpsertItem
+from jobpipe.domain.commands.command import COMMANDS, FOR_ALL, IF_MATCH, Command, UpsertItem
 from jobpipe.domain.documents.collection import Collection, Registry
 from jobpipe.domain.documents.declared_collection import DeclaredCollection
 from jobpipe.domain.documents.field_values import INTEGER, MAX_VALUE_LENGTH

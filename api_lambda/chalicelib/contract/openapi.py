@@ -13,8 +13,7 @@ from typing import Any
 
 from jobpipe import __version__
 from jobpipe.domain import etags, json_text
-from jobpipe.domain.batch import BATCH_ID, MAX_COMMANDS
-from jobpipe.domain.commands import COMMANDS, FOR_ALL, NOT_AFTER, OPERATION_NAME, OPERATIONS, Command
+from jobpipe.domain.commands.command import COMMANDS, FOR_ALL, NOT_AFTER, OPERATION_NAME, OPERATIONS, Command
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.domain.documents.item_rules import (
@@ -44,9 +43,10 @@ from jobpipe.domain.events.receiver_url import MAX_URL_LENGTH
 from jobpipe.domain.events.schedule import KEPT_FOR
 from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_STAGE_WEBHOOKS, MAX_WEBHOOKS, WEBHOOK_ID
 from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS, MAX_EVENT_TYPES
-from jobpipe.domain.job import JOB_ID
+from jobpipe.domain.jobs.batch import BATCH_ID, MAX_COMMANDS
+from jobpipe.domain.jobs.job import JOB_ID
+from jobpipe.domain.jobs.scheduled import MOST_COUNTED
 from jobpipe.domain.limits import MAX_ATTEMPTS
-from jobpipe.domain.scheduled import MOST_COUNTED
 from jobpipe.operation import EVENT_TYPE
 
 from ..http import request_fields

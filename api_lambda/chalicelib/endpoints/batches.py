@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection
 from functools import partial
 
-from jobpipe.domain.batch import Batch, is_batch_id, parse_batch
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
 from jobpipe.domain.errors import NotFound
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.batch import Batch, is_batch_id, parse_batch
+from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.runtime.metrics import ACCEPTED, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import logger
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobpipe.domain import etags
-from jobpipe.domain.command_parsing import in_collection
-from jobpipe.domain.commands import (
+from jobpipe.domain.commands.command import (
     FOR_ALL,
     NOT_ARGUMENTS,
     Command,
@@ -17,6 +16,7 @@ from jobpipe.domain.commands import (
     RunOperation,
     SetFields,
 )
+from jobpipe.domain.commands.command_parsing import in_collection
 from jobpipe.domain.documents.collection import Collection
 from jobpipe.domain.documents.item import item_json
 from jobpipe.domain.errors import InvalidRequest, NotFound

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import urlencode
 
-from jobpipe.domain.cancel import cancel, why_not_cancelled
 from jobpipe.domain.clock import now
-from jobpipe.domain.command_parsing import parse_command
-from jobpipe.domain.dismiss import dismiss
+from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.errors import JobListOff, NotFound
-from jobpipe.domain.job import Job, JobPage, Status, is_job_id
-from jobpipe.domain.job_filter import JobFilter
+from jobpipe.domain.jobs.cancel import cancel, why_not_cancelled
+from jobpipe.domain.jobs.dismiss import dismiss
+from jobpipe.domain.jobs.job import Job, JobPage, Status, is_job_id
+from jobpipe.domain.jobs.job_filter import JobFilter
 
 from ..http import request_fields
 from ..http.callers import Right
@@ -83,7 +83,7 @@ def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a failed job again."""
-    from jobpipe.domain.retry import retry  # noqa: PLC0415  # most requests do not need it
+    from jobpipe.domain.jobs.retry import retry  # noqa: PLC0415  # most requests do not need it
 
     request_fields.refuse_preconditions(request)
     seconds, at = request_fields.preferred_wait(request), now()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 
 from jobpipe.domain import json_text
-from jobpipe.domain.commands import Command, CreateItem, SetFields, UpsertItem
+from jobpipe.domain.commands.command import Command, CreateItem, SetFields, UpsertItem
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_size
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.metrics import ACCEPTED, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from jobpipe.domain import json_text
-from jobpipe.domain.batch import Batch
 from jobpipe.domain.errors import NotFound, Problem
-from jobpipe.domain.job import UNFINISHED, Job, Status
+from jobpipe.domain.jobs.batch import Batch
+from jobpipe.domain.jobs.job import UNFINISHED, Job, Status
 
 from .job_responses import JSON, retry_after, retry_when_due
 from .request_and_response import HttpResponse

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import CommandCancelled, Problem
-from jobpipe.domain.job import Job, Status
-from jobpipe.domain.job_json import job_json, job_members, result_json
+from jobpipe.domain.jobs.job import Job, Status
+from jobpipe.domain.jobs.job_json import job_json, job_members, result_json
 from jobpipe.runtime.telemetry import logged_id
 
 from .request_and_response import HttpResponse

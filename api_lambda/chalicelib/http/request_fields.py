@@ -9,13 +9,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from jobpipe.domain import etags, json_text, not_after
-from jobpipe.domain.commands import checked_member
+from jobpipe.domain import etags, json_text
+from jobpipe.domain.commands.command import checked_member, not_after
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType
-from jobpipe.domain.job import Status, is_job_id
-from jobpipe.domain.job_filter import JobFilter
+from jobpipe.domain.jobs.job import Status, is_job_id
+from jobpipe.domain.jobs.job_filter import JobFilter
 from jobpipe.domain.violations import Violations
 
 from .callers import OWNER, UNNAMED_OWNER, Right

@@ -24,9 +24,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jobpipe.domain.batch import MAX_COMMANDS
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import TooManyRequests, Unavailable
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
 from jobpipe.runtime.telemetry import logger
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from jobpipe.domain import json_text
-from jobpipe.domain.cancel import cancel
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
 from jobpipe.domain.errors import InternalError, NotFound, ProblemError, Unavailable
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.cancel import cancel
+from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.runtime.telemetry import logger
 
 from ..services import Services

@@ -6,10 +6,10 @@ from dataclasses import replace
 from secrets import token_hex
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, CreateItem, UpsertItem, with_item_id
+from jobpipe.domain.commands.command import Command, CreateItem, UpsertItem, with_item_id
 from jobpipe.domain.errors import IdempotencyKeyReused, JobEnded, Unavailable
-from jobpipe.domain.job import Job, Status, new_job
-from jobpipe.domain.queue_message import Envelope, QueueMessage, named_by_claim, seal
+from jobpipe.domain.jobs.job import Job, Status, new_job
+from jobpipe.domain.jobs.queue_message import Envelope, QueueMessage, named_by_claim, seal
 
 from ..services import Services
 from .task_tokens import give_token
@@ -66,7 +66,7 @@ def _with_message(job: Job, command: Command, request_id: str) -> Job:
     """Return a scheduled job with its message; any other job, as it is."""
     if job.status is not Status.SCHEDULED:
         return job
-    from jobpipe.domain.scheduled import let_wait  # noqa: PLC0415  # most commands are due at once
+    from jobpipe.domain.jobs.scheduled import let_wait  # noqa: PLC0415  # most commands are due at once
 
     return let_wait(job, command, request_id)
 

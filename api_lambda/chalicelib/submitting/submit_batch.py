@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from jobpipe.domain.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
 from jobpipe.domain.errors import IdempotencyKeyReused, InternalError, ProblemError, Unavailable
-from jobpipe.domain.job import Job, Status
-from jobpipe.domain.queue_message import Envelope, QueueMessage, seal
-from jobpipe.domain.scheduled import let_wait
-from jobpipe.domain.send_rounds import next_call
+from jobpipe.domain.jobs.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch
+from jobpipe.domain.jobs.job import Job, Status
+from jobpipe.domain.jobs.queue_message import Envelope, QueueMessage, seal
+from jobpipe.domain.jobs.scheduled import let_wait
+from jobpipe.domain.jobs.send_rounds import next_call
 from jobpipe.runtime.deadline import leaving
 from jobpipe.runtime.telemetry import logger
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
 from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, TaskTokensOff, Unavailable
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.telemetry import logger
 
 from ..services import Services

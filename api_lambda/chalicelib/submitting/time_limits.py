@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from jobpipe.domain import not_before
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands import Command
-from jobpipe.domain.job import Job
-from jobpipe.domain.not_after import check_at_acceptance
+from jobpipe.domain.commands.command import Command, not_before
+from jobpipe.domain.commands.not_after import check_at_acceptance
+from jobpipe.domain.jobs.job import Job
 
 from ..services import Services
 
@@ -34,7 +33,7 @@ class AcceptanceTime:
     """When a batch is accepted whose commands may have times."""
 
     def __init__(self, owner: str, idempotency_key: str | None, services: Services) -> None:
-        from jobpipe.domain.batch import batch_id_of  # noqa: PLC0415  # a single command does not need it
+        from jobpipe.domain.jobs.batch import batch_id_of  # noqa: PLC0415  # a single command does not need it
 
         self.at = datetime.fromisoformat(rfc3339(now()))  # as precise as the batch's row has it
         self._batch_id = None if idempotency_key is None else batch_id_of(owner, idempotency_key)

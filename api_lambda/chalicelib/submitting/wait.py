@@ -6,7 +6,7 @@ import math
 import time
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.runtime.metrics import WAITED, WAITS_IN_VAIN, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 

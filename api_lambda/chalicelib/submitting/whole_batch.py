@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobpipe.domain.cancel import cancel, why_not_cancelled
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import InternalError, NotFound, Problem, Refusal, Unavailable
-from jobpipe.domain.job import Job, Status
-from jobpipe.domain.retry import retry
+from jobpipe.domain.jobs.cancel import cancel, why_not_cancelled
+from jobpipe.domain.jobs.job import Job, Status
+from jobpipe.domain.jobs.retry import retry
 from jobpipe.runtime.telemetry import logger
 
 from ..services import Services

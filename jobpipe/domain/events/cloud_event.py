@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.emitted import decode_emitted
 from jobpipe.domain.errors import InternalError
+from jobpipe.domain.events.emitted import decode_emitted
 from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
-from jobpipe.domain.job import Job, Status
-from jobpipe.domain.job_json import job_json, job_without_result
+from jobpipe.domain.jobs.job import Job, Status
+from jobpipe.domain.jobs.job_json import job_json, job_without_result
 from jobpipe.domain.ports import DocumentStore
 
 MEDIA_TYPE = "application/cloudevents+json"

@@ -11,8 +11,8 @@ from typing import Any
 from jobpipe.domain import json_text
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, CommandCancelled
 from jobpipe.domain.events.cloud_event import Source
-from jobpipe.domain.job import Job, Status
-from jobpipe.domain.job_json import job_without_result
+from jobpipe.domain.jobs.job import Job, Status
+from jobpipe.domain.jobs.job_json import job_without_result
 
 MAX_OUTPUT_BYTES = 256 * 1024
 """What Step Functions takes as the output of a state, in UTF-8."""

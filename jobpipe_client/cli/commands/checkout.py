@@ -74,7 +74,7 @@ def _import(module: str) -> ModuleType:
 def _is_checkout(folder: Path) -> bool:
     return all(
         (folder / part).is_file()
-        for part in ("scripts/audit/__main__.py", "infra/targets/target.py", "jobpipe/domain/job.py")
+        for part in ("scripts/audit/__main__.py", "infra/targets/target.py", "jobpipe/domain/jobs/job.py")
     )
 
 

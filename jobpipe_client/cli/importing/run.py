@@ -16,7 +16,7 @@ from jobpipe_client.cli.importing.reading.source import Lines, Source
 from jobpipe_client.cli.importing.sender import BatchEnded, PauseRequested, Sender, Window
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound, ProblemError
-from jobpipe_client.transport import LONGEST_RETRY_AFTER
+from jobpipe_client.http.transport import LONGEST_RETRY_AFTER
 
 _RESTART = "--restart sends all rows again"
 _OF_ITEMS = {"collection": ITEMS, "upsert": False, "fields": None}  # which the journal of such an import omits

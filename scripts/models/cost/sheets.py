@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from api_lambda.chalicelib.http.request_fields import DEFAULT_PAGE
 from infra.settings import ROOT
-from jobpipe.stores.dynamodb_recent_jobs import recent_sources
+from jobpipe.stores.jobs.dynamodb_recent_jobs import recent_sources
 from scripts.markdown import table
 from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
 from scripts.models.cost.comparisons import levers, savings, thresholds

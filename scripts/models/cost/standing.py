@@ -9,11 +9,11 @@ from decimal import Decimal
 from api_lambda.chalicelib.endpoints.routes import ROUTES
 from infra.errors import OperatorError
 from infra.settings import ROOT
-from jobpipe.domain.scheduled import SHARDS
+from jobpipe.domain.jobs.scheduled import SHARDS
 from jobpipe.runtime import metrics
 from jobpipe.runtime.metrics import ACCEPTED, FAILED, SUCCEEDED, Metric
-from jobpipe.stores.dynamodb_recent_jobs import recent_sources
-from jobpipe.stores.sqs_backlog import AGE_IS_CACHED_FOR
+from jobpipe.stores.jobs.dynamodb_recent_jobs import recent_sources
+from jobpipe.stores.queues.sqs_backlog import AGE_IS_CACHED_FOR
 from scripts.models.cost.data import Data
 from scripts.models.cost.pipeline import Pipeline
 from scripts.models.cost.usage import Usage

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobpipe.domain.batch import MAX_COMMANDS
+from jobpipe.domain.jobs.batch import MAX_COMMANDS
 from scripts.prove.bench import Bench
 from scripts.prove.callers import ACCEPTED, OK, THROTTLED, Answer, Json, new_key
 from scripts.prove.expenses import GET, LIST, REFUSED, STATS

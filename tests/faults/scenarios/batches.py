@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-import jobpipe.domain.batch
+import jobpipe.domain.jobs.batch
 from tests.faults.history import SentCommand
 from tests.faults.scenarios.parts import HUGE, Action, existing, scenario
 from tests.faults.world import World
@@ -92,5 +92,5 @@ def batch_with_claim(world: World) -> Action:
 
 @contextmanager
 def _most_at_once(jobs: int) -> Iterator[None]:
-    with patch.object(jobpipe.domain.batch, "MOST_AT_ONCE", jobs):
+    with patch.object(jobpipe.domain.jobs.batch, "MOST_AT_ONCE", jobs):
         yield

@@ -11,7 +11,7 @@ from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, PAUSES
 from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.history import SentCommand
 from tests.faults.scenarios.parts import (
     HUGE,

@@ -6,7 +6,7 @@ import secrets
 from itertools import count
 
 from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.domain.scheduled import shard_of
+from jobpipe.domain.jobs.scheduled import shard_of
 from tests.faults.history import SentCommand
 from tests.faults.scenarios.batches import named
 from tests.faults.scenarios.parts import HUGE, Action, existing, no_action, scenario

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobpipe.domain.events.schedule import PAUSES
 from jobpipe.domain.events.webhook import Webhook
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.scenarios.events import answer, with_webhook
 from tests.faults.scenarios.parts import Action, ask, create, scenario
 from tests.faults.world import World

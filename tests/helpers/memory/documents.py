@@ -20,8 +20,8 @@ from jobpipe.domain.documents.item import (
 )
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import ItemChanged, ValueLocked
-from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Success
 from tests.helpers.memory.jobs import MemoryJobs
 
 

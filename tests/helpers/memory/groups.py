@@ -9,8 +9,8 @@ from datetime import datetime
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import CommitRefused, Unavailable, UnitRefused
-from jobpipe.domain.group import End, Unit, Unsettled
-from jobpipe.domain.job import Job, Success
+from jobpipe.domain.jobs.group import End, Unit, Unsettled
+from jobpipe.domain.jobs.job import Job, Success
 from tests.helpers.memory.documents import MemoryItems
 from tests.helpers.memory.jobs import MemoryJobs
 

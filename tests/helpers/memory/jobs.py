@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import JobEnded, Problem
-from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
-from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.scheduled import MOST_COUNTED, DueEntry, DuePage
+from jobpipe.domain.jobs.batch import Batch
+from jobpipe.domain.jobs.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
+from jobpipe.domain.jobs.job_filter import EVERY_JOB, JobFilter
+from jobpipe.domain.jobs.scheduled import MOST_COUNTED, DueEntry, DuePage
 from tests.helpers.memory import RETENTION
 
 # What the lists and batches do not read from the rows of their jobs.

@@ -9,8 +9,8 @@ from typing import Any
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import ProblemError
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.limits import MAX_CALL_BYTES, MAX_CALL_MESSAGES
-from jobpipe.domain.queue_message import Envelope
 
 
 @dataclass

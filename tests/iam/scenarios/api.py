@@ -8,10 +8,10 @@ from typing import Any
 import requests
 
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Job
-from jobpipe.domain.queue_message import decode_message
+from jobpipe.domain.jobs.job import Job
+from jobpipe.domain.jobs.queue_message import decode_message
 from tests.helpers.deployed import unique
 from tests.iam.grants import template_grants
 from tests.iam.lab import HUGE, LARGE, Lab, new_item

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
 from tests.iam.lab import Lab, large_order, new_order, parse_order
 from tests.iam.scenarios.worker import deliver, put_together, result
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import CreateItem
-from jobpipe.domain.job import Job
+from jobpipe.domain.commands.command import CreateItem
+from jobpipe.domain.jobs.job import Job
 from tests.helpers.stored import document_key
 from tests.iam.lab import HUGE, LONG, Lab, new_item, record
 

@@ -12,10 +12,10 @@ from typing import Any
 import tenacity
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, ReadItem
+from jobpipe.domain.commands.command import Command, ReadItem
 from jobpipe.domain.errors import NotFound
 from jobpipe.domain.events.ended_jobs import EndedJob, encode_ended
-from jobpipe.domain.queue_message import QueueMessage
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from tests.iam.lab import Lab, new_item, record
 from worker_lambda.chalicelib.apply_command import apply_command
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from infra.keys.api_keys import FIRST_OWNER
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands import Command
+from jobpipe.domain.commands.command import Command
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
@@ -16,8 +16,8 @@ from jobpipe.domain.events.ended_jobs import EndedJob, encode_ended
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
-from jobpipe.domain.job import Job
-from jobpipe.domain.queue_message import QueueMessage
+from jobpipe.domain.jobs.job import Job
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from tests.helpers.receiver import receiver
 from tests.iam.grants import template_grants
 from tests.iam.lab import LARGE, Lab, large_order, new_item, new_order, record

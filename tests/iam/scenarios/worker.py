@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobpipe.domain.commands import Command, DeleteItem, MergePatch, ReadItem
-from jobpipe.domain.job import Job
+from jobpipe.domain.commands.command import Command, DeleteItem, MergePatch, ReadItem
+from jobpipe.domain.jobs.job import Job
 from tests.helpers.deployed import unique
 from tests.helpers.stored import document_key
 from tests.iam.lab import HUGE, LARGE, LONG, Lab, new_item, record

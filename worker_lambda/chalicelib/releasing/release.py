@@ -15,11 +15,11 @@ from functools import cache
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.jobs.job import Job, Status
+from jobpipe.domain.jobs.queue_message import claim_key
+from jobpipe.domain.jobs.scheduled import DueEntry, message_of, up_to
+from jobpipe.domain.jobs.send_rounds import next_call
 from jobpipe.domain.missing_objects import may_become_visible
-from jobpipe.domain.queue_message import claim_key
-from jobpipe.domain.scheduled import DueEntry, message_of, up_to
-from jobpipe.domain.send_rounds import next_call
 from jobpipe.runtime.metrics import RELEASE_DELAY, meter
 from jobpipe.runtime.telemetry import logger
 

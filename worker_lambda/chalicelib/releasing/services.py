@@ -9,9 +9,9 @@ from functools import cache
 from jobpipe.domain.ports import BatchQueue, DocumentStore, Schedule
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.dynamodb_schedule import DynamoDbSchedule
-from jobpipe.stores.s3_documents import S3Documents
-from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.documents.s3_documents import S3Documents
+from jobpipe.stores.jobs.dynamodb_schedule import DynamoDbSchedule
+from jobpipe.stores.queues.sqs_commands import SqsCommands
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from functools import cache
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.scheduled import SHARDS, due_at, up_to
+from jobpipe.domain.jobs.scheduled import SHARDS, due_at, up_to
 from jobpipe.runtime.metrics import meter
 from jobpipe.runtime.telemetry import logger
 

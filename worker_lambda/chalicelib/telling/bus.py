@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from jobpipe.domain.events.cloud_event import emitted_types
 from jobpipe.domain.events.webhook import EVENT_TYPES
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.metrics import BUS_FAILED, meter
 
 from .services import TellingServices

@@ -17,10 +17,10 @@ from jobpipe.domain.ports import JobStore, ReceivedMessages
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import open_stores
-from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
-from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
-from jobpipe.stores.sqs_deliveries import SqsDeliveries
-from jobpipe.stores.sqs_received import SqsReceived
+from jobpipe.stores.events.dynamodb_deliveries import DynamoDbDeliveries
+from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.queues.sqs_deliveries import SqsDeliveries
+from jobpipe.stores.queues.sqs_received import SqsReceived
 
 from .post import Poster
 
@@ -76,12 +76,12 @@ def open_telling() -> TellingServices:
 def _bus(settings: Settings, clients: AwsClients) -> EventBus | None:
     if not settings.event_bus:
         return None
-    from jobpipe.stores.eventbridge_bus import EventBridgeBus  # noqa: PLC0415  # most stages do not need it
+    from jobpipe.stores.events.eventbridge_bus import EventBridgeBus  # noqa: PLC0415  # most stages do not need it
 
     return EventBridgeBus(clients, settings.event_bus, settings.stage)
 
 
 def _tasks(clients: AwsClients) -> Tasks:
-    from jobpipe.stores.stepfunctions_tasks import StepFunctionsTasks  # noqa: PLC0415  # most stages do not need it
+    from jobpipe.stores.events.stepfunctions_tasks import StepFunctionsTasks  # noqa: PLC0415  # most stages do not need it
 
     return StepFunctionsTasks(clients)

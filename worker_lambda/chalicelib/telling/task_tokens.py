@@ -12,7 +12,7 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.errors import AnswerRefused, NobodyWaits
 from jobpipe.domain.events.ended_jobs import WaitingTask
 from jobpipe.domain.events.task_answer import answer_of
-from jobpipe.domain.job import Job
+from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.metrics import TASK_REFUSED, meter
 from jobpipe.runtime.telemetry import logger
 

@@ -25,8 +25,8 @@ from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask, decode_ended
 from jobpipe.domain.events.webhook import EVENT_TYPES, JOB_ENDED, Webhook
-from jobpipe.domain.job import Job
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.telemetry import logger
 
 from ..consumer import NoTimeLeft

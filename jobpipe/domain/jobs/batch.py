@@ -1,0 +1,199 @@
+"""A batch: the commands of one request, each of which becomes a job or is refused.
+
+The batch has a row in the jobs table, beside those of its jobs. The row has a random seed from which the ids of its
+jobs and of created items are derived, so that a replay with the same Idempotency-Key finds them all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from jobpipe.domain import json_text
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.commands.command import Command, CreateItem, fingerprint, task_token, with_item_id
+from jobpipe.domain.commands.command_parsing import parse_command
+from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
+from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal
+from jobpipe.domain.jobs.job import Job, expiry_of_queued_job, new_job, queued_at
+from jobpipe.domain.violations import Violations, within_a_row
+
+MAX_COMMANDS = 100
+"""The most commands in a batch: its jobs are read in one BatchGetItem, which takes 100 keys."""
+MOST_AT_ONCE = 99
+"""The most jobs that are stored in one transaction with the batch's own row: DynamoDB takes 100 writes."""
+
+BATCH_ID = re.compile("batch-[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedBatch:
+    """The commands of a request by position: the valid ones, and the problems of the refused ones."""
+
+    commands: Mapping[int, Command]  # creates have no item id yet
+    fingerprints: Mapping[int, str]  # of the valid commands
+    refused: Mapping[int, Problem]
+    fingerprint: str  # of all commands together
+
+    @property
+    def size(self) -> int:
+        return len(self.commands) + len(self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One row of a batch."""
+
+    batch_id: str  # random, or derived from caller and Idempotency-Key
+    owner: str  # the caller that may read it
+    fingerprint: str  # of its commands, to recognise a replay of its Idempotency-Key
+    seed: str  # random, and never shown
+    size: int  # commands, refused ones included
+    refused: Mapping[int, Problem]  # by position
+    stored: int  # how many of its jobs have rows, counted from the first position
+    created_at: str  # RFC 3339
+    expires_at: int  # seconds since 1970; its ended jobs expire sooner
+    idempotency_key: str | None = None  # of its request; earlier releases did not store it
+
+    @property
+    def accepted(self) -> list[int]:
+        """Return the positions of the commands that became jobs."""
+        return [position for position in range(self.size) if position not in self.refused]
+
+    def job_id(self, position: int) -> str:
+        """Return the id of the job for the command at this position."""
+        return self._derived("job", position).hex()
+
+    def item_id(self, position: int) -> str:
+        """Return the id of the item that the command at this position creates."""
+        return str(uuid.UUID(bytes=self._derived("item", position), version=4))
+
+    def is_expired(self, at: datetime) -> bool:
+        """Return whether the batch has expired; its row may still exist."""
+        return self.expires_at <= at.timestamp()
+
+    def _derived(self, what: str, position: int) -> bytes:
+        return hashlib.sha256(f"{what}:{self.seed}:{position}".encode()).digest()[:16]
+
+
+def parse_batch(
+    raw: Any, check: Callable[[Command], None], *, registry: Registry = ONLY_ITEMS, owner: str = ""
+) -> RequestedBatch:
+    """Return the batch of a caller's request; raise a Refusal if it has no valid command.
+
+    `check` raises a Refusal for valid commands that may not be in a batch.
+    """
+    commands: dict[int, Command] = {}
+    refusals: dict[int, Refusal] = {}
+    listed = _listed(raw)
+    for position, each in enumerate(listed):
+        try:
+            command = parse_command(each, new_item_id="", registry=registry, owner=owner)
+            check(command)
+            commands[position] = command
+        except Refusal as refusal:
+            refusals[position] = within_a_row(refusal.inside(f"#/commands/{position}"), f"#/commands/{position}")
+    if not commands:
+        raise NothingValid(list(refusals.values()))
+    fingerprints = {position: fingerprint(command) for position, command in commands.items()}
+    # The mark makes it another batch if another release refuses other commands.
+    try:
+        parts = [
+            fingerprints.get(position) or f"refused {_digest(_without_token(each))}"
+            for position, each in enumerate(listed)
+        ]
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+    problems = {position: refusal.to_problem() for position, refusal in refusals.items()}
+    return RequestedBatch(commands, fingerprints, problems, _digest(parts))
+
+
+def new_batch(
+    requested: RequestedBatch, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta
+) -> Batch:
+    """Return a new batch of these commands, with a random seed."""
+    last = queued_at(at, *(command.not_before for command in requested.commands.values()))
+    return Batch(
+        batch_id=batch_id_of(owner, idempotency_key),
+        owner=owner,
+        fingerprint=requested.fingerprint,
+        seed=secrets.token_hex(16),
+        size=requested.size,
+        refused=requested.refused,
+        stored=min(len(requested.commands), MOST_AT_ONCE),
+        created_at=rfc3339(at),
+        expires_at=expiry_of_queued_job(last, retention),
+        idempotency_key=idempotency_key,
+    )
+
+
+def commands_of(batch: Batch, requested: RequestedBatch) -> dict[int, Command]:
+    """Return the commands; creates have the item ids that the batch assigns, unless theirs derive from keys."""
+    return {
+        position: with_item_id(command, batch.item_id(position))
+        if isinstance(command, CreateItem) and not command.item_id
+        else command
+        for position, command in requested.commands.items()
+    }
+
+
+def jobs_of(
+    batch: Batch, commands: Mapping[int, Command], requested: RequestedBatch, at: datetime, retention: timedelta
+) -> list[Job]:
+    """Return the jobs of the batch as they are about to be stored, by position."""
+    known = {position: (batch.job_id(position), requested.fingerprints[position]) for position in commands}
+    return [
+        new_job(
+            command,
+            batch.owner,
+            None,
+            at,
+            retention,
+            id_and_fingerprint=known[position],
+            batch_id=batch.batch_id,
+        )
+        for position, command in commands.items()
+    ]
+
+
+def is_batch_id(text: str) -> bool:
+    """Return whether the text has the form of a batch id."""
+    return BATCH_ID.fullmatch(text) is not None
+
+
+def _listed(raw: Any) -> list[Any]:
+    if not isinstance(raw, dict):
+        raise InvalidRequest("A batch must be a JSON object.")
+    found = Violations()
+    for member in raw:
+        if member != "commands":
+            found.add(f"A batch must not have a member {member[:80]!r}.")
+    listed = raw.get("commands")
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_COMMANDS:
+        found.add(f"A batch needs commands, an array of 1 to {MAX_COMMANDS}.", "#/commands")
+    found.check()
+    return cast("list[Any]", listed)
+
+
+def _without_token(raw: Any) -> Any:
+    """Return a raw command without its token, since a repeated batch may have other ones."""
+    return {name: raw[name] for name in raw.keys() - {task_token.MEMBER}} if isinstance(raw, dict) else raw
+
+
+def batch_id_of(owner: str, idempotency_key: str | None) -> str:
+    """Return a random id, or the one that this caller's key always gives."""
+    if idempotency_key is None:
+        return f"batch-{secrets.token_hex(16)}"
+    # With the length, ("a", "bc") and ("ab", "c") give different ids.
+    return f"batch-{_digest(f'{len(owner)}:{owner}{idempotency_key}')[:32]}"
+
+
+def _digest(value: Any) -> str:
+    # Refused commands may have lone surrogates.
+    return hashlib.sha256(json_text.encode(value, sort_keys=True).encode(errors="surrogatepass")).hexdigest()

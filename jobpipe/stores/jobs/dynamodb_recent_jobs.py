@@ -1,0 +1,114 @@
+"""The list of all of an owner's jobs, from the index `recent` of the jobs table.
+
+Its partitions are those of the lists of failed and retrying jobs (`owner_shard`), its order is the time of
+acceptance, and it projects nothing that changes: so a job is written to it once, when it is accepted, and the jobs
+themselves are read from the table. The index has the fingerprints, which name the jobs' collections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.errors import JobListOff
+from jobpipe.domain.jobs.job import Job, JobPage
+from jobpipe.domain.jobs.job_filter import JobFilter
+from jobpipe.runtime.aws import AwsClients, error_code
+from jobpipe.stores.dynamodb_rows import SHARDS, collection_in, shards_of
+from jobpipe.stores.jobs.dynamodb_batches import read_rows
+from jobpipe.stores.jobs.dynamodb_job_lists import LAST, MOST_EXAMINED, Entry, Source, latest_first, readable_job
+
+_INDEX = "recent"
+_FIRST = "0"  # sorts before every time
+_READ_AT_ONCE = 100  # rows of the table
+_MOMENT = timedelta(milliseconds=1)
+
+
+def recent_sources(owner: str) -> list[Source]:
+    """Return all partitions that may have jobs of the owner."""
+    return [Source(_INDEX, "owner_shard", shard, "created_at") for shard in (owner, *shards_of(owner))]
+
+
+class DynamoDbRecentJobs:
+    """RecentJobs on DynamoDB."""
+
+    def __init__(self, clients: AwsClients, table: str) -> None:
+        self._clients = clients
+        self._table = table
+
+    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+        """Return up to `limit` jobs, the last accepted first; `after` is the previous page's `next_after`."""
+        try:
+            return self._page(owner, wanted, limit, after, at)
+        except ClientError as error:
+            # The index is being made or removed, while this Lambda has the setting of before or after.
+            if error_code(error) == "ValidationException" and "index" in str(error):
+                raise JobListOff("This stage's list of all jobs is being made or removed.") from error
+            raise
+
+    def _page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+        _, time, job_id = (after or f"#{LAST}#{LAST}").split("#")
+        places = self._places(owner, wanted, time, MOST_EXAMINED if _leaves_out(wanted) else limit)
+        places = (each for each in places if each[0] < (time, job_id))
+        jobs: list[Job] = []
+        examined = 0
+        seen = (time, job_id)
+        while examined < MOST_EXAMINED:
+            some = list(islice(places, _READ_AT_ONCE if _leaves_out(wanted) else limit - len(jobs)))
+            if not some:
+                return JobPage(jobs, None)
+            examined += len(some)
+            current = self._read(some, wanted)
+            for place, _ in some:
+                if len(jobs) == limit:
+                    return JobPage(jobs, _cursor(seen))
+                seen = place
+                job = current.get(place)
+                if job is not None and not job.is_expired(at) and wanted.matches(job):
+                    jobs.append(job)
+            if len(jobs) == limit:
+                break
+        return JobPage(jobs, None if next(places, None) is None else _cursor(seen))
+
+    def _places(self, owner: str, wanted: JobFilter, time: str, entries: int) -> Iterator[Entry]:
+        """Return an iterator over the owner's entries from this time back, of which so many will be needed."""
+        first, last = wanted.since or _FIRST, time
+        if wanted.until is not None:
+            try:
+                last = min(last, rfc3339(datetime.fromisoformat(wanted.until) - _MOMENT))
+            except OverflowError:  # no time is before it
+                return iter(())
+        if first > last:  # DynamoDB refuses such a range
+            return iter(())
+        parts = (
+            latest_first(self._clients, self._table, source, (first, last), entries // SHARDS + 4)
+            for source in recent_sources(owner)
+        )
+        return merge(*parts, key=itemgetter(0), reverse=True)
+
+    def _read(self, entries: list[Entry], wanted: JobFilter) -> dict[tuple[str, str], Job]:
+        """Return the jobs of these entries by place, except those of other collections."""
+        ids = [job_id for (_, job_id), row in entries if wanted.collection in {None, _collection(row)}]
+        rows = read_rows(self._clients, self._table, ids, consistent=False) if ids else []
+        # An expired job's id may belong to a new job by now, which has an entry of its own.
+        return {(job.created_at, job.job_id): job for job in map(readable_job, rows) if job is not None}
+
+
+def _leaves_out(wanted: JobFilter) -> bool:
+    """Return whether entries in the range are left out."""
+    return wanted.status is not None or wanted.collection is not None
+
+
+def _collection(row: Any) -> str:
+    return collection_in(row.get("fingerprint", {}).get("S", ""))
+
+
+def _cursor(place: tuple[str, str]) -> str:
+    return f"all#{place[0]}#{place[1]}"
