@@ -16,7 +16,7 @@ from api_lambda.chalicelib.http.request_fields import LISTED_STATUSES, STATUSES_
 from api_lambda.chalicelib.http.time_fields import rounded_up
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands.command import not_after, not_before
+from jobpipe.domain.commands import not_after, not_before
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import Refusal
 from jobpipe.domain.events.cloud_event import EVENT_ID

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from jobpipe.domain.commands import command as commands
 from jobpipe.domain.commands.command import COMMANDS, OPERATIONS, Command, CreateItem, fingerprint, with_item_id
-from jobpipe.domain.commands.command import command as commands
 from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.errors import InvalidRequest, Refusal
 from worker_lambda.chalicelib.command_handlers import COMMAND_HANDLERS

@@ -34,7 +34,7 @@ from functools import partial
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from jobpipe.domain import etags, json_text
-from jobpipe.domain.commands.command import not_after, not_before, task_token
+from jobpipe.domain.commands import not_after, not_before, task_token
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import Document
 from jobpipe.domain.errors import (
