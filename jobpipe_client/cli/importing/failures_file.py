@@ -16,8 +16,11 @@ from jobpipe_client.cli.importing.reading.rows import Format
 
 def check_writable(path: Path) -> None:
     """Check that the file of failures can be written, and raise OperatorError if it cannot."""
+    if path.is_dir():
+        raise OperatorError(f"{path} cannot be written: it is a folder; --failures names another file")
     if is_pipe(path):
         return
+    path = path.resolve()
     folder = path.parent
     if not folder.is_dir():
         raise OperatorError(f"{path} cannot be written: {folder} is no folder")
@@ -39,6 +42,7 @@ def write_failures(
     if is_pipe(path):
         written, path_to_write = "", path
     else:
+        path = path.resolve()  # a symbolic link stays, and the file is written that it names
         digest = hashlib.sha256()
         for line in _lines(form, failures()):
             digest.update(line)
