@@ -96,6 +96,7 @@ class Job:
     not_after: datetime | None = None  # the command must not take effect later
     dismissed_at: datetime | None = None  # since when the failed job is not in the list of failed jobs
     command: Mapping[str, Any] | None = None  # of a failed job, in its raw form; not if it is large
+    label: str | None = None  # of a failed job: what names the document of its command, if that is known
 
     @classmethod
     @parses("a job")
@@ -123,6 +124,7 @@ class Job:
             not_after=_time_in(document, "not_after"),
             dismissed_at=_time_in(document, "dismissed_at"),
             command=document.get("command"),
+            label=document.get("label"),
         )
 
     @property
