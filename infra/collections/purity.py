@@ -59,7 +59,7 @@ def _known(verdicts: Path) -> str | None:
 def _digest(found: Found) -> str:
     """Return a hash of the collections, and of all that decides what is found in them."""
     digest = hashlib.sha256(f"{sys.version}:{EXAMPLES}".encode())
-    rules = [ROOT / "jobpipe" / "operation.py", ROOT / "jobpipe" / "domain" / "emitted.py"]
+    rules = [ROOT / "jobpipe" / "operation.py", ROOT / "jobpipe" / "domain" / "events" / "emitted.py"]
     for path in sorted([*(ROOT / "infra" / "collections").rglob("*.py"), *rules]):
         digest.update(path.read_bytes())
     for source, _ in found:

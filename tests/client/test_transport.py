@@ -16,8 +16,8 @@ from jobpipe_client import (
     TooManyRequests,
     Unavailable,
     Unreachable,
-    transport,
 )
+from jobpipe_client.http import transport
 from jobpipe_client.http.responses import retry_after
 from tests.client.service import KEY, Canned, Service
 from tests.client.service_state import problem

@@ -12,7 +12,9 @@ PLACES = (
     "worker_lambda/chalicelib/telling",
     "worker_lambda/chalicelib/releasing",
     "scripts/prove",
-    *(f"jobpipe/{room}" for room in ("domain", "domain/documents", "domain/events", "stores", "runtime")),
+    *("jobpipe/domain", "jobpipe/runtime", "jobpipe/stores"),
+    *(f"jobpipe/domain/{room}" for room in ("documents", "commands", "jobs", "events")),
+    *(f"jobpipe/stores/{room}" for room in ("stage", "queues", "jobs", "documents", "events")),
     *(f"api_lambda/chalicelib/{room}" for room in ("http", "submitting", "console", "contract", "endpoints")),
     *(
         "infra",

@@ -52,4 +52,4 @@ def test_it_is_typed_and_tidy(checkout: Path) -> None:
 
 def test_the_checkout_does_not_have_the_operation() -> None:
     """Otherwise the page would add an existing operation."""
-    assert "increment" not in (ROOT / "jobpipe" / "domain" / "commands.py").read_text()
+    assert "increment" not in (ROOT / "jobpipe" / "domain" / "commands" / "command.py").read_text()

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from jobpipe.domain import etags, json_text
-from jobpipe.domain.commands.command import checked_member, not_after
+from jobpipe.domain.commands import not_after
+from jobpipe.domain.commands.command import checked_member
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType

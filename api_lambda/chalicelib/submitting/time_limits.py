@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.commands.command import Command, not_before
+from jobpipe.domain.commands import not_before
+from jobpipe.domain.commands.command import Command
 from jobpipe.domain.commands.not_after import check_at_acceptance
 from jobpipe.domain.jobs.job import Job
 

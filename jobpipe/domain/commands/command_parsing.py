@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from jobpipe.domain.commands import not_after, not_before, task_token
 from jobpipe.domain.commands.command import (
     COMMANDS,
     FOR_ALL,
@@ -17,9 +18,6 @@ from jobpipe.domain.commands.command import (
     RunOperation,
     UpsertItem,
     checked_member,
-    not_after,
-    not_before,
-    task_token,
     with_item_id,
 )
 from jobpipe.domain.documents.collection import ITEM_COLLECTION, ONLY_ITEMS, Collection, Registry

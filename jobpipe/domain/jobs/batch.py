@@ -17,7 +17,8 @@ from typing import Any, cast
 
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.commands.command import Command, CreateItem, fingerprint, task_token, with_item_id
+from jobpipe.domain.commands import task_token
+from jobpipe.domain.commands.command import Command, CreateItem, fingerprint, with_item_id
 from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal

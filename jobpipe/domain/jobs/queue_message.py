@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from jobpipe.domain import json_text
-from jobpipe.domain.commands.command import Command, fingerprint, not_after, not_before
+from jobpipe.domain.commands import not_after, not_before
+from jobpipe.domain.commands.command import Command, fingerprint
 from jobpipe.domain.commands.command_parsing import decode_command
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import check_item_id
