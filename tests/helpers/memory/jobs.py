@@ -98,9 +98,7 @@ class MemoryJobs:
         label: str | None = None,
     ) -> None:
         with self.lock:
-            self.write(
-                replace(self.failed(ref, at, attempt=charge_attempt), error=problem, kept=kept, label=label)
-            )
+            self.write(replace(self.failed(ref, at, attempt=charge_attempt), error=problem, kept=kept, label=label))
 
     def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
         with self.lock:
