@@ -214,6 +214,7 @@ class BatchEntry:
     item_id: str | None
     problem: Problem | None  # why there is no job, or why it failed
     unchanged: Problem | None = None  # why a request to cancel or retry the batch did not do so with this job
+    label: str | None = None  # as that of a Job
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> BatchEntry:
@@ -230,6 +231,7 @@ class BatchEntry:
             item_id=str(job["item_id"]),
             problem=_error_of(job),
             unchanged=Problem.of(entry["unchanged"], status=500) if "unchanged" in entry else None,
+            label=job.get("label"),
         )
 
     @classmethod
