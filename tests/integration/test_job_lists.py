@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import tenacity
@@ -113,7 +114,7 @@ def test_failed_jobs_are_named_by_their_documents_in_every_list(writer: Client, 
 
     taken = {"operation": "create", "item": {"name": first["name"], "description": "again"}}
     outdated = {"operation": "delete", "item_id": second.id, "if_match": '"ff"'}
-    commands = [taken, outdated, {"operation": "read", "item_id": "none"}, {**taken}]
+    commands: list[dict[str, Any]] = [taken, outdated, {"operation": "read", "item_id": "none"}, {**taken}]
     batch = writer.submit_batch(commands)
     labels = (first["name"], second["name"], None, first["name"])
     for entry, label in zip(batch.entries, labels, strict=True):
