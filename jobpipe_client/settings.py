@@ -6,7 +6,7 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobpipe_client.environment import check_key, check_url, value_of
@@ -21,6 +21,8 @@ class Connection:
 
     base_url: str
     api_key: str = field(repr=False)
+    key_place: str = field(default="", compare=False)
+    """The environment variable or the file that has the key."""
 
 
 def find_connection(stage: str | None = None) -> Connection:
@@ -48,7 +50,7 @@ def find_connection(stage: str | None = None) -> Connection:
 def _from_environment() -> Connection | None:
     url, key = value_of("JOBPIPE_URL"), value_of("JOBPIPE_API_KEY")
     if url and key:
-        return Connection(url, key)
+        return Connection(url, key, "JOBPIPE_API_KEY")
     if url or key:
         missing = "JOBPIPE_API_KEY" if url else "JOBPIPE_URL"
         raise ConfigurationError(f"{missing} is not set; JOBPIPE_URL and JOBPIPE_API_KEY go together")
@@ -69,7 +71,7 @@ def _from_file(stage: str) -> Connection | None:
         found = _connection(text)
         if found is None:
             raise ConfigurationError(f"{path} is damaged; deploy the stage again")
-        return found
+        return replace(found, key_place=str(path))
     return None
 
 

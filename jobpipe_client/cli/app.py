@@ -25,6 +25,7 @@ from jobpipe_client.cli.commands.stats import stats
 from jobpipe_client.cli.commands.watch import watch
 from jobpipe_client.cli.commands.webhooks import webhooks
 from jobpipe_client.cli.importing.command import import_file
+from jobpipe_client.settings import find_connection
 
 _EXAMPLES = """
 jobpipe items create name=Tent description="For two" price:=12.95
@@ -96,12 +97,13 @@ def app(ctx: click.Context) -> None:
 @click.option("--print", "only_print", is_flag=True, help="Only print the URL.")
 @pass_state
 def open_console(state: State, *, only_print: bool) -> None:
-    """Open the stage's console in the browser, and print its URL."""
+    """Open the stage's console in the browser, and print its URL and where its API key is."""
     url = f"{state.client.base_url}/console"
     if state.output.json:
         state.output.document({"url": url})
     else:
         state.output.line(url)
+        state.output.note(f"the console asks for the API key: it is in {find_connection(state.stage).key_place}")
     if not only_print and not webbrowser.open(url):
         raise exits.OperatorError("no browser could be started: open the URL yourself")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import CREATE
-from tests.client.service import Service
+from tests.client.service import KEY, Service
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,21 @@ def test_a_stage_that_is_not_deployed_is_one_line_of_error(
 def test_open_prints_the_url_of_the_console(jobpipe: Jobpipe, service: Service) -> None:
     assert jobpipe.does("open", "--print") == f"{service.url}/console\n"
     assert json.loads(jobpipe.does("open", "--print", "--json")) == {"url": f"{service.url}/console"}
+
+
+def test_open_says_where_the_key_is_that_the_console_asks_for(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    done = jobpipe("open", "--print")
+    assert done.stderr == "the console asks for the API key: it is in JOBPIPE_API_KEY\n"
+    monkeypatch.delenv("JOBPIPE_URL")
+    monkeypatch.delenv("JOBPIPE_API_KEY")
+    stage = tmp_path / ".jobpipe" / "shop.json"
+    stage.parent.mkdir()
+    stage.write_text(json.dumps({"base_url": service.url, "api_key": KEY}))
+    monkeypatch.chdir(tmp_path)
+    done = jobpipe("open", "--print", "--stage", "shop")
+    assert done.stderr == f"the console asks for the API key: it is in {stage}\n"
 
 
 def test_a_stage_that_is_down_is_to_be_looked_at_by_the_doctor(
