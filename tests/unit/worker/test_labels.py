@@ -119,6 +119,15 @@ def test_a_label_is_in_every_list_and_in_no_problem(pipeline: Pipeline) -> None:
     assert "label" not in final.json
 
 
+def test_an_operator_does_not_see_the_labels_of_others(pipeline: Pipeline) -> None:
+    job_id = fail(pipeline)
+    operator = {"owner": "carolO"}  # the letter is the key's role
+    listed = pipeline.request("GET", "/jobs?status=failed&owner=*", **operator).json
+    assert [(job["owner"], "label" in job, job["error"]["status"]) for job in listed] == [("alice", False, 409)]
+    shown = pipeline.request("GET", f"/jobs/{job_id}", **operator)
+    assert (shown.status, shown.json["owner"], "label" in shown.json) == (200, "alice", False)
+
+
 def test_a_retry_takes_the_label_away_and_a_dismissal_keeps_it(pipeline: Pipeline) -> None:
     job_id = fail(pipeline)
     assert pipeline.request("POST", f"/jobs/{job_id}/dismiss").json["label"] == "Tent"
