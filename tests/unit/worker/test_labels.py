@@ -121,10 +121,10 @@ def test_a_label_is_in_every_list_and_in_no_problem(pipeline: Pipeline) -> None:
 
 def test_an_operator_does_not_see_the_labels_of_others(pipeline: Pipeline) -> None:
     job_id = fail(pipeline)
-    operator = {"owner": "carolO"}  # the letter is the key's role
-    listed = pipeline.request("GET", "/jobs?status=failed&owner=*", **operator).json
+    operator = "carolO"  # the letter is the role of the key
+    listed = pipeline.request("GET", "/jobs?status=failed&owner=*", owner=operator).json
     assert [(job["owner"], "label" in job, job["error"]["status"]) for job in listed] == [("alice", False, 409)]
-    shown = pipeline.request("GET", f"/jobs/{job_id}", **operator)
+    shown = pipeline.request("GET", f"/jobs/{job_id}", owner=operator)
     assert (shown.status, shown.json["owner"], "label" in shown.json) == (200, "alice", False)
 
 
