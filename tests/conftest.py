@@ -39,28 +39,28 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 _TESTS = Path(__file__).parent
 _LONGEST = [
     # in make test-slow, by their times on two processors
-    "infra/test_environments.py",
+    "infra/environments/test_environments.py",
     "e2e/test_prove.py",
-    "infra/test_environment.py",
+    "infra/environments/test_environment.py",
     "iam/test_grants.py",
     "calls/test_calls.py",
-    "infra/test_pause.py",
-    "infra/test_uv.py",
+    "infra/deployment/test_pause.py",
+    "infra/environments/test_uv.py",
     "chaos/test_chaos.py",
     "chaos/test_chaos_of_collections.py",
-    "infra/test_template_bodies.py",
+    "infra/templates/test_template_bodies.py",
     "collections/test_purity.py",
-    "infra/test_kept_emulator.py",
+    "infra/emulator/test_kept_emulator.py",
     "e2e/test_wait_in_a_state_machine.py",
-    "infra/test_index_emulation.py",
+    "infra/emulator/test_index_emulation.py",
     "faults/test_times_and_events_against_model.py",
-    "infra/test_keys.py",
+    "infra/keys/test_keys.py",
     "e2e/test_run_a_command_later.py",
     "faults/test_granted_calls.py",
     "integration/test_audit_command.py",
     "faults/test_collections_against_model.py",
-    "infra/test_aws_environment.py",
-    "infra/test_bill_of_materials.py",
+    "infra/environments/test_aws_environment.py",
+    "infra/packaging/test_bill_of_materials.py",
     "integration/test_operators_output.py",
     "e2e/test_cli.py",
     # in make test
@@ -78,7 +78,7 @@ _LONGEST = [
     "contract/test_audit_malformed.py",
     "faults/test_faults_in_batches.py",
     "events/test_webhooks.py",
-    "infra/test_aws_errors.py",
+    "infra/cli/test_aws_errors.py",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The limits that the promises depend on; tests/infra/test_limits.py compares the templates with them."""
+"""The limits that the promises depend on; tests/infra/templates/test_limits.py compares the templates with them."""
 
 from __future__ import annotations
 

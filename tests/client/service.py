@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
@@ -52,6 +53,7 @@ class Service(ServiceState):
         self.webhooks: WebhooksOfService | None = WebhooksOfService()  # None without Events=on
         self.building = False  # whether the index of orders is not ready
         self.silent_for = 0.0  # seconds before each answer
+        self.outage: Callable[[Seen], Canned | None] = lambda _: None  # what is answered instead
         self.role = "operator"  # of the key
         self.job_lists = True  # whether there is a list of all jobs
         self.clock_ahead = 0.0  # seconds, of the Date header
@@ -94,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.seen.append(seen)
         self.owner.connections.add(self.client_address)
         time.sleep(self.owner.silent_for)
-        canned = self.owner.canned.popleft() if self.owner.canned else None
+        canned = self.owner.canned.popleft() if self.owner.canned else self.owner.outage(seen)
         if canned and not canned.after_effect:
             self._answer(canned)
             return

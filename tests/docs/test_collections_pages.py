@@ -11,7 +11,7 @@ from infra.collections.operations import read_operations
 from infra.settings import ROOT
 from jobpipe.operation import RAW_MEMBERS
 from tests.collections.folders import write_orders
-from tests.infra.test_make_values import PACKAGING
+from tests.infra.cli.test_make_values import PACKAGING
 
 COLLECTIONS = (ROOT / "docs" / "reference" / "collections.md").read_text()
 OPERATIONS = (ROOT / "docs" / "reference" / "operations.md").read_text()

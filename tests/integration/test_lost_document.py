@@ -30,6 +30,6 @@ def test_a_lost_document_hides_no_other_item(stage: Stage) -> None:
         assert ids[1] not in shown
         assert ids[1] in unreadable
         answer = stage.request("GET", f"/items/{ids[1]}")
-        # S3 may still find a document that was just written; tests/unit/test_item_pages.py tests later losses.
+        # S3 may still find a document that was just written; tests/unit/api/test_item_pages.py tests later losses.
         assert (answer.status_code, problem(answer)) == (503, "unavailable")
     assert set(ids) <= listed(stage)[0]

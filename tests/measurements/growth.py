@@ -1,7 +1,7 @@
 """`python -m tests.measurements.growth`: measures time and memory of the worst known bodies and headers.
 
 Linear growth shows as a ratio near 4. This is not part of the suite, since times depend on the machine;
-tests/unit/test_growth.py has the checks that do not.
+tests/unit/scripts/test_growth.py has the checks that do not.
 """
 
 from __future__ import annotations

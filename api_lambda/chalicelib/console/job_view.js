@@ -22,7 +22,6 @@ async function readOpenJob() {
     const job = readJob(answer.text);
     if (!job.done) watch(job.id, answer.retryAfter ?? 1);
     observe(job);
-    if (job.status === "failed") nameJob(job, collections.get(job.collection));
   } catch (error) {
     if (openJob.id !== id) return;
     setText("job-problem", messageOf(error));
@@ -34,7 +33,7 @@ listeners.add((job) => {
   if (job.id !== openJob?.id) return;
   if (job.expired) return setText("job-problem", "The job has expired.");
   // Only a GET has the command, which stays as it is.
-  openJob = { ...job, commandText: job.commandText ?? (job.status === "failed" ? openJob.commandText : undefined), named: openJob.named };
+  openJob = { ...job, commandText: job.commandText ?? (job.status === "failed" ? openJob.commandText : undefined) };
   job = openJob;
   setText("job-problem", "");
   renderJob(job);
@@ -77,11 +76,11 @@ function renderJob(job) {
 }
 
 function renderFailure(problem, collection) {
-  const errors = (problem.errors ?? []).map((each) => el("li", {}, code(each.pointer), " ", bdi(each.detail)));
+  const errors = problem.errors ?? [], isSame = errors.length === 1 && errors[0].detail === problem.detail;
   put($("job-failure"), 
     el("p", {}, el("strong", {}, bdi(problem.title ?? "Failed"))),
-    el("p", {}, bdi(problem.detail ?? "")),
-    ...errors.length ? [el("ul", {}, ...errors)] : [],
+    ...isSame ? [] : [el("p", {}, bdi(problem.detail ?? ""))],
+    ...errors.length ? [el("ul", {}, ...errors.map((each) => el("li", {}, code(each.pointer), " ", bdi(each.detail))))] : [],
     ...problem.existing ? [el("p", {}, documentLink(collection, problem.existing, `The other ${noun(collections.get(collection) ?? ITEMS)}`))] : [],
     el("p", { class: "dim" }, `${problem.status ?? ""} `, code(problem.type ?? "")),
   );

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from jobpipe_client.client import Client
+from jobpipe_client.exceptions import JobpipeError
 from jobpipe_client.models import Job
 
 MOST_BEFORE = 100  # jobs that had failed before, which are counted
@@ -34,6 +35,7 @@ class NewFailures:
         self._floor = _NEVER  # everything that failed until then is known
         self._next_floor = _NEVER
         self._reading: Iterator[Job] | None = None
+        self._found: list[Job] = []  # which no round has returned yet
         self.count = 0  # of the failures that were found
 
     def begin(self) -> list[Job]:
@@ -42,26 +44,36 @@ class NewFailures:
         self._known = {_failure(job): job.updated_at for job in before}
         self._before = set(self._known)
         if before:
-            newest, oldest = before[0].updated_at, before[-1].updated_at
+            now = self._client.transport.service_time()
+            newest, oldest = (min(job.updated_at, now) for job in (before[0], before[-1]))
             self._before_until = oldest if len(before) == MOST_BEFORE else _NEVER
             self._floor = max(newest - _LATE, self._before_until)
         return before
 
     def read(self) -> list[Job]:
-        """Return the failures that are found in this round, the earliest first."""
+        """Return the failures that are found in this round, the earliest first.
+
+        If a request fails, its error is raised, and a later round returns what was found before it as well.
+        """
         if self._reading is None:
             self._reading = self._client.jobs("failed", page_size=_PAGE)
             self._next_floor = self._floor
-        found: list[Job] = []
         for _ in range(_PAGE * _MAX_PAGES):
-            job = next(self._reading, None)
+            try:
+                job = next(self._reading, None)
+            except JobpipeError:
+                self._reading = None  # which has ended; what it has not found is still to be found
+                raise
             if job is None or job.updated_at <= self._floor:
                 self._end_reading()
                 break
-            self._next_floor = max(self._next_floor, job.updated_at - _LATE)
+            # A worker whose clock is ahead must not hide the failures until that time.
+            failed_at = min(job.updated_at, self._client.transport.service_time())
+            self._next_floor = max(self._next_floor, failed_at - _LATE)
             if _failure(job) not in self._known:
                 self._known[_failure(job)] = job.updated_at
-                found.append(job)
+                self._found.append(job)
+        found, self._found = self._found, []
         self.count += len(found)
         return found[::-1]
 

@@ -143,13 +143,13 @@ class RecentJobs:
         """Read again the unfinished jobs that are older than the newest ones, the oldest first."""
         began = time.monotonic()
         for _ in range(_MAX_OLD_PAGES):
-            self._known_to = now
             times = sorted(
                 job.accepted
                 for job in self._seen.values()
                 if job.ended is None and not job.scheduled and job.accepted < before
             )[:_PAGE]
             if not times:
+                self._known_to = now
                 return
             since, until = (datetime.fromtimestamp(at, UTC) for at in (times[0], times[-1] + _MILLISECOND))
             jobs = self._page(since, until)
@@ -157,6 +157,7 @@ class RecentJobs:
             for job in jobs:
                 if not is_sample or job.id in self._seen:
                     self._note(job, 1.0)
+            self._known_to = now
             if not jobs or not all(job.done for job in jobs):
                 return
             self._known_to = max(map(_updated, jobs))  # all of these have ended: so may have those that follow

@@ -76,14 +76,17 @@ class SentBatches:
     def read(self, now: float) -> None:
         """Read some of the batches that have not ended, first the new ones."""
         for batch_id in [*self._unread, *self._of][:_READ_AT_ONCE]:
+            try:
+                batch = self._client.batch(batch_id)
+            except NotFound:  # it has expired
+                batch = None
             if batch_id in self._unread:
                 self._unread.remove(batch_id)
             sending_id = self._of.pop(batch_id, None)  # if it is still open, it becomes the last one of these
-            try:
-                self._apply(self._client.batch(batch_id), now)
-            except NotFound:  # it has expired
-                if sending_id is not None:
-                    del self._sent[sending_id].open[batch_id]
+            if batch is not None:
+                self._apply(batch, now)
+            elif sending_id is not None:
+                del self._sent[sending_id].open[batch_id]
         for each in list(self._sent.values()):
             self._settle(each, now)
 

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDERS = "api_lambda|worker_lambda|jobpipe|jobpipe_client|infra|scripts|tests|docs|\\.github"
 NAMED = re.findall(
     rf"`((?:{FOLDERS})/[\w./-]+|docker-compose\.yml)(?:::(\w+))?`", (ROOT / "SECURITY.md").read_text()

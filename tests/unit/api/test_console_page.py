@@ -11,7 +11,7 @@ import pytest
 from infra.packaging.source_files import app_files
 from infra.settings import ROOT
 from tests.helpers.pipeline import Answer, Pipeline
-from tests.unit.test_docs_page import Page
+from tests.unit.api.test_docs_page import Page
 
 FOLDER = ROOT / "api_lambda" / "chalicelib" / "console"
 BUDGET = 150_000  # bytes; a page that anyone may ask for

@@ -31,7 +31,7 @@ from jobpipe.domain.jobs.job import Job, Status, new_job
 from jobpipe.domain.jobs.job_json import job_json
 from jobpipe.operation import Event as OperationEvent
 from tests.helpers.memory.documents import MemoryDocuments
-from tests.unit.test_emitted import EVENTS
+from tests.unit.events.test_emitted import EVENTS
 
 DOCUMENTS = MemoryDocuments()
 SOURCE = Source("prod", DOCUMENTS)

@@ -7,7 +7,7 @@ import pytest
 
 from infra.errors import OperatorError
 from infra.targets.target import Target
-from tests.infra.test_stage_file import DEPLOYMENT
+from tests.infra.deployment.test_stage_file import DEPLOYMENT
 
 PROD = replace(
     DEPLOYMENT,

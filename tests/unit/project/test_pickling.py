@@ -36,7 +36,7 @@ from jobpipe_client import (
 )
 from scripts.prove.callers import Answer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PACKAGES = ("jobpipe", "jobpipe_client", "infra", "scripts")
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 PROBLEM = Problem.of(

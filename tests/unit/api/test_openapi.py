@@ -24,7 +24,7 @@ from tests.helpers.pipeline import Pipeline
 
 DOCUMENT = document(RETENTION)
 COMPONENTS = DOCUMENT["components"]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 OPERATION_OF = {
     (method.upper(), path): operation
     for path, methods in DOCUMENT["paths"].items()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mutants.breakages import Breakage, read_breakages
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BREAKAGES = read_breakages()
 
 

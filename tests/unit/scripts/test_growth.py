@@ -11,7 +11,7 @@ import pytest
 from api_lambda.chalicelib.http.request_fields import MAX_PREFER_LENGTH
 from tests.measurements.growth import BODIES, HEADERS, MAX_HEADERS, UNITS, accept, peak, read, within
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIZE = 8 * 1024
 MOST = 200
 """Bytes of memory for each byte of the body: 200 MB of the API's 1,024 for the largest one."""

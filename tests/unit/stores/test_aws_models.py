@@ -25,7 +25,7 @@ from jobpipe.runtime.aws import is_outage, outages
 from jobpipe.stores.dynamodb_rows import job_to_row
 from tests.faults.call_sites import NAMES_IN_AWS, call_sites
 from tests.helpers.stubbed import Stubbed, a_client
-from tests.unit.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
+from tests.unit.stores.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
 
 OUTAGE, CONFLICT, RULE, STALE, GONE, FAULT, NOBODY, REFUSED = (
     "an outage",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
+MOST_MODULES = 20
 # The folders of jobpipe that each folder may import.
 JOBPIPE_FOLDERS: dict[str, set[str]] = {
     "domain": set(),
@@ -84,6 +86,17 @@ def test_the_inner_folders_of_jobpipe_import_one_way(folder: str) -> None:
         for path in modules(f"jobpipe/{folder}/{inner}"):
             found = {name.split(".")[2] for name in imports(path) if name.startswith(f"jobpipe.{folder}.")}
             assert not found & set(order[number + 1 :]), path
+
+
+@pytest.mark.parametrize("tree", ["api_lambda", "worker_lambda", "jobpipe", "jobpipe_client", "infra", "scripts"])
+def test_no_folder_has_more_modules_than_a_reader_sees_at_once(tree: str) -> None:
+    beside = Counter(path.parent.relative_to(ROOT).as_posix() for path in modules(tree))
+    assert {folder: number for folder, number in beside.items() if number > MOST_MODULES} == {}
+
+
+@pytest.mark.parametrize("tree", ["tests/unit", "tests/infra"])
+def test_tests_are_in_the_folder_of_what_they_test(tree: str) -> None:
+    assert [path.name for path in (ROOT / tree).glob("test_*.py")] == []
 
 
 def test_the_rules_of_documents_know_nothing_of_commands_messages_and_stores() -> None:
