@@ -39,6 +39,7 @@ from jobpipe import __version__
 
 APPS = {"api": "api_lambda", "worker": "worker_lambda"}
 _BUILDERS = (
+    "collections/backups.py",
     "collections/build.py",
     "collections/folder.py",
     "collections/guest.py",
