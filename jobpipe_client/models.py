@@ -96,6 +96,7 @@ class Job:
     not_after: datetime | None = None  # the command must not take effect later
     dismissed_at: datetime | None = None  # since when the failed job is not in the list of failed jobs
     command: Mapping[str, Any] | None = None  # of a failed job, in its raw form; not if it is large
+    label: str | None = None  # of a failed job: what names the document of its command, if that is known
 
     @classmethod
     @parses("a job")
@@ -123,6 +124,7 @@ class Job:
             not_after=_time_in(document, "not_after"),
             dismissed_at=_time_in(document, "dismissed_at"),
             command=document.get("command"),
+            label=document.get("label"),
         )
 
     @property
@@ -212,6 +214,7 @@ class BatchEntry:
     item_id: str | None
     problem: Problem | None  # why there is no job, or why it failed
     unchanged: Problem | None = None  # why a request to cancel or retry the batch did not do so with this job
+    label: str | None = None  # as that of a Job
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> BatchEntry:
@@ -228,6 +231,7 @@ class BatchEntry:
             item_id=str(job["item_id"]),
             problem=_error_of(job),
             unchanged=Problem.of(entry["unchanged"], status=500) if "unchanged" in entry else None,
+            label=job.get("label"),
         )
 
     @classmethod

@@ -68,6 +68,9 @@ class ProblemError(JobpipeError):
 class Refusal(ProblemError):
     """The request cannot be fulfilled, and the same request will be refused again."""
 
+    stored_label: str | None = None
+    """What names the stored document of the command, if that was read (label.py); no part of the problem."""
+
 
 class InvalidRequest(Refusal):
     status, slug, title = 400, "invalid-request", "The request is not valid"

@@ -73,8 +73,12 @@ class JobStore(Protocol):
         kept: KeptCommand | None = None,
         *,
         charge_attempt: bool = True,
+        label: str | None = None,
     ) -> None:
-        """End the job as failed; `charge_attempt`: whether to count an attempt that ended it."""
+        """End the job as failed; `charge_attempt`: whether to count an attempt that ended it.
+
+        `label` names the document of its command in lists.
+        """
 
     def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
         """End the job as cancelled and return it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS
+from jobpipe.domain.errors import Problem
 from jobpipe.domain.jobs.job import Job, KeptCommand, Status, Success, Waiting
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ LIST_KEY = "listed"
 """The attribute that puts scheduled, failed and retrying jobs into the index of lists; others do not have it."""
 OLD_LIST_KEY = "trouble"
 """The attribute that releases without shards set instead; each write of this release removes it."""
+
+_LABEL = "label"  # a member of `error` (`failure_text`); no problem has one of this name
 
 SHARDS = 8
 """Partitions of an index over which an owner's jobs are spread: each takes 1,000 writes a second."""
@@ -140,9 +143,25 @@ def kept_values(kept: KeptCommand | None) -> Values:
     return {} if kept is None else {"command": kept.command, "claim": kept.claim}
 
 
+def failure_text(problem: Problem, label: str | None) -> str:
+    """Return the attribute `error` of a failed job.
+
+    It has the label of the job as a member, because the index of the lists cannot get another attribute. The
+    problem that is shown does not have it.
+    """
+    return json_text.encode(problem if label is None else {**problem, _LABEL: label})
+
+
+def _error_and_label(row: Any) -> tuple[Any, str | None]:
+    error = json_text.decode(row["error"]["S"]) if "error" in row else None
+    label = error.pop(_LABEL, None) if isinstance(error, dict) else None
+    return error, label if isinstance(label, str) else None
+
+
 def job_from_row(row: Any) -> Job:
     """Return the job of a row; a malformed row raises KeyError, TypeError, ValueError or InvalidRequest."""
     is_scheduled, scheduled_for = scheduled(row)
+    error, label = _error_and_label(row)
     return Job(
         job_id=row["job_id"]["S"],
         owner=row["owner"]["S"],
@@ -160,7 +179,8 @@ def job_from_row(row: Any) -> Job:
         result_version=text_of(row, "result_version"),
         superseded=text_of(row, "superseded"),
         emitted=text_of(row, "emitted"),
-        error=json_text.decode(row["error"]["S"]) if "error" in row else None,
+        error=error,
+        label=label,
         running_attempt=int(row["began"]["N"]) if "began" in row else None,
         interruptions=int(row["held"]["N"]) if "held" in row else 0,
         retries=int(row["retries"]["N"]) if "retries" in row else 0,

@@ -62,13 +62,14 @@ def is_output_unread() -> bool:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that gets the name `path` when the block succeeds, and is deleted when the block fails.
 
-    Pipes and devices are written to directly.
+    Pipes and devices are written to directly. A symbolic link stays, and the file is replaced that it names.
     """
     if is_pipe(path):
         # The file behind /dev/stdout may have content, which must not be truncated.
         with path.open("ab" if path.is_file() else "wb") as file:
             yield file
         return
+    path = path.resolve()
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         with draft.open("xb") as file:

@@ -85,7 +85,7 @@ class _Outage:
         try:
             call()
         except (ProblemError, TransportError) as error:
-            if not self._has_answered or not _may_pass(error):
+            if not self._has_answered or not may_pass(error):
                 raise
             if isinstance(error, ProblemError):
                 self.pause = min(error.retry_after or 0.0, _LONGEST_PAUSE)
@@ -104,7 +104,7 @@ class _Outage:
         return [f"no answer for {time.monotonic() - self._since:.0f} s, trying again: {describe(self._error)}"]
 
 
-def _may_pass(error: Exception) -> bool:
+def may_pass(error: Exception) -> bool:
     """Return whether the same request may succeed later."""
     if isinstance(error, ProblemError):
         return error.status == _TOO_MANY_REQUESTS or error.status >= _SERVER_ERROR

@@ -22,6 +22,7 @@ from tenacity import (
     stop_any,
     stop_before_delay,
     stop_when_event_set,
+    wait_exponential,
     wait_random_exponential,
 )
 from tenacity.stop import stop_base
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 LONGEST_RETRY_AFTER = 30.0  # seconds; a longer Retry-After is raised to the caller at once
 _EXACT = timedelta(seconds=1.5)  # since the Date header has whole seconds
-_BACKOFF = wait_random_exponential(multiplier=0.2, max=5)
+# At least half of it, since the retries shall outlast a service that is restarted: 1.5 s with four of them.
+_BACKOFF = wait_exponential(multiplier=0.1, max=2.5) + wait_random_exponential(multiplier=0.1, max=2.5)
 
 
 class Transport:

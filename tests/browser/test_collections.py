@@ -274,7 +274,7 @@ def test_jobs_show_their_collection_and_lead_to_its_documents(shop_console: Cons
     expect(page.locator("#item-json")).to_contain_text('"status": "open"')
 
     shop_console.open(f"batches/batch-{'0' * 32}")
-    expect(page.locator("#entries tbody tr")).to_contain_text(re.compile(r"ship orders-1\s*orders"))
+    expect(page.locator("#entries tbody tr")).to_contain_text(re.compile(r"ship 1\s*orders"))
 
 
 def test_a_document_is_deleted_after_confirmation(shop_console: Console, shop: Shop) -> None:

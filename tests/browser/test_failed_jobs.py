@@ -69,6 +69,8 @@ def test_failed_jobs_are_grouped_and_dismissed_for_every_browser(new_console: Ne
     expect(page.get_by_role("button", name="Retry all: Another item has this name")).to_have_count(0)
     rows = page.locator("#failures tbody tr")
     expect(rows).to_have_count(4)  # two groups, and the jobs of the small one
+    expect(page.get_by_role("link", name=f"create {name}")).to_have_count(2)
+    expect(page.get_by_role("button", name=f"Dismiss: create {name}")).to_have_count(2)
     fold = page.get_by_role("button", name="7 jobs: There is no such resource")
     fold.click()
     expect(rows).to_have_count(11)
@@ -173,6 +175,25 @@ def test_an_outdated_change_is_sent_again_without_its_version(new_console: NewCo
     console.send()
     console.expect_status("succeeded")
     assert caller.client.get_item(item.id)["price"] == 2
+
+
+def test_a_failed_job_of_another_program_is_named_in_every_list(new_console: NewConsole, caller: Caller) -> None:
+    item = caller.client.sync.create({"name": unique("Named"), "description": "d"})
+    create = {"operation": "create", "item": {"name": item["name"], "description": "again"}}
+    delete = {"operation": "delete", "item_id": item.id, "if_match": '"ff"'}
+    batch = caller.client.submit_batch([create, delete])
+    deleted = caller.client.wait(caller.client.job(str(batch.entries[1].job_id)))
+    console = new_console()
+    page = console.page
+    console.open_with_key("failed", key=caller.key)
+    for command in ("create", "delete"):
+        expect(page.locator("#failures").get_by_role("link", name=f"{command} {item['name']}")).to_have_count(1)
+    console.open("jobs")
+    expect(page.locator("#live, #listed").get_by_role("link", name=f"delete {item['name']}")).not_to_have_count(0)
+    console.open(f"batches/{batch.id}")
+    expect(page.locator("main a:visible").filter(has_text=f"create {item['name']}")).to_have_count(1)
+    console.open(f"jobs/{deleted.id}")
+    expect(page.locator("h1:visible")).to_have_text(f"Delete {item['name']}")
 
 
 def test_there_may_be_no_failed_job(new_console: NewConsole, caller: Caller) -> None:

@@ -180,6 +180,15 @@ def test_each_rule_of_a_dry_run(jobpipe: Jobpipe, line: int) -> None:
     assert [why in each["error"] for each in result["first_failures"]] == [True]
 
 
+def test_a_value_that_a_later_upsert_gives_up_is_free(jobpipe: Jobpipe) -> None:
+    rows = [("Z", 1), ("Z", 2), ("Y", 1), ("X", 2)]
+    write("orders.jsonl", lines(*({"number": number, "invoice": invoice} for number, invoice in rows)))
+    status, result = report(jobpipe, "orders.jsonl", *ORDERS, "--upsert", "--dry-run")
+    (failure,) = result["first_failures"]
+    assert (status, failure["line"]) == (3, 4)
+    assert "The row at line 2 has the invoice" in failure["error"]
+
+
 def test_a_dry_run_of_upserts_allows_a_key_twice(jobpipe: Jobpipe) -> None:
     rows = [{"number": "1", "invoice": 7}, {"number": "1", "invoice": 7}, {"number": "2", "invoice": 7}]
     write("orders.jsonl", lines(*rows))

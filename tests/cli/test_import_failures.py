@@ -41,6 +41,39 @@ def test_it_is_imported_without_the_options_of_the_first_time(
     assert fields(service) == [item]
 
 
+def test_a_folder_of_its_name_is_an_error_before_anything_is_sent(jobpipe: Jobpipe, service: Service) -> None:
+    Path("a.csv").write_text("name,description,n:number\nA,d,x\nB,d,1\n")
+    Path("folder").mkdir()
+    Path("a.failed.csv").mkdir()
+    for arguments in (
+        ("a.csv",),
+        ("a.csv", "--failures", "folder"),
+        ("a.csv", "--failures", "folder", "--dry-run"),
+    ):
+        assert "is a folder" in jobpipe.fails(1, "import", *arguments)
+    assert service.items == {}
+
+
+@pytest.mark.parametrize("before", [None, "other rows\n"], ids=["dangling", "another-file"])
+def test_a_symbolic_link_of_its_name_stays(jobpipe: Jobpipe, before: str | None) -> None:
+    Path("a.csv").write_text("name,description,n:number\nA,d,x\n")
+    kept = Path("kept")
+    kept.mkdir()
+    if before is not None:
+        (kept / "rows.csv").write_text(before)
+    Path("a.failed.csv").symlink_to("kept/rows.csv")
+    for _ in range(2):
+        assert jobpipe("import", "a.csv", "--restart").exit_code == 3
+    assert Path("a.failed.csv").readlink() == Path("kept/rows.csv")
+    written = kept / ("rows.csv" if before is None else "rows-2.csv")
+    assert sorted(kept.iterdir()) == sorted({kept / "rows.csv", written})
+    assert "jobpipe:error" in written.read_text()
+    assert before is None or (kept / "rows.csv").read_text() == before
+    Path("a.csv").write_text("name,description,n:number\nA,d,1\n")
+    jobpipe.does("import", "a.csv", "--restart")
+    assert not written.exists(), "there is no failure any more"
+
+
 def test_a_kind_in_an_option_takes_precedence_over_the_header(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description,n:number\nA,d,x\n")
     jobpipe("import", "a.csv", "--boolean", "n")

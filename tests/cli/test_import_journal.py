@@ -130,7 +130,11 @@ def test_an_import_continues_after_an_outage_has_ended_it(
     service.batches.cannot_queue = lambda command: command["item"]["name"] == "A25"
     monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
     monkeypatch.setattr("jobpipe_client.http.transport._BACKOFF", lambda _: 0)
-    assert "503 unavailable" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
+    monkeypatch.setattr("jobpipe_client.cli.importing.sender._OUTAGE", 0.2)
+    monkeypatch.setattr("jobpipe_client.cli.importing.sender._OUTAGE_PAUSE", 0.02)
+    done = jobpipe("import", "a.jsonl", "--batch-size", "10")
+    assert done.exit_code == 1
+    assert "503 unavailable" in done.stderr.splitlines()[-1]
     service.batches.cannot_queue = lambda _: False
     done = jobpipe("import", "a.jsonl", "--batch-size", "10")
     assert done.exit_code == 0, done.output

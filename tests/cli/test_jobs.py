@@ -164,3 +164,20 @@ def test_an_empty_list_is_one_line_on_standard_error(jobpipe: Jobpipe, name: str
         job = a_failed_job(jobpipe)
         done = jobpipe("failed")
         assert (done.stdout.split("\t")[0], done.stderr) == (job["id"], "")
+
+
+def test_a_failed_job_is_named_in_lists_and_alone(jobpipe: Jobpipe, service: Service) -> None:
+    job = a_failed_job(jobpipe)
+    service.jobs[job["id"]]["label"] = "Trail tent"
+    shown = jobpipe("status", job["id"]).stdout
+    assert shown == jobpipe.does("failed") == jobpipe.does("jobs")
+    _, _, _, item, _, _, why = shown.rstrip("\n").split("\t")
+    assert (item, why.startswith("Trail tent: 404 not-found")) == (job["item_id"], True)
+    (document,) = documents(jobpipe.does("failed", "--json"))
+    assert (document["label"], document["error"]["status"]) == ("Trail tent", 404)
+
+
+def test_watch_in_a_pipe_names_a_job_that_fails(jobpipe: Jobpipe, service: Service) -> None:
+    job = a_failed_job(jobpipe)
+    service.jobs[job["id"]]["label"] = "Trail tent"
+    assert "\tTrail tent: 404 not-found" in jobpipe("watch", job["id"]).stdout

@@ -65,8 +65,20 @@ def test_a_round_is_bounded_and_the_next_ones_go_on(service: Service, failures: 
     assert sorted(first + rest) == sorted(new)
 
 
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_worker_whose_clock_is_ahead_hides_no_failure(
+    service: Service, failures: NewFailures, before: int
+) -> None:
+    put_failures(service, before, time.time() + 400)
+    failures.begin()
+    new = put_failures(service, 2, time.time() + 300)
+    assert sorted(found_in(failures, 2)) == sorted(new)
+    later = put_failures(service, 5, time.time())
+    assert sorted(found_in(failures, 2)) == sorted(later)
+
+
 def test_a_failure_that_comes_into_the_list_late_is_found(service: Service, failures: NewFailures) -> None:
-    now, chance = time.time(), random.Random(7)
+    now, chance = time.time() - 300, random.Random(7)
     put_failures(service, 120, now - 500)
     failures.begin()
     new: list[str] = []

@@ -12,11 +12,15 @@ import pytest
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import started, until
-from tests.client.service import Canned, Service
+from tests.client.service import Canned, Seen, Service
 from tests.client.service_state import problem
 
 THROTTLED = Canned(429, {"Retry-After": "0.05"}, problem(429, "too-many-requests"))
 FAR = Canned(503, {"Retry-After": "31"}, problem(503, "unavailable"))
+
+
+def unanswered(status: int) -> Canned:
+    return Canned(status, {}, problem(503, "unavailable"))
 
 
 def write(path: Path, n: int) -> None:
@@ -86,6 +90,46 @@ def test_a_503_without_retry_after_ends_the_import(jobpipe: Jobpipe, service: Se
     write(Path("a.jsonl"), 1)
     service.canned.extend([Canned(503, {}, problem(503, "unavailable"))] * 5)
     assert "503 unavailable" in jobpipe.fails(1, "import", "a.jsonl")
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("status", [0, 500, 502, 503, 504])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_an_outage_in_the_middle_does_not_end_the_import(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch, method: str, status: int
+) -> None:
+    monkeypatch.setattr("jobpipe_client.cli.importing.sender._OUTAGE_PAUSE", 0.02)
+    write(Path("a.jsonl"), 40)
+    down = iter(range(30))
+
+    def outage(seen: Seen) -> Canned | None:
+        is_down = len(service.items) >= 10 and seen.method == method and next(down, None) is not None
+        return unanswered(status) if is_down else None
+
+    service.outage = outage
+    done = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("40 rows: 40 succeeded")
+    assert not list(down), "the outage was longer than the retries of a request"
+    assert len(done.stderr.splitlines()) == 1
+    assert "the service does not answer" in done.stderr
+    assert len(service.items) == 40
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_an_outage_of_more_than_a_minute_ends_the_import(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobpipe_client.cli.importing.sender._OUTAGE_PAUSE", 0.02)
+    monkeypatch.setattr("jobpipe_client.cli.importing.sender._OUTAGE", 0.3)
+    write(Path("a.jsonl"), 40)
+    service.outage = lambda _: unanswered(502) if len(service.items) >= 10 else None
+    done = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    assert done.exit_code == 1
+    assert "503 unavailable" in done.stderr.splitlines()[-1]
+    service.outage = lambda _: None
+    assert jobpipe.does("import", "a.jsonl", "--batch-size", "10").startswith("40 rows: 40 succeeded")
+    assert len(service.items) == 40
 
 
 def test_ctrl_c_ends_a_pause(service: Service, tmp_path: Path) -> None:

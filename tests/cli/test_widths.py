@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -61,6 +62,17 @@ def test_the_id_the_status_and_the_reason_of_a_job_are_complete_at_every_width(w
     for word in WHY.split():
         assert sum(word in line for line in lines) >= 2, f"{word!r} is cut"
     assert len(lines) <= 10, "two jobs do not fill the screen"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_failed_job_is_named_at_every_width(width: int) -> None:
+    job = replace(failed("no"), label="Trail tent [bold]")
+    lines = shown(drawn_jobs([job, failed("no", number=8)], width), width)
+    assert sum("Trail tent [bold]" in line for line in lines) == 1
+    assert sum("i" * 36 in line for line in lines) == (width >= 150), "only the job without a label shows the id"
+    long = shown(drawn_jobs([replace(job, label="x" * 99 + "…")], width), width)
+    assert words(long).count("x") == (35 if width >= 150 else 99)
+    assert "409name-taken:no" in words(long)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

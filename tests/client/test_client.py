@@ -63,6 +63,14 @@ def test_each_write_sends_the_request_of_its_route(client: Client, service: Serv
     assert len({s.headers["idempotency-key"] for s in service.seen}) == len(service.seen)
 
 
+def test_a_failed_job_has_the_label_that_the_service_gives_it(client: Client, service: Service) -> None:
+    failed = client.wait(client.read("none"))
+    assert failed.label is None, "an earlier release gives none"
+    service.jobs[failed.id]["label"] = "Tent"
+    assert client.job(failed.id).label == "Tent"
+    assert [job.label for job in client.jobs("failed")] == ["Tent"]
+
+
 def test_a_failed_job_is_dismissed(client: Client) -> None:
     failed = client.wait(client.read("none"))
     dismissed = client.dismiss(failed.id)

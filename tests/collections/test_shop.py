@@ -64,6 +64,14 @@ def test_a_document_that_breaks_its_schema_is_refused_with_every_violation(stage
     assert stage.state() == before
 
 
+def test_a_wrong_key_or_unique_value_is_reported_once(stage: Pipeline) -> None:
+    answer = stage.request("POST", "/orders", order() | {"number": 5})
+    assert answer.status == 400
+    pointers = [error["pointer"] for error in answer.json["errors"]]
+    assert sorted(pointers) == sorted(set(pointers))
+    assert "#/number" in pointers
+
+
 def test_a_change_that_would_break_the_schema_fails_the_job_with_the_same_problem(stage: Pipeline) -> None:
     item_id = created(stage, order())
     error = failed(stage.do("PATCH", f"/orders/{item_id}", {"lines": [], "customer": None}))

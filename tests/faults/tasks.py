@@ -69,6 +69,7 @@ class StepFunctions:
             return job_id, f"a task was told that its job has {status} while it was {stored}: {request}"
         if row is not None and status == "failed":
             error = json_text.decode(row["error"]["S"])
+            error.pop("label", None)  # it names the job, and is no member of the problem
             if {**error, "job_id": job_id} != json_text.decode(request["cause"]):
                 return job_id, f"a task was told another problem than {error}"
         return job_id, ""

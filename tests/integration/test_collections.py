@@ -56,6 +56,34 @@ def test_an_order_is_created_paid_and_shipped(stage: Stage, number: str, invoice
     assert collection.find(invoice=invoice) is None
 
 
+def test_failed_commands_are_named_by_key_or_unique_value(stage: Stage, number: str, invoice: int) -> None:
+    orders, seats = stage.client.collection("orders"), stage.client.collection("subscriptions")
+    created = orders.sync.create(order(number, invoice=invoice))
+    other = orders.sync.create(order(f"Y{number[1:]}", invoice=invoice + 1))
+    seat = f"seat-{invoice}"  # a collection without a key
+    subscribed = seats.sync.create(subscription(seat))
+    jobs = {
+        number: [
+            orders.create(order(number)),
+            orders.upsert(order(number, invoice=invoice + 1)),
+            orders.run("ship", created.id, carrier="dhl"),
+            orders.delete(created.id, if_match='"ff"'),
+        ],
+        f"X{number[1:]}": [orders.create(order(f"X{number[1:]}", invoice=invoice))],
+        seat: [seats.create(subscription(seat)), seats.merge(subscribed.id, {"plan": 5})],
+    }
+    ended = {label: [stage.client.wait(job) for job in each] for label, each in jobs.items()}
+    assert {label: {job.status for job in each} for label, each in ended.items()} == {
+        label: {"failed"} for label in jobs
+    }
+    assert {label: {job.label for job in each} for label, each in ended.items()} == {
+        label: {label} for label in jobs
+    }
+    orders.sync.delete(created.id)
+    orders.sync.delete(other.id)
+    seats.sync.delete(subscribed.id)
+
+
 def test_commands_for_one_order_take_effect_in_their_order(stage: Stage, number: str) -> None:
     orders = stage.client.collection("orders")
     jobs = [orders.upsert(order(number, note=f"{n}")) for n in range(5)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import tenacity
@@ -100,3 +101,40 @@ def test_a_reader_changes_nothing(reader: Client, stage: Stage) -> None:
     assert list(reader.jobs()) == []
     refused = stage.request("POST", "/items", None, key=reader.transport.api_key)
     assert refused.status_code == 403
+
+
+def test_failed_jobs_are_named_by_their_documents_in_every_list(writer: Client, operator: Client) -> None:
+    begun = datetime.now(UTC)
+    first, second = (writer.sync.create({"name": unique("label"), "description": "d"}) for _ in range(2))
+    expected: dict[str, str | None] = {}
+
+    def expect(job_id: str | None, label: str | None) -> None:
+        assert job_id is not None
+        expected[job_id] = label
+
+    taken = {"operation": "create", "item": {"name": first["name"], "description": "again"}}
+    outdated = {"operation": "delete", "item_id": second.id, "if_match": '"ff"'}
+    commands: list[dict[str, Any]] = [taken, outdated, {"operation": "read", "item_id": "none"}, {**taken}]
+    batch = writer.submit_batch(commands)
+    labels = (first["name"], second["name"], None, first["name"])
+    for entry, label in zip(batch.entries, labels, strict=True):
+        expect(entry.job_id, label)
+    expect(writer.wait(writer.submit(taken)).id, first["name"])
+    expect(writer.wait(writer.update(second.id, {"name": first["name"]})).id, first["name"])
+    expect(writer.wait(writer.merge(second.id, {"price": 1}, if_match='"ff"')).id, second["name"])
+    assert all(writer.wait(writer.job(job_id)).status == "failed" for job_id in expected)
+    assert {job_id: writer.job(job_id).label for job_id in expected} == expected
+    ended = writer.batch(batch.id)
+    assert [entry.label for entry in ended.entries] == list(labels)
+
+    @soon
+    def all_lists_name_them() -> None:
+        for jobs in (writer.jobs("failed"), writer.jobs(since=begun)):
+            listed = {job.id: job for job in jobs if job.id in expected}
+            assert {job_id: job.label for job_id, job in listed.items()} == expected
+            assert not any("label" in job.raw["error"] for job in listed.values())
+        listed = {job.id: job for job in operator.jobs("failed", owner="*") if job.id in expected}
+        assert {job_id: job.label for job_id, job in listed.items()} == dict.fromkeys(expected), "of another caller"
+        assert not any("label" in job.raw["error"] for job in listed.values())
+
+    all_lists_name_them()

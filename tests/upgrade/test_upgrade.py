@@ -122,6 +122,10 @@ def test_upgrade_roll_back_and_upgrade_again(emulator: Emulator, old: Release, n
     [found] = stage.request("GET", "/orders?invoice=1").json()
     assert (found["id"], found["status"]) == (shipped, "paid")
 
+    named = accepted(stage, "POST", "/items", item("single"))
+    assert (ended(stage, named)["label"], "label" in ended(stage, named)["error"]) == ("single", False)
+    assert "label" not in ended(stage, refused), "it has succeeded"
+
     # Roll back: the old worker gets commands of collections, which it cannot read, and commands of items.
     def mixed() -> list[str]:
         return [
@@ -135,12 +139,15 @@ def test_upgrade_roll_back_and_upgrade_again(emulator: Emulator, old: Release, n
     for each in of_orders:
         assert ended(stage, each)["error"]["type"].endswith("command-unreadable")
     assert stage.request("GET", "/orders").status_code in {403, 404}
+    found = ended(stage, named)
+    assert (found["error"]["label"], "label" in found) == ("single", False), "it is one more member of the problem"
     succeeded(stage, accepted(stage, "POST", "/items", item("by the old release")))
 
     # Upgrade again: nothing of the orders is lost, and the commands can be retried.
     changes = foundation_changes(emulator)
     assert [changes[table] for table in ("CollectionsTable", "LookupsTable")] == ["import", "import"]
     stage = new.deploy(emulator, STAGE)
+    assert (ended(stage, named)["label"], "label" in ended(stage, named)["error"]) == ("single", False)
     [found] = stage.request("GET", "/orders?invoice=1").json()
     assert (found["id"], found["status"]) == (shipped, "paid")
     for each in of_orders:

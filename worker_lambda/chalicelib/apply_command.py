@@ -9,7 +9,7 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.commands.command import Command
 from jobpipe.domain.documents.item import Change, Created, Removed, Replaced
 from jobpipe.domain.documents.item_ref import ITEMS
-from jobpipe.domain.errors import ItemChanged, ValueLocked
+from jobpipe.domain.errors import ItemChanged, Refusal, ValueLocked
 from jobpipe.domain.jobs.job import Success
 from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.runtime.metrics import SUCCEEDED, meter
@@ -28,14 +28,22 @@ def apply_command(command: Command, message: QueueMessage, stores: Stores, *, em
     context.emits = emits
     try:
         _apply(command, context, stores)
-    except ItemChanged:
-        if message.collection == ITEMS:
-            raise
-        # `make reindex` has written locks or entries of the document meanwhile, which it does once.
-        _apply(command, context, stores)
+    except Refusal as refusal:
+        refusal.stored_label = context.label_of_stored()
+        raise
 
 
 def _apply(command: Command, context: Context, stores: Stores) -> None:
+    try:
+        _apply_once(command, context, stores)
+    except ItemChanged:
+        if context.item.collection == ITEMS:
+            raise
+        # `make reindex` has written locks or entries of the document meanwhile, which it does once.
+        _apply_once(command, context, stores)
+
+
+def _apply_once(command: Command, context: Context, stores: Stores) -> None:
     decision = decide(command, context)
     if isinstance(decision, Write):
         old = decision.old

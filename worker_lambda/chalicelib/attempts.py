@@ -18,6 +18,7 @@ from jobpipe.runtime.metrics import FAILED, meter
 from jobpipe.stores.aws_stores import Stores
 
 from .clean_up import keep_command
+from .labels import label_of_failed
 
 
 class Event(Enum):
@@ -95,7 +96,8 @@ def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
     # If an outage followed the last attempt, that attempt has been counted already.
     counted = job.attempts >= MAX_ATTEMPTS
     kept = keep_command(message, stores)
-    stores.jobs.fail(message.job, problem.to_problem(), now(), kept, charge_attempt=not counted)
+    label = label_of_failed(message, stores)
+    stores.jobs.fail(message.job, problem.to_problem(), now(), kept, charge_attempt=not counted, label=label)
     meter.add(FAILED, reason=AttemptsSpent.slug, collection=message.collection)
 
 

@@ -22,6 +22,7 @@ from jobpipe.domain.commands.command import (
     SetFields,
     UpsertItem,
 )
+from jobpipe.domain.commands.label import label_in
 from jobpipe.domain.commands.not_after import check_in_time
 from jobpipe.domain.documents.collection import Collection
 from jobpipe.domain.documents.item import StoredItem
@@ -77,10 +78,21 @@ class Context:
     items: ItemRows  # of the collection
     documents: DocumentStore
     emits: bool = False  # whether the stage tells events
+    seen: tuple[StoredItem, str | None] | None = None  # the stored document that was read: its row, and its text
 
     def read(self) -> tuple[StoredItem, str]:
         """Return the item's row and its document's text, or raise NotFound."""
-        return read_item(self.items, self.documents, self.item.item_id, title=self.collection.title)
+        self.seen = found = read_item(self.items, self.documents, self.item.item_id, title=self.collection.title)
+        return found
+
+    def label_of_stored(self) -> str | None:
+        """Return the label of the stored document, if it was read."""
+        if self.seen is None:
+            return None
+        row, text = self.seen
+        if self.collection.name == ITEMS:
+            return label_in({"name": row.name}, self.collection)
+        return None if text is None else label_in(json_text.decode(text), self.collection)
 
     def not_found(self) -> NotFound:
         """Return the refusal of a command for an item that does not exist."""
@@ -168,6 +180,7 @@ def delete(command: DeleteItem, context: Context) -> Decision:
     old = context.items.get(command.item_id)
     if old is None:
         raise context.not_found()
+    context.seen = (old, old.inline)
     _check_version(command.if_match, old)
     return Remove(old)
 

@@ -14,6 +14,7 @@ from .announce import announcer
 from .attempts import complete_retry
 from .clean_up import finish_clean_up, keep_command, remove_uncommitted
 from .consumer import Consumer
+from .labels import label_of_failed
 from .parking import park
 from .received import Delivery
 from .services import Services
@@ -50,7 +51,8 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
     try:
         complete_retry(message, services)
         kept = keep_command(message, services)
-        services.jobs.fail(message.job, problem.to_problem(), now(), kept, charge_attempt=False)
+        label = label_of_failed(message, services)
+        services.jobs.fail(message.job, problem.to_problem(), now(), kept, charge_attempt=False, label=label)
     except JobEnded:
         finish_clean_up(message, services)
         logger.info("dead letter of an ended job", extra=fields)

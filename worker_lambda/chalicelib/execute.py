@@ -43,6 +43,7 @@ from . import attempts
 from .apply_command import apply_command
 from .clean_up import finish_clean_up, keep_command, remove_claim, remove_uncommitted
 from .consumer import CommandInterrupted
+from .labels import label_of_failed
 from .parking import park
 from .received import Delivery
 from .services import Services
@@ -159,6 +160,7 @@ class Execution:
 
     def _apply_command(self) -> str:
         started = time.perf_counter()
+        command = None
         try:
             command = self._load_command()
             self.log_fields["operation"] = command.operation
@@ -166,7 +168,8 @@ class Execution:
         except Refusal as refusal:
             problem = within_a_row(refusal).to_problem()
             kept = keep_command(self._message, self._services)
-            self._services.jobs.fail(self._message.job, problem, now(), kept, charge_attempt=True)
+            label = label_of_failed(self._message, self._services, refusal, command)
+            self._services.jobs.fail(self._message.job, problem, now(), kept, charge_attempt=True, label=label)
             return count_refusal(refusal, self._message)
         finally:
             meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)

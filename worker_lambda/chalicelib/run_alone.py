@@ -15,7 +15,6 @@ from jobpipe.domain.documents.item import DocumentRef
 from jobpipe.domain.errors import CommitRefused, JobEnded, ValueLocked
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.group import Unit
-from jobpipe.domain.violations import within_a_row
 from jobpipe.runtime.metrics import ATTEMPT_TIME, COMMAND_AGE, QUEUE_DELAY, SUCCEEDED, meter
 from jobpipe.runtime.telemetry import logger
 
@@ -87,9 +86,11 @@ class RunAlone:
         if len(run.steps) > 1 or last is None or not isinstance(refused, ValueLocked):
             return self.dissolve(run)
         step.refusal, step.result = taken(last, refused, step.context), None
-        problem = within_a_row(step.refusal).to_problem()
+        failure = step.failure(step.refusal)
         try:
-            self._services.jobs.fail(step.message.job, problem, now(), step.message.kept, charge_attempt=True)
+            self._services.jobs.fail(
+                step.message.job, failure.problem, now(), failure.kept, charge_attempt=True, label=failure.label
+            )
         except JobEnded:
             raise
         except Exception as error:  # noqa: BLE001  # raised again unless the command is given up

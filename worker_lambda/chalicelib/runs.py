@@ -19,6 +19,7 @@ from jobpipe.domain.commands.command import (
     SetFields,
     UpsertItem,
 )
+from jobpipe.domain.commands.label import label_of
 from jobpipe.domain.commands.not_before import is_due
 from jobpipe.domain.documents.item import Change, Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
@@ -81,6 +82,11 @@ class Step:
     def needs_document(self) -> bool:
         """Return whether the command must read the document."""
         return not isinstance(self.command, CreateItem | DeleteItem)
+
+    def failure(self, refusal: Refusal) -> Failure:
+        """Return how the job ends that is refused."""
+        label = label_of(self.command, self.context.collection) or self.context.label_of_stored()
+        return Failure(within_a_row(refusal).to_problem(), self.message.kept, label)
 
 
 @dataclass(slots=True)
@@ -171,7 +177,7 @@ class Run:
 
     def _outcome(self, step: Step) -> Success | Failure:
         if step.refusal is not None:
-            return Failure(within_a_row(step.refusal).to_problem(), step.message.kept)
+            return step.failure(step.refusal)
         # Each job that changed the document names the superseded key: a redelivery of any of them deletes it.
         superseded = None if isinstance(step.command, ReadItem) else self.superseded
         return Success(superseded=superseded) if step.result is None else success_with(step.result, superseded)

@@ -58,7 +58,7 @@ function renderBatch(batch) {
       ["", () => String(number + 1), "number"],
       [status, () => badge(status)],
       [toJson([job?.id, why, several()]), () => [
-        ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(shownId(job))), ...[tag(job.collection ?? "items")].filter(Boolean)] : [bdi(why.title)],
+        ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(nameOf(job))), ...[tag(job.collection ?? "items")].filter(Boolean)] : [bdi(why.title)],
         ...why ? detailsOf(why).map((text) => el("small", {}, bdi(text))) : []]],
     ] };
   }));

@@ -63,7 +63,6 @@ const documentLink = (name, id, content) => el("a", { href: documentHref(name, i
 // The name of a job's collection beside its command, unless there are items only.
 const tag = (name = "items") => several() || name !== "items" ? el("span", { class: "tag" }, bdi(name)) : null;
 const shortId = (id) => id.length > 14 ? `${id.slice(0, 8)}…` : id;
-const shownId = ({ collection = "items", item_id }) => collection === "items" ? item_id : shortId(item_id);
 const lookUpFields = ({ key, unique, indexes }) => [...new Set([...key ? [key] : [], ...unique, ...indexes])];
 
 // What a person calls the document: its key, else its first unique value.

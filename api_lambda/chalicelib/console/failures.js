@@ -63,9 +63,9 @@ const groupCells = (jobs, open) => [
 ];
 
 const failureCells = (job) => [
-  [several(), () => [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(sentJobs.find((each) => each.id === job.id)?.label ?? shortId(job.item_id))), tag(job.collection) ?? "", el("small", {}, bdi(job.error.detail))]],
+  [several(), () => [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(nameOf(job))), tag(job.collection) ?? "", el("small", {}, bdi(job.error.detail))]],
   [job.updated_at, () => when(job.updated_at), "wide"],
-  ["", () => failureButton("dismiss", "Dismiss", `${job.operation} ${shortId(job.item_id)}`)],
+  ["", () => failureButton("dismiss", "Dismiss", `${job.operation} ${nameOf(job)}`)],
 ];
 
 on($("failures"), "click", (event) => {

@@ -22,7 +22,6 @@ async function readOpenJob() {
     const job = readJob(answer.text);
     if (!job.done) watch(job.id, answer.retryAfter ?? 1);
     observe(job);
-    if (job.status === "failed") nameJob(job, collections.get(job.collection));
   } catch (error) {
     if (openJob.id !== id) return;
     setText("job-problem", messageOf(error));
@@ -34,7 +33,7 @@ listeners.add((job) => {
   if (job.id !== openJob?.id) return;
   if (job.expired) return setText("job-problem", "The job has expired.");
   // Only a GET has the command, which stays as it is.
-  openJob = { ...job, commandText: job.commandText ?? (job.status === "failed" ? openJob.commandText : undefined), named: openJob.named };
+  openJob = { ...job, commandText: job.commandText ?? (job.status === "failed" ? openJob.commandText : undefined) };
   job = openJob;
   setText("job-problem", "");
   renderJob(job);

@@ -30,6 +30,10 @@ function save() {
   }
 }
 
+// Return what names the job's document: what this tab knows, or what the service says of a failed job.
+const labelOf = (job) => sentJobs.find((each) => each.id === job.id)?.label ?? job.label;
+const nameOf = (job) => labelOf(job) ?? shortId(job.item_id);
+
 const watch = (id, seconds = 0) => pollTimes.set(id, Date.now() + seconds * 1000);
 
 // Parse a job; its resultText is the JSON of its result, unchanged.

@@ -5,13 +5,13 @@ let listed = [], listedNext = null, listedPages = 1;
 
 const cellsOf = (job) => [
   [job.status, () => badge(job.status)],
-  [toJson([job.operation, job.label, job.item_id, job.error, several()]), () => commandCell(job)],
+  [toJson([job.operation, nameOf(job), job.error, several()]), () => commandCell(job)],
   [`${job.attempts} ${job.retries}`, () => job.retries ? `${job.attempts}, retried ${job.retries}×` : String(job.attempts), "wide"],
   [job.not_before ?? job.updated_at, () => job.status === "scheduled" ? clock(job.not_before) : when(job.updated_at)],
 ];
 
 function commandCell(job) {
-  const link = el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(job.label ?? shownId(job)));
+  const link = el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(nameOf(job)));
   const why = job.error ? el("small", {}, bdi(job.error.title)) : null;
   return [link, tag(job.collection), why].filter(Boolean);
 }
@@ -24,7 +24,7 @@ function renderMine() {
 }
 
 function renderListed() {
-  fill($("listed"), listed.map((job) => ({ id: job.id, cells: cellsOf({ ...job, label: sentJobs.find((each) => each.id === job.id)?.label }) })));
+  fill($("listed"), listed.map((job) => ({ id: job.id, cells: cellsOf(job) })));
   show("listed-empty", listed.length === 0);
   show("listed-more", listedNext !== null);
 }

@@ -9,7 +9,7 @@ const isListOff = (error) => /:job-list-off$/.test(error.type);
 const liveFilters = () => ["status", "collection", "since"].map((name) => [name, $(`live-${name}`).value]).filter(([, text]) => text);
 // Whether the reader points at a row, or is in it with the keyboard: then the rows stay where they are.
 const isHeld = () => liveShown.length > 0 && $("live").matches(matchMedia("(hover:hover)").matches ? ":hover,:focus-within" : ":focus-within");
-const liveRow = (job) => ({ id: job.id, cells: cellsOf({ ...job, label: sentJobs.find((each) => each.id === job.id)?.label ?? shortId(job.item_id) }) });
+const liveRow = (job) => ({ id: job.id, cells: cellsOf(job) });
 
 function livePath(filters) {
   const query = filters.map(([name, text]) => [name, name === "since" ? new Date(serverNow() - 3_600_000 * text).toISOString() : text]);

@@ -9,21 +9,12 @@ function askedOf(command) {
   return found ? found[1] : object(members.filter(([name]) => !COMMON.includes(name)));
 }
 
-function jobTitle({ id, operation: op, collection, item_id, commandText, resultText, named }) {
+function jobTitle(job) {
+  const { operation: op, resultText } = job;
   if (!op) return "Job";
-  const of = collections.get(collection) ?? ITEMS;
-  const known = [commandText && askedOf(commandText), op !== "delete" && resultText].filter(Boolean).map((text) => documentLabel(of, text));
-  const name = sentJobs.find((each) => each.id === id)?.label ?? known.find(Boolean) ?? named;
-  return [capital(op), ...name ? [name] : [noun(of), shortId(item_id)]].join(" ");
-}
-
-// Name a failed job by its document, if that exists.
-async function nameJob({ id, operation: op, item_id, error }, collection) {
-  if (!collection || op === "create" || op === "upsert" || reasonOf(error) === "not-found") return;
-  const answer = await call("GET", documentPath(collection, item_id)).catch(() => null);
-  if (!answer || openJob.id !== id) return;
-  openJob.named = documentLabel(collection, answer.text);
-  renderJob(openJob);
+  const of = collections.get(job.collection) ?? ITEMS;
+  const name = labelOf(job) ?? (resultText && op !== "delete" ? documentLabel(of, resultText) : "");
+  return [capital(op), name || `${noun(of)} ${shortId(job.item_id)}`].join(" ");
 }
 
 // Open the form with the command of a failed job.

@@ -14,6 +14,7 @@ from typing import Any
 from jobpipe import __version__
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.commands.command import COMMANDS, FOR_ALL, NOT_AFTER, OPERATION_NAME, OPERATIONS, Command
+from jobpipe.domain.commands.label import MAX_LABEL_LENGTH
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.domain.documents.item_rules import (
@@ -175,6 +176,7 @@ def _values(registry: Registry) -> Node:
         "MIN_EXPONENT": json_text.MIN_EXPONENT,
         "MAX_ID_LENGTH": MAX_ID_LENGTH,
         "MAX_IF_MATCH_LENGTH": etags.MAX_IF_MATCH_LENGTH,
+        "MAX_LABEL_LENGTH": MAX_LABEL_LENGTH,
         "MAX_NAME_LENGTH": MAX_NAME_LENGTH,
         "MAX_PAGE": request_fields.MAX_PAGE,
         "DEFAULT_PAGE": request_fields.DEFAULT_PAGE,

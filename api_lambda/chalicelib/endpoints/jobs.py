@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from urllib.parse import urlencode
 
@@ -40,7 +41,8 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     if seconds:
         job = wait_for(job, seconds, request, services)
     is_own = job.owner == request.owner  # the command of another caller is not for an operator
-    return job_response(200, job, services.documents, with_owner=not is_own, with_command=is_own)
+    shown = _shown_to(request.owner, job)
+    return job_response(200, shown, services.documents, with_owner=not is_own, with_command=is_own)
 
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
@@ -52,7 +54,13 @@ def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
         kept = {name: values[0] for name, values in request.query.items() if name not in {"limit", "cursor"}}
         cursor = request_fields.make_cursor(page.next_after)
         link = f"{request.to_root}jobs?{urlencode({**kept, 'limit': limit, 'cursor': cursor})}"
-    return jobs_response(page.jobs, link, with_owner="owner" in request.query)
+    jobs = [_shown_to(request.owner, job) for job in page.jobs]
+    return jobs_response(jobs, link, with_owner="owner" in request.query)
+
+
+def _shown_to(owner: str, job: Job) -> Job:
+    """Return the job as this caller may see it: the label of another caller's job comes from its command."""
+    return job if job.owner == owner or job.label is None else replace(job, label=None)
 
 
 def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, limit: int) -> JobPage:

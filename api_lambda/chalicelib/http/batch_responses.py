@@ -92,4 +92,6 @@ def _job(job: Job) -> dict[str, Any]:
         members["not_after"] = job.not_after
     if job.error is not None:
         members["error"] = job.error
+    if job.label is not None:
+        members["label"] = job.label
     return members

@@ -159,13 +159,15 @@ class DeclaredCollection(Collection):
 
     def _check_values(self, document: Document, found: Violations) -> None:
         for name in self.look_ups:
+            at = pointer((None, name))
+            if found.has_at(at):
+                continue  # the schema has named what is wrong there
             try:
                 text = self._canonical(document, name)
             except InvalidRequest as refusal:
-                found.add(refusal.detail, pointer((None, name)))
+                found.add(refusal.detail, at)
             else:
-                at = pointer((None, name))
-                if text is None and name == self.key and not found.has_at(at):
+                if text is None and name == self.key:
                     found.add(f"The document needs {name}, from which its id derives.", at)
 
 

@@ -14,10 +14,11 @@ from jobpipe.domain.jobs.job import KeptCommand, Success
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The problem with which a job fails, and the command that it keeps for a retry."""
+    """The problem with which a job fails, the command that it keeps for a retry, and its label in lists."""
 
     problem: Problem
     kept: KeptCommand | None
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ def job_members(job: Job, *, with_owner: bool) -> dict[str, Any]:
         members["owner"] = job.owner
     if job.error is not None:
         members["error"] = job.error
+    if job.label is not None:
+        members["label"] = job.label
     return members
 
 

@@ -140,7 +140,9 @@ class DynamoDbGroups:
         if isinstance(end.outcome, Success):
             return self._jobs.success_update(end.job, end.outcome, at)
         failure = end.outcome
-        return self._jobs.failure_update(end.job, failure.problem, at, failure.kept, charge_attempt=True)
+        return self._jobs.failure_update(
+            end.job, failure.problem, at, failure.kept, charge_attempt=True, label=failure.label
+        )
 
     def _fitting(self, left: Sequence[int], writes: Sequence[list[TransactWriteItemTypeDef]]) -> list[int]:
         """Return the units that fit into one transaction, the first among them."""

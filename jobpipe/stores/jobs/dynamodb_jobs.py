@@ -21,6 +21,7 @@ from jobpipe.stores.dynamodb_rows import (
     OLD_LIST_KEY,
     Row,
     Values,
+    failure_text,
     job_from_row,
     job_to_row,
     kept_values,
@@ -157,9 +158,10 @@ class DynamoDbJobs:
         kept: KeptCommand | None = None,
         *,
         charge_attempt: bool = True,
+        label: str | None = None,
     ) -> None:
         """End the job as failed and keep its command; with `charge_attempt`, count the attempt that ended it."""
-        self._update(self.failure_update(ref, problem, at, kept, charge_attempt=charge_attempt))
+        self._update(self.failure_update(ref, problem, at, kept, charge_attempt=charge_attempt, label=label))
 
     def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
         """End the job as cancelled and return it; `is_due`: if it was scheduled, it is due now."""
@@ -263,12 +265,19 @@ class DynamoDbJobs:
         return self._conditional_update(ref, values, at, remove=_REMOVED_AT_END, count_attempt=True)
 
     def failure_update(
-        self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None, *, charge_attempt: bool
+        self,
+        ref: JobRef,
+        problem: Problem,
+        at: datetime,
+        kept: KeptCommand | None,
+        *,
+        charge_attempt: bool,
+        label: str | None,
     ) -> UpdateTypeDef:
         """Return the update that ends the job as failed; it can be a part of a transaction."""
         values: Values = {
             **self._values_at_end(Status.FAILED, at),
-            "error": json_text.encode(problem),
+            "error": failure_text(problem, label),
             LIST_KEY: place_in_list(Status.FAILED, rfc3339(at)),
             **kept_values(kept),
         }

@@ -34,10 +34,10 @@ _MOST_RETRYING = 100  # in a pipe
 def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
     """Watch jobs until they have ended, with the queue, the throughput and running imports.
 
-    Without JOB it goes on until Ctrl-C. Shown are your own jobs: how many were accepted, have ended and have failed
-    in the last minute and in the last five, and how far the running imports and batches are, whoever sent them with
-    your key. An import that runs on this machine has the name of its file and the time that is left. The throughput
-    and batches need a stage with JobLists=on.
+    Without JOB it goes on until Ctrl-C, and an outage of the service does not end it. Shown are your own jobs: how
+    many were accepted, have ended and have failed in the last minute and in the last five, and how far the running
+    imports and batches are, whoever sent them with your key. An import that runs on this machine has the name of
+    its file and the time that is left. The throughput and batches need a stage with JobLists=on.
 
     Where the output is no terminal, each job that fails is a line, and so is each change of a retrying job. Without
     JOB, standard error has a line when something begins or ends, and once a minute in between. Jobs that had failed

@@ -178,7 +178,8 @@ def import_file(
                 again = source.lines(0, 0, source.size)
                 return rows_of(options.open(again, target), again)
 
-            shown = with_equal_lines(shown, read_again, target)
+            failed = {each.line for each in journal.failures()}
+            shown = with_equal_lines(shown, read_again, target, failed)
         print_report(
             state.output,
             progress,

@@ -86,6 +86,10 @@ class _Values:
         self._database.execute(
             "CREATE TABLE taken (digest BLOB PRIMARY KEY, line INTEGER, document BLOB) WITHOUT ROWID"
         )
+        self._database.execute(
+            "CREATE TABLE held (document BLOB, field TEXT, digest BLOB, PRIMARY KEY (document, field))"
+            " WITHOUT ROWID"
+        )
         self.close = self._database.close
 
     def taken(self, row: Row, target: Target) -> Failure | None:
@@ -113,6 +117,8 @@ class _Values:
         """Return the line of an earlier row of another document with this value, or note the value of this row."""
         digest = _digest(f"{field}\0{value}")
         of = None if document is None else _digest(document)
+        if of is not None:
+            self._hold(of, field, digest)
         inserted = self._database.execute(
             "INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", (digest, row.reported_line, of)
         )
@@ -122,6 +128,15 @@ class _Values:
             "SELECT line, document FROM taken WHERE digest = ?", (digest,)
         ).fetchone()
         return None if of is not None and of == other else int(line)
+
+    def _hold(self, document: bytes, field: str, digest: bytes) -> None:
+        """Note the value of an upserted document's field; the value that an earlier row gave it is free again."""
+        before = self._database.execute(
+            "SELECT digest FROM held WHERE document = ? AND field = ?", (document, field)
+        ).fetchone()
+        if before is not None and before[0] != digest:
+            self._database.execute("DELETE FROM taken WHERE digest = ? AND document = ?", (before[0], document))
+        self._database.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", (document, field, digest))
 
 
 def _digest(text: str) -> bytes:

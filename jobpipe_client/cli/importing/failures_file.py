@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
 
@@ -16,8 +18,11 @@ from jobpipe_client.cli.importing.reading.rows import Format
 
 def check_writable(path: Path) -> None:
     """Check that the file of failures can be written, and raise OperatorError if it cannot."""
+    if path.is_dir():
+        raise OperatorError(f"{path} cannot be written: it is a folder; --failures names another file")
     if is_pipe(path):
         return
+    path = path.resolve()
     folder = path.parent
     if not folder.is_dir():
         raise OperatorError(f"{path} cannot be written: {folder} is no folder")
@@ -37,16 +42,23 @@ def write_failures(
             Path(earlier.path).unlink()
         return None
     if is_pipe(path):
-        written, path_to_write = "", path
-    else:
-        digest = hashlib.sha256()
-        for line in _lines(form, failures()):
-            digest.update(line)
+        with atomic_file(path) as file:
+            file.writelines(_lines(form, failures()))
+        return FailuresFile(str(path.absolute()), "")
+    path = path.resolve()  # a symbolic link stays, and the file is written that it names
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    digest = hashlib.sha256()
+    try:
+        with atomic_file(draft) as file:
+            for line in _lines(form, failures()):
+                digest.update(line)
+                file.write(line)
         written = digest.hexdigest()
-        path_to_write = _free_path(path, {written, "" if earlier is None else earlier.sha256})
-    with atomic_file(path_to_write) as file:
-        file.writelines(_lines(form, failures()))
-    return FailuresFile(str(path_to_write.absolute()), written)
+        with _locked(path.parent):
+            found = _put(draft, path, {written, "" if earlier is None else earlier.sha256})
+    finally:
+        draft.unlink(missing_ok=True)
+    return FailuresFile(str(found), written)
 
 
 def is_unchanged(file: FailuresFile) -> bool:
@@ -55,10 +67,40 @@ def is_unchanged(file: FailuresFile) -> bool:
     return path.is_file() and _digest(path) == file.sha256
 
 
-def _free_path(path: Path, replaced: set[str]) -> Path:
-    """Return the path; if another file has it, return the one with the lowest number that none has."""
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other imports from naming their files in this folder during the block."""
+    import fcntl  # noqa: PLC0415  # the other commands work without it
+
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _put(draft: Path, path: Path, replaced: set[str]) -> Path:
+    """Give the draft its name and return it: the path, or the one with the lowest number that no other file has.
+
+    A file with one of the digests `replaced` is replaced. It gets another name before its digest is computed again,
+    so that what somebody saves meanwhile is not lost.
+    """
     numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
-    return next(each for each in chain([path], numbered) if not each.exists() or _digest(each) in replaced)
+    for name in chain([path], numbered):
+        if not name.exists():
+            draft.replace(name)
+            return name
+        if not name.is_file() or _digest(name) not in replaced:
+            continue
+        aside = draft.with_suffix(".old")
+        name.rename(aside)
+        if _digest(aside) in replaced:
+            draft.replace(name)
+            aside.unlink()
+            return name
+        aside.rename(name)
+    raise AssertionError("the numbers do not end")
 
 
 def _lines(form: Format, failures: Iterable[Failure]) -> Iterator[bytes]:

@@ -13,9 +13,9 @@ from jobpipe_client.cli.importing.journal import KEYS_LAST, Journal
 from jobpipe_client.cli.importing.reading.batches import Batch, cut
 from jobpipe_client.cli.importing.reading.rows import Format
 from jobpipe_client.cli.importing.reading.source import Lines, Source
-from jobpipe_client.cli.importing.sender import BatchEnded, PauseRequested, Sender, Window
+from jobpipe_client.cli.importing.sender import BatchEnded, PauseMade, Sender, Window
 from jobpipe_client.client import Client
-from jobpipe_client.exceptions import NotFound, ProblemError
+from jobpipe_client.exceptions import NotFound
 from jobpipe_client.http.transport import LONGEST_RETRY_AFTER
 
 _RESTART = "--restart sends all rows again"
@@ -106,7 +106,7 @@ class Import:
     concurrency: int
     in_order: bool
     note: Callable[[str], None]
-    _reported_pauses: set[bool] = field(default_factory=set)  # short and long ones
+    _reported_pauses: set[str] = field(default_factory=set)  # the kinds of those that were reported
 
     def run(self, on_batch_ended: Callable[[], None]) -> None:
         """Send every row and wait for its end."""
@@ -116,8 +116,8 @@ class Import:
 
         def wait_for_event() -> None:
             event = sender.next_event()
-            if isinstance(event, PauseRequested):
-                self._report_pause(event.error)
+            if isinstance(event, PauseMade):
+                self._report_pause(event)
             elif isinstance(event, BatchEnded):
                 succeeded = len(event.batch.rows) - len(event.failed)
                 number, batch_id = event.batch.number, event.batch_id
@@ -142,12 +142,16 @@ class Import:
         finally:
             sender.stop()
 
-    def _report_pause(self, error: ProblemError) -> None:
-        """Report the first pause, and the first long one, as that of a spent quota."""
-        seconds = error.retry_after or 0.0
-        is_long = seconds > LONGEST_RETRY_AFTER
-        if is_long not in self._reported_pauses:
-            self._reported_pauses.add(is_long)
+    def _report_pause(self, pause: PauseMade) -> None:
+        """Report the first pause, the first long one, as that of a spent quota, and the first outage."""
+        seconds, error = pause.requested, pause.error
+        kind = "outage" if seconds is None else "long" if seconds > LONGEST_RETRY_AFTER else "short"
+        if kind in self._reported_pauses:
+            return
+        self._reported_pauses.add(kind)
+        if seconds is None:
+            self.note(f"the service does not answer ({error}): the import tries again for a minute")
+        else:
             self.note(f"the service asks for pauses ({error}): the import makes them, this one of {seconds:,.0f} s")
 
     def _batches(self, check_interrupt: Callable[[], None]) -> Iterator[Batch]:

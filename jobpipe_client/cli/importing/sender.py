@@ -13,13 +13,17 @@ from itertools import count
 from jobpipe_client.cli.importing.journal import Failure
 from jobpipe_client.cli.importing.reading.batches import Batch
 from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row
+from jobpipe_client.cli.polling import may_pass
 from jobpipe_client.client import Client
-from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.exceptions import ProblemError, TransportError
 from jobpipe_client.many import submit_in_turn
 from jobpipe_client.models import BatchEntry, Submission
 
 _EXPIRED = 404
 _TEMPORARY = frozenset({429, 503})
+_OUTAGE = 60.0  # seconds, for which an import goes on without an answer
+_OUTAGE_PAUSE = 1.0  # seconds between two requests then
+_OUTAGE_ENDED = 40.0  # seconds without an error; no request takes longer
 _JITTER = 1.0  # seconds, so that threads that were asked for the same pause do not send at once
 _REQUESTS = 4  # at a time; the other threads wait for jobs
 _QUICK, _SLOW = 4.0, 12.0  # seconds from a batch's first request until its last row has ended
@@ -43,13 +47,29 @@ class RowEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class PauseRequested:
-    """The service asked for a pause, and a thread makes it."""
+class PauseMade:
+    """The service asked for a pause, or does not answer, and a thread makes a pause."""
 
-    error: ProblemError
+    error: ProblemError | TransportError
+    requested: float | None  # seconds
 
 
-Event = BatchEnded | RowEnded | PauseRequested
+Event = BatchEnded | RowEnded | PauseMade
+
+
+class _Outage:
+    """How long one thread has had no answer."""
+
+    def __init__(self) -> None:
+        self._since = self._last = 0.0
+
+    def seconds(self) -> float:
+        """Return for how many seconds it has failed again and again, including now."""
+        now = time.monotonic()
+        if now - self._last > _OUTAGE_ENDED:
+            self._since = now
+        self._last = now
+        return now - self._since
 
 
 @dataclass
@@ -103,6 +123,7 @@ class Sender:
         self._turn = threading.Semaphore(1 if in_order else min(_REQUESTS, concurrency))
         self._no_new_batch = threading.Event()
         self._stopped = threading.Event()  # nothing is sent again or waited for
+        self._has_answered = False
         self._interrupt: BaseException | None = None
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
@@ -158,25 +179,29 @@ class Sender:
 
     def _submit(self, batch: Batch) -> list[Submission]:
         commands = [row.command for row in batch.rows if row.command is not None]
-        key = f"{self._key}-{batch.number}"
+        key, outage = f"{self._key}-{batch.number}", _Outage()
         while commands:
             try:
-                return submit_in_turn(self._client.transport, commands, key=key, stopped=self._stopped)
-            except ProblemError as error:
-                self._pause(error)
+                submitted = submit_in_turn(self._client.transport, commands, key=key, stopped=self._stopped)
+            except (ProblemError, TransportError) as error:
+                self._pause(error, outage)
+            else:
+                self._has_answered = True
+                return submitted
         return []
 
     def _wait_for(self, submissions: list[Submission]) -> dict[int, BatchEntry]:
         """Return how the submitted commands ended, by their places in the batch."""
         entries: dict[int, BatchEntry] = {}
+        outage = _Outage()
         while len(entries) < len(submissions):
             missing = [each for each in submissions if each.place not in entries]
             try:
                 for submission, entry in self._client.outcomes(missing):
                     entries[submission.place] = entry
                     self._events.put(RowEnded())
-            except ProblemError as error:
-                self._pause(error)
+            except (ProblemError, TransportError) as error:
+                self._pause(error, outage)
         return entries
 
     def _ended(
@@ -190,12 +215,19 @@ class Sender:
         refused = unsent + sum(map(_is_refused, entries.values()))
         return BatchEnded(batch, batch_id, unsent, failed, refused, seconds)
 
-    def _pause(self, error: ProblemError) -> None:
-        """Make the pause that the service asks for. Raises any other error."""
-        if error.status not in _TEMPORARY or error.retry_after is None or self._stopped.is_set():
+    def _pause(self, error: ProblemError | TransportError, outage: _Outage) -> None:
+        """Make the pause that the service asks for, or a short one in an outage. Raises any other error.
+
+        All that is sent again has the same key, so it takes effect once. A service that has never answered is not
+        waited for.
+        """
+        is_temporary = isinstance(error, ProblemError) and error.status in _TEMPORARY
+        requested = error.retry_after if isinstance(error, ProblemError) and is_temporary else None
+        is_outage = self._has_answered and may_pass(error) and outage.seconds() < _OUTAGE
+        if self._stopped.is_set() or (requested is None and not is_outage):
             raise error
-        self._events.put(PauseRequested(error))
-        self._stopped.wait(error.retry_after + random.uniform(0, _JITTER))
+        self._events.put(PauseMade(error, requested))
+        self._stopped.wait((_OUTAGE_PAUSE if requested is None else requested) + random.uniform(0, _JITTER))
 
 
 def _failure(form: Format, row: Row, entry: BatchEntry | None) -> Failure | None:

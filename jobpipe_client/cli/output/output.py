@@ -24,6 +24,7 @@ _NARROW = tuple(map(_JOB_COLUMNS.index, ("job", "status", "operation", "updated"
 _MIN_WIDTH_OF_ALL = 150  # of a terminal, for all columns; `why` takes the width that the others leave
 _MIN_WIDTH_OF_TABLE = 120  # for the columns of _NARROW
 _LONGEST_WHY = 600  # characters on a terminal; a pipe and --json show all of it
+_LONGEST_LABEL = 36  # characters in the column of the item, as its id has
 
 
 class Output:
@@ -101,7 +102,7 @@ class Output:
             if self.out.is_terminal:
                 self._draw(drawn_jobs(jobs, self.out.width))
             else:
-                self.table(_JOB_COLUMNS, map(_job_row, jobs))
+                self.table(_JOB_COLUMNS, (_row(job, shows_item=False) for job in jobs))
             return
         for job in jobs:
             self.document(job.raw)
@@ -123,13 +124,15 @@ def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> Ren
     """Return the jobs for a terminal of this width; None if there are none.
 
     The id, the status and the reason of a failure are complete at any width; other columns are left out for them.
+    A failed job is shown with its label instead of the item's id, or before the reason where items have no column.
     """
-    rows = [(*others, _shortened(why)) for *others, why in map(_job_row, jobs)]
+    shows_items = width >= _MIN_WIDTH_OF_ALL
+    rows = [_row(job, shows_item=shows_items, most=_LONGEST_WHY) for job in jobs]
     if not rows:
         return None
     if width < _MIN_WIDTH_OF_TABLE:
         return tables.group(title, (part for row in rows for part in _record(row, width)))
-    shown = range(len(_JOB_COLUMNS)) if width >= _MIN_WIDTH_OF_ALL else _NARROW
+    shown = range(len(_JOB_COLUMNS)) if shows_items else _NARROW
     table = Table(*(_JOB_COLUMNS[place] for place in shown), title=title, title_justify="left")
     for row in rows:
         table.add_row(*(cell(row[place]) for place in shown))
@@ -151,15 +154,26 @@ def _record(row: Sequence[str], width: int) -> list[RenderableType]:
     return [cell(line), *([tables.indented(why)] if why else [])]
 
 
-def _shortened(why: str) -> str:
-    left = len(why) - _LONGEST_WHY
-    return why if left <= 0 else f"{why[:_LONGEST_WHY]}… ({left:,} more characters: see --json)"
+def _row(job: Job, *, shows_item: bool, most: int | None = None) -> tuple[str, ...]:
+    """Return the cells of a job, with at most so many characters of its reason.
 
-
-def _job_row(job: Job) -> tuple[str, ...]:
+    A failed job has its label in the column of the item if `shows_item`, else before the reason: a script that
+    reads the column gets an id.
+    """
     updated = job.updated_at.strftime("%Y-%m-%d %H:%M:%S")
-    why = "" if job.error is None else str(job.error)
+    why = "" if job.error is None else _shortened(str(job.error), most)
     if job.status == "scheduled" and job.not_before is not None:
         why = f"due {job.not_before.strftime('%Y-%m-%d %H:%M:%S')}"
-    item = job.item_id if job.collection == ITEMS else f"{job.collection}/{job.item_id}"
+    item = job.item_id
+    if job.label is not None and shows_item:
+        item = job.label if len(job.label) <= _LONGEST_LABEL else f"{job.label[: _LONGEST_LABEL - 1]}…"
+    elif job.label is not None:
+        why = f"{job.label}: {why}"
+    if job.collection != ITEMS:
+        item = f"{job.collection}/{item}"
     return (job.id, job.status, job.operation, item, str(job.attempts), updated, why)
+
+
+def _shortened(why: str, most: int | None) -> str:
+    left = 0 if most is None else len(why) - most
+    return why if left <= 0 else f"{why[:most]}… ({left:,} more characters: see --json)"

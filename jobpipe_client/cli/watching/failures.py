@@ -44,7 +44,8 @@ class NewFailures:
         self._known = {_failure(job): job.updated_at for job in before}
         self._before = set(self._known)
         if before:
-            newest, oldest = before[0].updated_at, before[-1].updated_at
+            now = self._client.transport.service_time()
+            newest, oldest = (min(job.updated_at, now) for job in (before[0], before[-1]))
             self._before_until = oldest if len(before) == MOST_BEFORE else _NEVER
             self._floor = max(newest - _LATE, self._before_until)
         return before
@@ -66,7 +67,9 @@ class NewFailures:
             if job is None or job.updated_at <= self._floor:
                 self._end_reading()
                 break
-            self._next_floor = max(self._next_floor, job.updated_at - _LATE)
+            # A worker whose clock is ahead must not hide the failures until that time.
+            failed_at = min(job.updated_at, self._client.transport.service_time())
+            self._next_floor = max(self._next_floor, failed_at - _LATE)
             if _failure(job) not in self._known:
                 self._known[_failure(job)] = job.updated_at
                 self._found.append(job)

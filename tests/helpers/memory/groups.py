@@ -63,4 +63,5 @@ class MemoryGroups:
     def _ended(self, end: End, at: datetime) -> Job:
         if isinstance(end.outcome, Success):
             return self._jobs.succeeded(end.job, end.outcome, at)
-        return replace(self._jobs.failed(end.job, at), error=end.outcome.problem, kept=end.outcome.kept)
+        failed, outcome = self._jobs.failed(end.job, at), end.outcome
+        return replace(failed, error=outcome.problem, kept=outcome.kept, label=outcome.label)

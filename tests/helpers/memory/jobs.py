@@ -95,9 +95,10 @@ class MemoryJobs:
         kept: KeptCommand | None = None,
         *,
         charge_attempt: bool = True,
+        label: str | None = None,
     ) -> None:
         with self.lock:
-            self.write(replace(self.failed(ref, at, attempt=charge_attempt), error=problem, kept=kept))
+            self.write(replace(self.failed(ref, at, attempt=charge_attempt), error=problem, kept=kept, label=label))
 
     def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
         with self.lock:
@@ -123,6 +124,7 @@ class MemoryJobs:
                     updated_at=rfc3339(at),
                     expires_at=expiry_of_queued_job(at, RETENTION),
                     error=None,
+                    label=None,
                     kept=None,
                     running_attempt=None,
                     interruptions=0,
