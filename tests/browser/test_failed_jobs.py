@@ -135,6 +135,7 @@ def test_a_refused_create_is_shown_changed_and_sent_again(new_console: NewConsol
     expect(page.locator("h1:visible")).to_have_text(f"Create {name}")
     expect(page).to_have_title(f"Create {name} · jobpipe console")
     expect(page.locator("#job-failure")).to_contain_text("Another item has this name")
+    assert page.locator("#job-failure").inner_text().count("is named") == 1, "the reason is said once"
     expect(page.locator('#job-facts a[href^="#/items/"]'), "nothing was created").to_have_count(0)
     expect(page.locator("#job-command")).to_contain_text('"price": 12.95')
     expect(page.get_by_role("button", name="Retry", exact=True)).to_be_hidden()

@@ -76,11 +76,11 @@ function renderJob(job) {
 }
 
 function renderFailure(problem, collection) {
-  const errors = (problem.errors ?? []).map((each) => el("li", {}, code(each.pointer), " ", bdi(each.detail)));
+  const errors = problem.errors ?? [], isSame = errors.length === 1 && errors[0].detail === problem.detail;
   put($("job-failure"), 
     el("p", {}, el("strong", {}, bdi(problem.title ?? "Failed"))),
-    el("p", {}, bdi(problem.detail ?? "")),
-    ...errors.length ? [el("ul", {}, ...errors)] : [],
+    ...isSame ? [] : [el("p", {}, bdi(problem.detail ?? ""))],
+    ...errors.length ? [el("ul", {}, ...errors.map((each) => el("li", {}, code(each.pointer), " ", bdi(each.detail))))] : [],
     ...problem.existing ? [el("p", {}, documentLink(collection, problem.existing, `The other ${noun(collections.get(collection) ?? ITEMS)}`))] : [],
     el("p", { class: "dim" }, `${problem.status ?? ""} `, code(problem.type ?? "")),
   );
