@@ -60,6 +60,7 @@ class _Loop:
         self._build: Path = build_folder(settings.collections)
         self._apps: dict[str, AppFunctions] = {}
         self._purity = PurityCheck(settings.collections, self._build)
+        self._pool = ThreadPoolExecutor(len(APPS))
         self._waiting: set[Path] = set()  # changed files that are not applied yet
         self._is_ahead = False  # whether functions run what no deployment has put there
 
@@ -88,6 +89,7 @@ class _Loop:
             self._end()
 
     def _end(self) -> None:
+        self._pool.shutdown()  # after Ctrl-C it may still change functions
         if not self._is_ahead:
             if self._waiting:
                 self._say(f"{self._names()}: not applied")
@@ -141,8 +143,7 @@ class _Loop:
         return True
 
     def _put(self, files: dict[str, dict[str, bytes]]) -> None:
-        with ThreadPoolExecutor(len(files)) as pool:
-            puts = {app: pool.submit(self._apps[app].put, files[app]) for app in files}
+        puts = {app: self._pool.submit(self._apps[app].put, files[app]) for app in files}
         errors = {app: error for app, each in puts.items() if (error := each.exception()) is not None}
         for app, error in errors.items():
             if not isinstance(error, LIBRARY_ERRORS):
