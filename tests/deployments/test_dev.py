@@ -198,6 +198,27 @@ def test_changes_that_could_not_be_applied_are_applied_with_the_next_ones(dev: D
     dev.answers("7.7.8")
 
 
+def test_a_deployment_that_ends_halfway_is_told_and_repeated(dev: Dev) -> None:
+    unknown = "Resources:\n  Unknown: {Type: AWS::CloudWatch::NoSuchThing}\n"
+    merged = "infra/templates/api.merge.yaml"
+    dev.edit(merged, lambda source: source.replace("\nResources:\n", f"\n{unknown}", 1))
+    dev.edit("jobpipe/__init__.py", version("7.7.7"))
+    dev.is_held_back("__init__.py, api.merge.yaml")
+    dev.sees("the deployment ended halfway: the functions may run different versions of jobpipe/")
+    dev.edit(merged, lambda source: source.replace(unknown, "Resources:\n"))
+    dev.sees("__init__.py, api.merge.yaml: applied in ")
+    dev.answers("7.7.7")
+
+
+def test_functions_that_do_not_take_a_change_are_told(dev: Dev) -> None:
+    target = target_of(read_deployment(dev.emulator.state_dir, LOCAL_STAGE))
+    target.client("lambda").delete_function(FunctionName="jobpipe-local-release")
+    dev.edit("jobpipe/__init__.py", version("7.7.7"))
+    dev.is_held_back("__init__.py")
+    dev.sees("; the functions of the worker may run other code than the rest")
+    assert "applied in" not in dev.printed()
+
+
 def test_what_an_earlier_one_left_in_the_functions_is_replaced(dev: Dev) -> None:
     built = dev.code()
     ours = (dev.checkout / "jobpipe" / "__init__.py").read_text()
