@@ -1,17 +1,19 @@
 """`python -m infra.dev`: runs a local stage whose Lambdas get each source file as soon as it is saved.
 
 A saved module of the Lambdas or of a collection's operations is put into their code directly. A change of anything
-else, such as a template or a schema, is deployed. At the end the stage is deployed once more, so that it has what
-its stacks say.
+else, such as a template or a schema, is deployed. Changes that cannot be applied are tried again with the next one.
+At the end the stage is deployed once more, so that it has what its stacks say.
 """
 
 import argparse
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from infra.cli.aws_errors import LIBRARY_ERRORS, describe
 from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.cli.progress import Progress
 from infra.deploy import print_result
@@ -58,6 +60,8 @@ class _Loop:
         self._build: Path = build_folder(settings.collections)
         self._apps: dict[str, AppFunctions] = {}
         self._purity = PurityCheck(settings.collections, self._build)
+        self._pool = ThreadPoolExecutor(len(APPS))
+        self._waiting: set[Path] = set()  # changed files that are not applied yet
         self._is_ahead = False  # whether functions run what no deployment has put there
 
     def run(self) -> None:
@@ -75,26 +79,48 @@ class _Loop:
                     continue
                 time.sleep(_SETTLES)
                 found = self._sources.read()
-                self._apply(changed_files(state, found))
+                changed = changed_files(state, found)
                 state = found
+                if changed:  # a file that was there for a moment may be gone again
+                    self._waiting |= changed
+                    self._apply()
         finally:
             self._purity.end()
-            if self._is_ahead:
-                self._say("deploying what was applied ...")
-                self._deploy()
+            self._end()
 
-    def _apply(self, changed: set[Path]) -> None:
-        """Apply the changes; after a mistake in them, say so and wait for the next."""
-        began = time.monotonic()
-        names = ", ".join(sorted(path.name for path in changed))
+    def _end(self) -> None:
+        self._pool.shutdown()  # after Ctrl-C it may still change functions
+        if not self._is_ahead:
+            if self._waiting:
+                self._say(f"{self._names()}: not applied")
+            return
+        self._say("deploying what was applied ...")
         try:
-            if not self._replace(changed):
+            self._deploy()
+        except (OperatorError, *LIBRARY_ERRORS):
+            self._mark("the stage still runs what was applied; make deploy-local ends that when this is mended:")
+            raise
+
+    def _apply(self) -> None:
+        """Apply the changes that wait; after a mistake in one of them, say so, and keep all for the next time."""
+        began = time.monotonic()
+        names = self._names()
+        try:
+            if not self._replace(self._waiting):
                 self._say(f"{names}: deploying ...")
                 self._deploy()
-        except OperatorError as error:
-            self._deployer.progress.marked(str(error), "bold red")
+        except (OperatorError, FileNotFoundError, *LIBRARY_ERRORS) as error:
+            self._mark(_line_of(error))
+            self._say(f"{names}: not applied; the next change is applied together with this")
         else:
+            self._waiting = set()
             self._say(f"{names}: applied in {time.monotonic() - began:.1f} s")
+
+    def _names(self) -> str:
+        return ", ".join(sorted(path.name for path in self._waiting))
+
+    def _mark(self, line: str) -> None:
+        self._deployer.progress.marked(line, "bold red")
 
     def _replace(self, changed: set[Path]) -> bool:
         """Put the files into the functions' code; return False if they need a deployment."""
@@ -108,27 +134,54 @@ class _Loop:
             package = rebuilt_package(self._sources.collections, self._build, manifest)
             if package is None:
                 return False
+        # All is read and checked before any function changes, so that all run the same version of jobpipe/.
+        files = {app: self._apps[app].with_saved(entries[app] or {}, package) for app in entries}
         self._is_ahead = True  # before the first function changes, since Ctrl-C may come in between
-        with ThreadPoolExecutor(len(self._apps)) as pool:
-            for each in [pool.submit(self._apps[app].replace, entries[app] or {}, package) for app in entries]:
-                each.result()
+        self._put(files)
         if modules:
             self._purity.begin()
         return True
 
+    def _put(self, files: dict[str, dict[str, bytes]]) -> None:
+        puts = {app: self._pool.submit(self._apps[app].put, files[app]) for app in files}
+        errors = {app: error for app, each in puts.items() if (error := each.exception()) is not None}
+        for app, error in errors.items():
+            if not isinstance(error, LIBRARY_ERRORS):
+                raise error
+            raise OperatorError(f"{describe(error)}; the functions of the {app} may run other code than the rest")
+
     def _tell_of_purity(self) -> None:
         problem = self._purity.problem()
         if problem is not None:
-            self._deployer.progress.marked(f"{problem}\nthe stage runs it, and no deployment will", "bold red")
+            self._mark(f"{problem}\nthe stage runs it, and no deployment will")
 
     def _deploy(self) -> None:
-        self._deployer.deploy()
+        before = self._code()
+        try:
+            self._deployer.deploy()
+        except (OperatorError, FileNotFoundError, *LIBRARY_ERRORS):
+            with suppress(*LIBRARY_ERRORS):
+                if self._code() != before:
+                    self._is_ahead = True
+                    self._mark("the deployment ended halfway: the functions may run different versions of jobpipe/")
+            for app in self._apps.values():
+                app.forget()
+            raise
         self._read_functions()
         self._is_ahead = False
+
+    def _code(self) -> dict[str, str]:
+        return {name: digest for app in self._apps.values() for name, digest in app.code().items()}
 
     def _read_functions(self) -> None:
         target, stage = self._deployer.target, self._deployer.stage
         self._apps = {app: AppFunctions(target, stage, app, self._build / app / "lambda.zip") for app in APPS}
+
+
+def _line_of(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{error.filename} was deleted while it was read"
+    return describe(error) if isinstance(error, LIBRARY_ERRORS) else str(error)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ orders/
   operations.py     optional: pure functions (infra/collections/operations.py)
   *.py              further modules, which operations.py imports
   README.md, test_*.py, conftest.py, tests/   are allowed, and not packaged
+  *~, *.orig, #*#           backups of editors, which no deployment reads (infra/collections/backups.py)
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infra.collections.backups import is_backup
 from infra.collections.modules import OPERATIONS_FILE, check_modules
 from infra.collections.names import (
     BUILT_IN,
@@ -30,7 +32,6 @@ from infra.errors import OperatorError
 SCHEMA_FILE = "schema.json"
 _MODULE = re.compile(r"[a-z_][a-z0-9_]*\.py")
 _NOT_PACKAGED = re.compile(r"README(\.\w+)?|LICENSE(\.\w+)?|conftest\.py|test_\w*\.py|\w*_test\.py|tests")
-_CACHES = re.compile(r"__pycache__|\.\w+_cache|\.hypothesis|\.DS_Store|\.gitignore|\.git")
 _KNOWN_FILES = (SETTINGS_FILE, SCHEMA_FILE, OPERATIONS_FILE)
 
 
@@ -91,16 +92,52 @@ def read_folder(folder: Path) -> list[CollectionSource]:
     return sources
 
 
+def paths_read(folder: Path) -> list[Path]:
+    """Return the paths below a folder of collections that a deployment reads, or refuses.
+
+    What is beside the collections, what is not packaged and what vanishes meanwhile are left out.
+    """
+    return [path for each in _folders(folder) for path in _paths_in(each)]
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder) if not path.name.startswith(".") and path.is_dir()]
+
+
+def _paths_in(folder: Path) -> list[Path]:
+    """Return what a deployment reads or refuses in a folder, which is a collection if it has a collection.toml.
+
+    Otherwise it is the user's own, unless it has another file of a collection.
+    """
+    paths = [path for path in _listed(folder) if not _is_left_out(path)]
+    if any(path.name == SETTINGS_FILE for path in paths):
+        return paths
+    return [path for path in paths if path.name in _KNOWN_FILES]
+
+
+def _is_left_out(path: Path) -> bool:
+    name = path.name
+    if name.startswith(".") or name == "__pycache__" or is_backup(name):
+        return True
+    return _NOT_PACKAGED.fullmatch(name) is not None and not path.is_symlink()
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return the paths in a folder by name: none if the folder was deleted meanwhile."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def _collection_folders(folder: Path) -> Iterator[Path]:
     """Yield the folders that have a collection.toml; other files and folders beside them are the user's own."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.is_dir():
+    for path in _folders(folder):
+        names = [each.name for each in _paths_in(path)]
+        if not names:
             continue
-        if not (path / SETTINGS_FILE).exists():
-            parts = [name for name in (SCHEMA_FILE, OPERATIONS_FILE) if (path / name).exists()]
-            if parts:
-                raise OperatorError(f"{path} has {parts[0]} but no {SETTINGS_FILE}, so it would be no collection")
-            continue
+        if SETTINGS_FILE not in names:
+            raise OperatorError(f"{path} has {names[0]} but no {SETTINGS_FILE}, so it would be no collection")
         if path.is_symlink():
             raise OperatorError(f"{path} is a link; a collection is a folder, so that a zip has what is in it")
         yield path
@@ -121,7 +158,7 @@ def _read(folder: Path) -> CollectionSource | None:
         return None
     from infra.collections.schema import compile_schema  # noqa: PLC0415 - not needed for the built-in one
 
-    modules = {path.name: path for path in sorted(folder.glob("*.py")) if not _NOT_PACKAGED.fullmatch(path.name)}
+    modules = {path.name: path for path in _paths_in(folder) if path.suffix == ".py"}
     if modules and OPERATIONS_FILE not in modules:
         raise OperatorError(f"{shown} has {next(iter(modules))} but no {OPERATIONS_FILE}, which would import it")
     modules = {name: modules[name] for name in sorted(modules, key=lambda each: each != OPERATIONS_FILE)}
@@ -147,13 +184,9 @@ def _check_builtin(folder: Path, settings: CollectionSettings, file: SettingsFil
 
 
 def _check_files(folder: Path, shown: str) -> None:
-    for path in sorted(folder.iterdir()):
-        if _CACHES.fullmatch(path.name) or path.name.startswith("."):
-            continue
+    for path in _paths_in(folder):
         if path.is_symlink():
             raise OperatorError(f"{shown}/{path.name} is a link; put the file itself there")
-        if _NOT_PACKAGED.fullmatch(path.name):
-            continue
         known = path.name in _KNOWN_FILES or _MODULE.fullmatch(path.name)
         if not path.is_file() or not known:
             raise OperatorError(

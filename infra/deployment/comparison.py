@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from infra.cli.progress import Progress
 from infra.deployment.adoption import plan_adoption, plan_return_of
 from infra.deployment.artifacts import NOT_UPLOADED, code_key, uploaded_version
+from infra.deployment.function_code import functions_with_other_code
 from infra.deployment.look_ups import LookUps
 from infra.deployment.pauses import Pauses
 from infra.deployment.served import Served
@@ -63,7 +64,9 @@ class StackComparison:
         version = uploaded_version(self.target.client("s3"), package, bucket) if bucket else None
         code = {"CodeKey": code_key(package), "CodeVersion": version or NOT_UPLOADED}
         diff = self.stage_stacks.diff(stack, parameters | code)
-        self.diffs.append(_without_api_replacements(diff) if self.target.is_emulator else diff)
+        if self.target.is_emulator:
+            diff = self._with_other_code(_without_api_replacements(diff), package)
+        self.diffs.append(diff)
         return {}
 
     def write_stage_file(self, outputs: Values) -> None:
@@ -97,6 +100,17 @@ class StackComparison:
         names = taken_back.names
         changes = (replace(each, action="import") if each.logical_id in names else each for each in diff.changes)
         return replace(diff, changes=tuple(changes), note=taken_back.note)
+
+    def _with_other_code(self, diff: StackDiff, package: Package) -> StackDiff:
+        """Return the diff with the functions of a local stage that run other code than their stack names."""
+        shown = {each.logical_id for each in diff.changes}
+        outputs = self.stage_stacks.stacks.outputs(diff.name)
+        others = [
+            Change("change", "AWS::Lambda::Function", logical_id, ("Code (it runs another zip)",))
+            for logical_id in functions_with_other_code(self.target, package, outputs)
+            if logical_id not in shown
+        ]
+        return replace(diff, changes=(*diff.changes, *others))
 
     def _diff_of_import(self, stack: PlannedStack) -> StackDiff | None:
         """Return the diff of a foundation whose stack was deleted by hand. No change set can show that diff."""

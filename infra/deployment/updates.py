@@ -7,6 +7,7 @@ from infra.cli.progress import Progress
 from infra.deployment.adoption import plan_adoption, plan_return_of
 from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
+from infra.deployment.function_code import restore_code
 from infra.deployment.indexes import steps_before
 from infra.deployment.look_ups import LookUps
 from infra.deployment.pauses import Pauses
@@ -95,7 +96,10 @@ class StackUpdates:
         parameters = parameters | {"CodeKey": code_key(package), "CodeVersion": version}
         if package.app == "api":
             self._prepare_api(stack, parameters)
-        return self.stage_stacks.deploy(stack, parameters).outputs
+        outputs = self.stage_stacks.deploy(stack, parameters).outputs
+        if self.target.is_emulator:
+            restore_code(self.target, stack.name, package, outputs, self.progress)
+        return outputs
 
     def pause_to_keep(self, outputs: Values) -> Values:
         """Return the parameter by which the worker's stack leaves the stage paused, or not."""

@@ -39,6 +39,7 @@ from jobpipe import __version__
 
 APPS = {"api": "api_lambda", "worker": "worker_lambda"}
 _BUILDERS = (
+    "collections/backups.py",
     "collections/build.py",
     "collections/folder.py",
     "collections/guest.py",
@@ -61,6 +62,7 @@ PAGE_PARTS = {".html", ".css", ".js"}
 """The suffixes of the console's files, which an app's zip contains as one page."""
 ASSEMBLED_PAGE = "chalicelib/console/assembled.html"
 """The name of that page in the zip."""
+_ASSEMBLY = "chalicelib/console/assembly.py"  # which makes it, with tools that no zip has
 _SOURCE = "folder.txt"  # in a place of build/folders: the folder of collections
 _OUTPUTS = ("lambda.zip", "lambda.cdx.json", "template.json")
 _TOOLS_LOCK = ROOT / "requirements.lock"
@@ -193,7 +195,7 @@ def _build_zip(app: str, build: Path) -> str:
 
 def _lay_out(app: str, target: Path, collections: Path) -> None:
     source, shared = ROOT / APPS[app], ROOT / "jobpipe"
-    copies = {path: target / path.relative_to(source) for path in app_files(source)}
+    copies = {path: target / path.relative_to(source) for path in app_files(source) if path != source / _ASSEMBLY}
     copies |= {path: target / "vendor" / "jobpipe" / path.relative_to(shared) for path in package_files(shared)}
     for path, copy in copies.items():
         copy.parent.mkdir(parents=True, exist_ok=True)

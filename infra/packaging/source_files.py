@@ -1,12 +1,14 @@
 """Selects the files of a Lambda: modules, and a few data files by name. Any other file ends the build.
 
-Otherwise a zip would have files that an editor, a shell or a colleague left in the folder.
+Otherwise a zip would have files that a shell or a colleague left in the folder. Backups of editors are left out.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from infra.collections.backups import is_backup
 from infra.errors import OperatorError
 
 _MODULE = re.compile(r"([a-z_][a-z0-9_]*/)*[a-z_][a-z0-9_]*\.py")
@@ -30,9 +32,9 @@ def package_files(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path, known: re.Pattern[str]) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(paths_below(folder)):
         name = path.relative_to(folder).as_posix()
-        if _IGNORED.fullmatch(name) or (path.is_dir() and not path.is_symlink()):
+        if _IGNORED.fullmatch(name) or is_backup(path.name):
             continue
         if path.is_symlink() or not path.is_file() or not known.fullmatch(name):
             raise OperatorError(
@@ -40,3 +42,10 @@ def _files(folder: Path, known: re.Pattern[str]) -> Iterator[Path]:
                 " (infra/packaging/source_files.py)"
             )
         yield path
+
+
+def paths_below(folder: Path) -> Iterator[Path]:
+    """Yield the files and links below a folder, without those of a folder that is deleted meanwhile."""
+    for where, folders, files in os.walk(folder):
+        yield from (Path(where, name) for name in files)
+        yield from (path for path in (Path(where, name) for name in folders) if path.is_symlink())

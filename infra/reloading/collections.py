@@ -24,6 +24,8 @@ def rebuilt_package(folder: Path, build: Path, manifest: bytes) -> dict[str, byt
         build_package(folder, target)
     except OperatorError as error:
         raise OperatorError(f"{error}; the functions run what they had") from None
+    except FileNotFoundError as error:
+        raise OperatorError(f"{error.filename} was deleted while it was read") from None
     files = {
         path.relative_to(target).as_posix(): path.read_bytes()
         for path in sorted((target / PACKAGE).rglob("*"))
@@ -59,6 +61,8 @@ class PurityCheck:
             return None
         check, self._check = self._check, None
         error = check.exception()
+        if isinstance(error, FileNotFoundError):
+            return None  # the file was deleted meanwhile, which is a change that is tried by itself
         if error is not None and not isinstance(error, OperatorError):
             raise error
         return None if error is None else str(error)

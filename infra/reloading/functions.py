@@ -1,7 +1,6 @@
 """The functions of one app on a local stage, and the code that they run."""
 
 import io
-import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 
 from api_lambda.chalicelib.console.assembly import assemble
 from infra.collections.names import PACKAGE
+from infra.deployment.function_code import put_code, running_code
 from infra.errors import OperatorError
 from infra.packaging.package import PAGE_PARTS
 from infra.reloading.collections import MANIFEST
 from infra.stage.names import FUNCTIONS
 from infra.targets.target import Target
-
-_AGAIN_AFTER = 0.4  # seconds
 
 
 class AppFunctions:
@@ -26,18 +24,29 @@ class AppFunctions:
         self._names = _functions_of(stage, app)
         with zipfile.ZipFile(zip_path) as built:
             self._files = {name: built.read(name) for name in built.namelist()}
+        self._may_differ = False  # whether the functions may run other code than self._files
 
     @property
     def manifest(self) -> bytes:
         """The manifest of the collections that the functions have."""
         return self._files[MANIFEST]
 
-    def replace(self, entries: Mapping[str, Path], collections: Mapping[str, bytes] | None = None) -> None:
-        """Let the functions run these files, and perhaps another package of collections.
+    def code(self) -> dict[str, str]:
+        """Return the digest of the code of each function that there is."""
+        return running_code(self._lambdas, self._names)
+
+    def forget(self) -> None:
+        """Take it that the functions may run other code than was put."""
+        self._may_differ = True
+
+    def with_saved(
+        self, entries: Mapping[str, Path], collections: Mapping[str, bytes] | None = None
+    ) -> dict[str, bytes]:
+        """Return what the functions run, with these files, and perhaps with another package of collections.
 
         A missing file is removed from the code.
 
-        Raise OperatorError, and change no function, if a module is not valid Python or the console lacks a file.
+        Raise OperatorError if a module is not valid Python or the console lacks a file. No function is changed.
         """
         files = dict(self._files)
         if collections is not None:
@@ -55,19 +64,15 @@ class AppFunctions:
             if path.suffix == ".py":
                 _check_syntax(path, content)
             files[name] = content
-        if files == self._files:
-            return
-        body = _zipped(files)
-        self._update(body)
-        # An invocation that begins meanwhile may start a process with the earlier code, which MiniStack 1.5.33 then
-        # uses for later invocations too. The second update ends it.
-        time.sleep(_AGAIN_AFTER)
-        self._update(body)
-        self._files = files
+        return files
 
-    def _update(self, body: bytes) -> None:
-        for name in self._names:
-            self._lambdas.update_function_code(FunctionName=name, ZipFile=body)
+    def put(self, files: dict[str, bytes]) -> None:
+        """Let the functions run these files."""
+        if files == self._files and not self._may_differ:
+            return
+        self._may_differ = True
+        put_code(self._lambdas, self._names, _zipped(files))
+        self._files, self._may_differ = files, False
 
 
 def _page() -> bytes:

@@ -1,10 +1,14 @@
 """Find the source files of the Lambdas, and which of them have changed."""
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.collections.backups import is_backup
+from infra.collections.folder import paths_read
 from infra.packaging.package import ASSEMBLED_PAGE, PAGE_PARTS
+from infra.packaging.source_files import paths_below
 from infra.settings import ROOT
 
 SHARED = ROOT / "jobpipe"
@@ -22,14 +26,14 @@ class Sources:
     collections: Path
 
     def read(self) -> dict[Path, State]:
-        """Return the state of each file; a file that is deleted meanwhile is left out."""
+        """Return the state of each file; what is deleted meanwhile is left out."""
         states: dict[Path, State] = {}
         for path in self._paths():
             try:
-                found = path.stat()
+                found = path.lstat()  # a deployment refuses links
             except OSError:
                 continue
-            states[path] = (found.st_mtime_ns, found.st_size)
+            states[path] = (0, 0) if stat.S_ISDIR(found.st_mode) else (found.st_mtime_ns, found.st_size)
         return states
 
     def entries(self, app: str, changed: set[Path]) -> dict[str, Path] | None:
@@ -54,11 +58,12 @@ class Sources:
         return path.suffix == ".py" and path.is_relative_to(self.collections)
 
     def _paths(self) -> Iterator[Path]:
-        for folder in (*self.apps.values(), SHARED, ROOT / "infra" / "templates", self.collections):
-            for path in folder.rglob("*"):
+        for folder in (*self.apps.values(), SHARED, ROOT / "infra" / "templates"):
+            for path in paths_below(folder):
                 hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(folder).parts)
-                if path.suffix and not hidden and path.is_file():
+                if path.suffix and not hidden and not is_backup(path.name):
                     yield path
+        yield from paths_read(self.collections)
 
 
 def changed_files(before: dict[Path, State], after: dict[Path, State]) -> set[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from samtranslator.yaml_helper import intrinsics_multi_constructor
 
+from infra.errors import OperatorError
 from infra.settings import EMULATOR_REGION, LOCAL_STAGE, ROOT
 from infra.templates.gateway_responses import OPENAPI_KEY, gateway_response_resources, openapi_responses
 
@@ -45,8 +46,15 @@ _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 def read_template(path: Path) -> Template:
-    """Read a YAML file, with CloudFormation's short tags written out. Refuse a name that is given twice."""
-    template: Template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
+    """Read a YAML file, with CloudFormation's short tags written out.
+
+    Raise OperatorError if it is no YAML, or if a name is given twice.
+    """
+    try:
+        template: Template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise OperatorError(f"{path}{line}: {error.problem}") from None
     return template
 
 

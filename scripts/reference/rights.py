@@ -43,7 +43,11 @@ _S3 = {  # calls whose action has another name
     "list_object_versions": ("ListBucketVersions",),
 }
 _SERVICE_OF = {"delete_alias": "kms"}  # of calls that several services have
-_WAITERS = {"table_exists": "describe_table", "table_not_exists": "describe_table"}
+_WAITERS = {
+    "function_updated_v2": "get_function",
+    "table_exists": "describe_table",
+    "table_not_exists": "describe_table",
+}
 _ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
 _UNUSED = {  # services that are declared for properties that no template of ours sets
     "ec2": "functions in a VPC",

@@ -216,7 +216,7 @@ def test_a_schema_that_is_missing_or_not_in_utf_8(tmp_path: Path) -> None:
     [
         ("schema.jsn", "orders/schema.jsn is no file of a collection; did you mean schema.json?"),
         ("Operations.py", "did you mean operations.py?"),
-        ("collection.toml~", "orders/collection.toml~ is no file of a collection"),
+        ("collection.toml2", "orders/collection.toml2 is no file of a collection"),
         ("data.json", "orders/data.json is no file of a collection"),
         ("my module.py", "is no file of a collection"),
         ("a.pyc", "is no file of a collection"),

@@ -19,6 +19,7 @@ from infra.emulator import Emulator, ensure_venv
 from infra.settings import EMULATOR_VENV, LOCAL_STAGE
 from infra.stage.stage_file import read_deployment
 from infra.targets.target import target_of
+from jobpipe import __version__
 from tests.docs.pages import copy_of_the_checkout
 from tests.helpers.commands import clean_environment
 from tests.helpers.deployed import Stage
@@ -32,9 +33,9 @@ eventually = tenacity.retry(stop=tenacity.stop_after_delay(60), wait=tenacity.wa
 class Dev:
     """A running `make dev`."""
 
-    def __init__(self, checkout: Path, *arguments: str) -> None:
+    def __init__(self, checkout: Path, *arguments: str, port: int | None = None) -> None:
         self.checkout = checkout
-        self.emulator = Emulator(checkout / ".jobpipe", free_port())
+        self.emulator = Emulator(checkout / ".jobpipe", port or free_port())
         self._log = checkout / ".jobpipe" / "dev.log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
@@ -56,6 +57,22 @@ class Dev:
         """Wait until so many changes of a collection's operations have been applied."""
         assert self.printed().count("operations.py: applied in ") == times, self.printed()
 
+    @eventually
+    def is_held_back(self, names: str) -> None:
+        """Wait until the program has said that these changes are not applied."""
+        assert f"{names}: not applied; the next change is applied together with this" in self.printed(), (
+            self.printed()
+        )
+
+    def end(self) -> int:
+        """End it with Ctrl-C, and return its exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=120)
+
+    def again(self, *arguments: str) -> Dev:
+        """Start it again on the same emulator."""
+        return Dev(self.checkout, *arguments, port=self.emulator.port)
+
     def printed(self) -> str:
         return self._log.read_text()
 
@@ -69,6 +86,13 @@ class Dev:
         """Wait until the API is the one of this version."""
         deployed = read_deployment(self.emulator.state_dir, LOCAL_STAGE)
         assert requests.get(f"{deployed.base_url}/health", timeout=30).json()["version"] == version
+
+    def deploy(self) -> None:
+        """Run make deploy-local."""
+        environment = clean_environment(JOBPIPE_PORT=str(self.emulator.port))
+        shop = f"--collections={self.checkout.parent / 'shop'}"
+        command = [sys.executable, "-m", "infra.deploy", "up", "--target", "embedded", shop]
+        subprocess.run(command, cwd=self.checkout, env=environment, check=True, capture_output=True)
 
     @property
     def stage(self) -> Stage:
@@ -145,11 +169,115 @@ def test_what_is_saved_is_applied_until_ctrl_c(dev: Dev) -> None:
 
     dev.edit("jobpipe/__init__.py", version("7.7.8"))
     dev.answers("7.7.8")
-    dev.process.send_signal(signal.SIGINT)
-    assert dev.process.wait(timeout=120) == 130
+    assert dev.end() == 130
     assert "deploying what was applied ..." in dev.printed()
     assert "Traceback" not in dev.printed()
     dev.answers("7.7.8")
+
+
+def test_changes_that_could_not_be_applied_are_applied_with_the_next_ones(dev: Dev) -> None:
+    before = dev.code()
+    broken = "api_lambda/chalicelib/request_lines.py"
+    dev.edit(broken, lambda source: source + "\ndef half(\n")
+    dev.edit("jobpipe/__init__.py", version("7.7.7"))
+    dev.is_held_back("__init__.py, request_lines.py")
+    assert dev.code() == before, "no function runs another version of jobpipe than the rest"
+
+    dev.edit(broken, lambda source: source.replace("\ndef half(\n", ""))
+    dev.sees("__init__.py, request_lines.py: applied in ")
+    dev.answers("7.7.7")
+    changed = dev.code()
+    assert all(changed[name] != before[name] for name in before)
+
+    dev.edit("infra/templates/foundation.yaml", lambda source: source + "\n]\n")
+    dev.edit("jobpipe/__init__.py", version("7.7.8"))
+    dev.is_held_back("__init__.py, foundation.yaml")
+    dev.sees("did not find expected key")
+    dev.edit("infra/templates/foundation.yaml", lambda source: source.removesuffix("\n]\n"))
+    dev.sees("__init__.py, foundation.yaml: applied in ")
+    dev.answers("7.7.8")
+
+
+def test_a_deployment_that_ends_halfway_is_told_and_repeated(dev: Dev) -> None:
+    unknown = "Resources:\n  Unknown: {Type: AWS::CloudWatch::NoSuchThing}\n"
+    merged = "infra/templates/api.merge.yaml"
+    dev.edit(merged, lambda source: source.replace("\nResources:\n", f"\n{unknown}", 1))
+    dev.edit("jobpipe/__init__.py", version("7.7.7"))
+    dev.is_held_back("__init__.py, api.merge.yaml")
+    dev.sees("the deployment ended halfway: the functions may run different versions of jobpipe/")
+    dev.edit(merged, lambda source: source.replace(unknown, "Resources:\n"))
+    dev.sees("__init__.py, api.merge.yaml: applied in ")
+    dev.answers("7.7.7")
+
+
+def test_functions_that_do_not_take_a_change_are_told(dev: Dev) -> None:
+    target = target_of(read_deployment(dev.emulator.state_dir, LOCAL_STAGE))
+    target.client("lambda").delete_function(FunctionName="jobpipe-local-release")
+    dev.edit("jobpipe/__init__.py", version("7.7.7"))
+    dev.is_held_back("__init__.py")
+    dev.sees("; the functions of the worker may run other code than the rest")
+    assert "applied in" not in dev.printed()
+
+
+def test_what_an_earlier_one_left_in_the_functions_is_replaced(dev: Dev) -> None:
+    built = dev.code()
+    ours = (dev.checkout / "jobpipe" / "__init__.py").read_text()
+    dev.edit("jobpipe/__init__.py", version("7.7.7"))
+    dev.sees("__init__.py: applied in ")
+    dev.answers("7.7.7")
+    dev.process.kill()
+    dev.process.wait()
+    dev.edit("jobpipe/__init__.py", lambda _: ours)
+
+    later = dev.again()
+    try:
+        assert dev.code() == built
+        later.answers(__version__)
+        later.edit("jobpipe/__init__.py", version("7.7.7"))
+        later.answers("7.7.7")
+        assert later.end() == 130
+        assert "RESTORING" in later.printed()
+    finally:
+        later.process.kill()
+        later.process.wait()
+
+
+def test_what_a_refused_last_deployment_left_is_told_and_replaced(dev_with_shop: Dev) -> None:
+    dev = dev_with_shop
+    operations = dev.checkout / "../shop/orders/operations.py"
+    ours, built = operations.read_text(), dev.code()
+    clock = "    import time\n    return {**order, 'total': time.time()}\n"
+    operations.write_text(ours + f'\n\n@operation()\ndef ring(order):\n    """Ring."""\n{clock}')
+    dev.applied(1)
+    dev.sees("the stage runs it, and no deployment will")
+    assert dev.end() == 1
+    assert (
+        "the stage still runs what was applied; make deploy-local ends that when this is mended:" in dev.printed()
+    )
+    assert dev.code() != built
+
+    operations.write_text(ours)
+    dev.deploy()
+    assert dev.code() == built
+
+
+def test_backups_and_files_beside_the_collections_set_off_nothing(dev_with_shop: Dev) -> None:
+    dev = dev_with_shop
+    orders, api = dev.checkout / "../shop/orders", dev.checkout / "api_lambda/chalicelib"
+    for path in (orders / "operations.py", api / "request_lines.py"):
+        shutil.copyfile(path, f"{path}~")
+        shutil.copyfile(path, f"{path}.orig")
+    for name in ("orders.csv", "orders.csv.jobpipe-import", "orders.failed.csv"):
+        (orders.parent / name).write_text("number\n1\n")
+    dev.edit(
+        "../shop/orders/operations.py", lambda source: source.replace("ships when it is paid", "ships when paid")
+    )
+    dev.applied(1)
+    assert dev.end() == 130
+    said = dev.printed().partition("each source file that you save is applied")[2]
+    assert [line for line in said.splitlines() if "deploying" in line] == ["deploying what was applied ..."]
+    assert "csv" not in said
+    assert "~" not in said
 
 
 def test_a_saved_operation_is_applied_without_a_deployment(dev_with_shop: Dev) -> None:

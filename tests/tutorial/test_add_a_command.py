@@ -11,7 +11,10 @@ import pytest
 from tests.docs.pages import blocks, copy_of_the_checkout
 from tests.helpers.commands import ROOT, clean_environment
 
-CONTRACTS = [f"tests/unit/test_{name}.py" for name in ("increment", "commands", "openapi", "layers")]
+CONTRACTS = [
+    f"tests/unit/{name}.py"
+    for name in ("worker/test_increment", "domain/test_commands", "api/test_openapi", "project/test_layers")
+]
 
 
 @pytest.fixture(scope="module")

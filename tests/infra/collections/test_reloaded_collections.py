@@ -11,6 +11,7 @@ from infra.collections.build import VERDICTS, build_package
 from infra.errors import OperatorError
 from infra.reloading.collections import MANIFEST, PurityCheck, rebuilt_package
 from tests.helpers.shop import SHOP
+from tests.helpers.vanishing import deleted_when_read
 
 
 @pytest.fixture
@@ -61,6 +62,18 @@ def test_a_mistake_is_an_error(folder: Path, tmp_path: Path, manifest: bytes) ->
     operations.write_text(operations.read_text() + "\ndef half(\n")
     with pytest.raises(OperatorError, match="was never closed; the functions run what they had"):
         rebuilt_package(folder, tmp_path, manifest)
+
+
+def test_a_module_that_is_deleted_while_it_is_read_is_an_error(
+    folder: Path, tmp_path: Path, manifest: bytes
+) -> None:
+    module = folder / "orders" / "totals.py"
+    with (
+        deleted_when_read(module),
+        pytest.raises(OperatorError, match=r"totals\.py was deleted while it was read"),
+    ):
+        rebuilt_package(folder, tmp_path, manifest)
+    assert not module.exists()
 
 
 def test_what_is_not_pure_is_told_once(folder: Path, tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ IGNORED = {
     ".mypy_cache/3.11/app.data.json",
     ".chalice/deployments/x-python3.11.zip",
     ".chalice/deployed/dev.json",
+    "chalicelib/endpoints/jobs.py~",
+    "chalicelib/.jobs.py.swp",
+    "chalicelib/console/page.html.orig",
 }
 
 
@@ -37,7 +40,7 @@ def write(folder: Path, name: str) -> None:
     path.write_text("x")
 
 
-def test_modules_and_known_data_are_sources_and_caches_are_not(app: Path) -> None:
+def test_modules_and_known_data_are_sources_and_caches_and_backups_are_not(app: Path) -> None:
     assert {path.relative_to(app).as_posix() for path in app_files(app)} == APP
 
 
@@ -45,14 +48,11 @@ def test_modules_and_known_data_are_sources_and_caches_are_not(app: Path) -> Non
     "name",
     [
         "chalicelib/.env.local",
-        "chalicelib/endpoints/jobs.py~",
-        "chalicelib/.jobs.py.swp",
         "chalicelib/jobs copy.py",
         "chalicelib/old.pyc",
         "chalicelib/data.json",
         "chalicelib/contract/openapi.json",
         "chalicelib/page.html",
-        "chalicelib/console/page.html~",
         "chalicelib/console/logo.svg",
         "chalicelib/console/old/page.js",
         ".env",
@@ -75,8 +75,8 @@ def test_a_package_has_only_modules(tmp_path: Path) -> None:
     write(tmp_path, "job.py")
     assert package_files(tmp_path) == [tmp_path / "job.py"]
 
-    write(tmp_path, "notes.md~")
-    with pytest.raises(OperatorError, match=r"notes\.md~ is no module"):
+    write(tmp_path, "notes.md")
+    with pytest.raises(OperatorError, match=r"notes\.md is no module"):
         package_files(tmp_path)
 
 

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.progress import Progress
+from infra.errors import OperatorError
 from infra.settings import ROOT
 from infra.stacks.change_sets import Stacks
 from infra.templates import sources as templates
@@ -263,3 +264,17 @@ def test_templates_are_sent_as_compact_json() -> None:
 
     assert json.loads(text) == templates.foundation_for("prod")
     assert ": " not in text.split('"Description"')[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A: 1\n]\n", r"broken\.yaml:2: did not find expected"),
+        ("A: 1\nB: {C: 1, C: 2}\n", r"broken\.yaml:2: {'C'} is there twice"),
+    ],
+)
+def test_a_mistake_in_a_template_is_one_line_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "broken.yaml").write_text(text)
+    with pytest.raises(OperatorError, match=expected) as caught:
+        templates.read_template(tmp_path / "broken.yaml")
+    assert "\n" not in str(caught.value)
