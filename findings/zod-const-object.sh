@@ -4,7 +4,7 @@
 # Valid input: the schema {"const": {"unit": "mm"}} of draft 2020-12. Expected: {"unit": "mm"} is valid, since JSON Schema compares
 # by value, and z.fromJSONSchema (experimental) throws an error for what it does not support, such as `if`. Seen: no error, and no
 # value is valid, since the literal is compared by identity. `enum` with objects or lists is the same. ajv 8.20.0 accepts each of
-# them. In the same way `maxItems` has no effect in a schema without `items`.
+# them.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -19,7 +19,6 @@ const Ajv = require('ajv/dist/2020').default;
 const ajv = new Ajv();
 for (const [schema, value] of [
   [{const: {unit: 'mm'}}, {unit: 'mm'}], [{enum: [[1, 2], 'all']}, [1, 2]], [{enum: [[1, 2], 'all']}, 'all'],
-  [{type: 'array', maxItems: 1}, [1, 2]], [{type: 'array', items: {}, maxItems: 1}, [1, 2]],
 ]) {
   const made = z.fromJSONSchema({$schema: 'https://json-schema.org/draft/2020-12/schema', ...schema});
   console.log(`${JSON.stringify(schema)} ${JSON.stringify(value)}: ajv ${ajv.validate(schema, value)}, zod ${made.safeParse(value).success}`);
@@ -35,6 +34,4 @@ echo "$seen"
 [ "$seen" = '{"const":{"unit":"mm"}} {"unit":"mm"}: ajv true, zod false
 {"enum":[[1,2],"all"]} [1,2]: ajv true, zod false
 {"enum":[[1,2],"all"]} "all": ajv true, zod true
-{"type":"array","maxItems":1} [1,2]: ajv false, zod true
-{"type":"array","items":{},"maxItems":1} [1,2]: ajv false, zod false
 Conditional schemas (if/then/else) are not supported' ] || { echo 'this has changed' >&2; exit 1; }
