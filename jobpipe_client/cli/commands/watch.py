@@ -39,9 +39,9 @@ def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
     imports and batches are, whoever sent them with your key. An import that runs on this machine has the name of
     its file and the time that is left. The throughput and batches need a stage with JobLists=on.
 
-    Where the output is no terminal, each job that fails is a line, and so is each change of a retrying job. Without
-    JOB, standard error has a line when something begins or ends, and once a minute in between. Jobs that had failed
-    before are counted and not shown. Exit status 3 if one of the jobs failed.
+    Where the output is no terminal, each job that fails is a line, and so is each change of the latest 100 retrying
+    jobs. Without JOB, standard error has a line when something begins or ends, and once a minute in between. Jobs
+    that had failed before are counted and not shown. Exit status 3 if one of the jobs failed.
     """
     state.output.stops_unread = not jobs
     found, complete = call_for_each(jobs, state.client.job)
