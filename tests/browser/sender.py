@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from tests.browser.shop import Document, Shop
 
 IMPORT = "import-0123456789abcdef01234567"
+TOO_LONG = "The text must have at most 64 characters."
 STATES = ("scheduled", "queued", "retrying", "succeeded", "failed", "cancelled", "refused", "expired")
 
 
@@ -39,6 +40,11 @@ class Sender(Shop):
             end = {"status": "failed", "error": problem} if number < failed else {"status": "succeeded"}
             self.jobs[name] = {**self.jobs[name], **end, "done": True, "updated_at": moment(ago)}
 
+    def schedule(self, not_before: str) -> None:
+        """Accept a command that waits for its time."""
+        job = {**self._job("", moment()), "id": uuid.uuid4().hex, "status": "scheduled", "not_before": not_before}
+        self.jobs[str(job["id"])] = {name: value for name, value in job.items() if name != "links"}
+
     def _job(self, batch: str, at: str) -> Document:
         names = {"operation": "create", "collection": "items", "item_id": "x", "status": "queued"}
         times = {"created_at": at, "updated_at": at}
@@ -53,10 +59,21 @@ class Sender(Shop):
 
     def _batch(self, name: str) -> Document:
         batch = self.sent[name]
-        entries = [{"job": self.jobs[each]} for each in batch["jobs"]]
-        counted = Counter(entry["job"]["status"] for entry in entries)
-        counts = {**dict.fromkeys(STATES, 0), **counted, "refused": batch["refused"]}
-        done = all(entry["job"]["done"] for entry in entries)
-        size = len(entries) + batch["refused"]
+        jobs = [self.jobs[each] for each in batch["jobs"]]
+        entries = [{"job": job} for job in jobs] + [_refusal(len(jobs) + each) for each in range(batch["refused"])]
+        counts = {
+            **dict.fromkeys(STATES, 0),
+            **Counter(job["status"] for job in jobs),
+            "refused": batch["refused"],
+        }
+        done = all(job["done"] for job in jobs)
+        size = len(entries)
         key = {"idempotency_key": batch["key"]} if batch["key"] else {}
         return {"id": name, "done": done, "size": size, "counts": counts, "entries": entries, **key}
+
+
+def _refusal(place: int) -> Document:
+    """Return the entry of a command at this place of its batch that was refused for one field."""
+    errors = [{"pointer": f"#/commands/{place}/item/name", "detail": TOO_LONG}]
+    kind = {"title": "The request is not valid", "type": "urn:jobpipe:problem:invalid-request", "status": 400}
+    return {"problem": {**kind, "detail": TOO_LONG, "errors": errors}}

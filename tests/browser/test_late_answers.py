@@ -17,7 +17,7 @@ MANY = 45  # more than two pages
 
 
 @contextmanager
-def delayed(page: Page, url: str, method: str = "GET") -> Iterator[list[Route]]:
+def delayed(page: Page, url: str | re.Pattern[str], method: str = "GET") -> Iterator[list[Route]]:
     """Delay matching requests until the end of the block."""
     waiting: list[Route] = []
 

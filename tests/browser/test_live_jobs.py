@@ -48,7 +48,7 @@ def test_jobs_that_another_program_sends_appear_and_end(console: Console, page: 
     expect(row.first).to_contain_text("succeeded", timeout=TIMEOUT)
     failed = stage.client.wait(stage.client.create({"name": name, "description": "d"}))
     expect(row.first).to_have_attribute("data-id", failed.id)
-    expect(row.first).to_contain_text("Another item has this name")
+    expect(row.first).to_contain_text("is named")
     expect(page.locator("#mine-part")).to_be_hidden()
     expect(page.locator("#rates-now .accepted")).to_contain_text(re.compile(r"[1-9]\d*.*in the last"))
     expect(page.locator("#rates-now .failed")).to_contain_text("in the last")

@@ -63,7 +63,9 @@ def test_batches_of_a_hundred_are_never_counted_as_more(shop_console: Console, s
         assert {each.startswith("at least ") for each in (accepted[0], accepted[2], ended[0], ended[2])} == {True}
     assert number(said(page, "accepted")[0]) >= 500
     assert "about" not in page.locator("#rates").inner_text()
-    highest = re.fullmatch(r"highest: ([\d,]+) in 10 seconds|", page.locator("#rates-most").inner_text())
+    highest = re.fullmatch(
+        r"highest: ([\d,]+) in 10 seconds|", page.locator("#rates-axis span").nth(1).inner_text()
+    )
     assert highest
     assert not highest[1] or int(highest[1].replace(",", "")) <= len(shop.jobs)
 
@@ -78,8 +80,32 @@ def test_what_is_all_known_is_said_exactly(shop_console: Console, shop: Sender, 
     )
     assert said(page, "ended") == ["90", f"{MINUTE}, 1.5 a second", f"140 {LONGEST}"]
     assert said(page, "failed") == ["3", MINUTE, f"3 {LONGEST}"]
-    expect(page.locator("#rates-most")).to_have_text("highest: 90 in 10 seconds")
+    expect(page.locator("#rates-axis span").nth(1)).to_have_text("highest: 90 in 10 seconds")
     expect(page.locator("#failed-note")).to_contain_text("3 jobs failed")
+
+
+def test_after_a_gap_the_numbers_are_those_since_then(shop_console: Console, shop: Sender, page: Page) -> None:
+    """They are exact, as those of a page that was opened then would be, and say for how long."""
+    shop.end(shop.accept(5, ago=100), ago=99)
+    shop_console.open_with_key(key=KEY)
+    expect(page.locator("#rates-now .accepted dd").last).to_have_text(f"5 {LONGEST}")
+    shop_console.open("send")
+    shop.end(shop.accept(300, ago=30), failed=2, ago=28)
+    shop.end(shop.accept(200, ago=24), failed=7, ago=22)
+    shop_console.open("jobs")
+    since_then = re.compile(r"in the last (\d\d) seconds")
+    for name, count, seconds in (("accepted", 200, 30), ("ended", 200, 28), ("failed", 7, 28)):
+        expect(page.locator(f"#rates-now .{name} dd")).to_have_text([str(count), since_then])
+        found = since_then.fullmatch(said(page, name)[1])
+        assert found
+        assert seconds <= int(found[1]) <= seconds + 20, name
+    shop.end(shop.accept(3), failed=1)
+    expect(page.locator("#rates-now .accepted dd").first).to_have_text("203", timeout=TIMEOUT)
+    expect(page.locator("#rates-now .failed dd").first).to_have_text("8", timeout=TIMEOUT)
+    assert "at least" not in page.locator("#rates").inner_text()
+    line = page.locator("#rates-plot .accepted").get_attribute("d") or ""
+    assert line.startswith("M0.0 "), "the plot begins where the numbers begin"
+    assert "L600.0 " in line
 
 
 def test_how_many_ended_is_not_known_until_the_jobs_before_have_ended(
@@ -90,10 +116,10 @@ def test_how_many_ended_is_not_known_until_the_jobs_before_have_ended(
     ended = page.locator("#rates-now .ended dd")
     expect(ended.first).to_have_text("not known yet")
     expect(ended.last).to_have_text(f"not known yet {LONGEST}")
-    expect(page.locator("#rates-now .accepted dd").last).to_have_text(f"at least 300 {LONGEST}")
-    for batch in older:
-        shop.end(batch)
-    expect(ended.first).to_have_text("at least 300", timeout=TIMEOUT)
+    expect(page.locator("#rates-now .accepted dd").last).to_have_text(re.compile(r"200 in the last 1\d\d seconds"))
+    for place, batch in enumerate(older):
+        shop.end(batch, ago=60 - 5 * place)
+    expect(ended).to_have_text(["200", re.compile(r"in the last \d\d seconds")], timeout=TIMEOUT)
     newest = shop.accept(1)
     shop.end(newest)
     read_again(page)
@@ -105,7 +131,7 @@ def test_ends_are_found_behind_a_job_that_is_retried(shop_console: Console, shop
     stuck = shop.accept(1, ago=50)
     several = [shop.accept(60, ago=40 - place) for place in range(8)]
     shop_console.open_with_key(key=KEY)
-    expect(page.locator("#rates-now .accepted dd").first).to_have_text("at least 300")
+    expect(page.locator("#rates-now .accepted dd").first).to_have_text("240")
     newer = [shop.accept(60) for _ in range(3)]
     read_again(page)
     for batch in (*several, *newer):

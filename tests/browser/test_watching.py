@@ -42,7 +42,7 @@ def test_a_failed_job_is_listed_until_it_is_retried(console: Console, page: Page
     job = stage.client.wait(stage.client.create({"name": name, "description": "second"}))
     console.open_with_key()
     row = page.locator(f'#listed tr[data-id="{job.id}"]')
-    expect(row).to_contain_text("Another item has this name", timeout=TIMEOUT)
+    expect(row).to_contain_text("is named", timeout=TIMEOUT)
     stage.client.sync.delete(item.id)
     stage.client.retry(job.id)
     expect(row).to_have_count(0, timeout=TIMEOUT)
@@ -76,7 +76,7 @@ def test_a_batch_is_shown_until_its_end(
     expect(count("failed")).to_have_text("1")
     rows = page.locator("#entries tbody tr")
     expect(rows).to_contain_text(["succeeded", "There is no item no-such-item", "must not be blank"])
-    expect(rows.last).to_contain_text("#/commands/2/item/id: The id is assigned by the service")
+    expect(rows.last).to_contain_text("#/item/id: The id is assigned by the service")
     rows.first.get_by_role("link").click()
     expect(page.locator("#job-badge")).to_have_text("succeeded")
 

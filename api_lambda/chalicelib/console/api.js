@@ -99,13 +99,16 @@ function repeat(step) {
   loop.now = async () => {
     if (loop.running || document.hidden || !apiKey()) return;
     loop.running = true;
+    loop.due = Infinity;
+    let pause;
     try {
-      loop.due = Date.now() + 1000 * await step();
+      pause = await step();
     } catch (error) {
-      loop.due = Date.now() + 1000 * (error.retryAfter ?? AGAIN);
+      pause = error.retryAfter ?? AGAIN;
       if (!(error instanceof ApiError || error instanceof Unreachable)) throw error;
     } finally {
       loop.running = false;
+      if (loop.due) loop.due = Date.now() + 1000 * pause; // else it was asked for meanwhile
     }
   };
   loop.soon = () => {

@@ -42,9 +42,11 @@ async function readBatch() {
   }
 }
 
+const batchBadge = (done, { failed, refused }) => el("span", { class: `badge ${!done ? "queued" : failed || refused ? "failed" : "succeeded"}` }, done ? "ended" : "running");
+
 function renderBatch(batch) {
   setText("batch-name", batch.id);
-  put($("batch-badge"), el("span", { class: `badge ${batch.done ? "succeeded" : "queued"}` }, batch.done ? "ended" : "running"));
+  put($("batch-badge"), batchBadge(batch.done, batch.counts));
   put($("batch-bar"), sharesOf(batch.counts, batch.size));
   const counts = [["commands", batch.size], ...STATES.map((status) => [status, batch.counts[status] ?? 0])];
   put($("batch-counts"), ...counts.map(([name, count]) =>
@@ -59,7 +61,7 @@ function renderBatch(batch) {
       [status, () => badge(status)],
       [toJson([job?.id, why, several()]), () => [
         ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(nameOf(job))), ...[tag(job.collection ?? "items")].filter(Boolean)] : [bdi(why.title)],
-        ...why ? detailsOf(why).map((text) => el("small", {}, bdi(text))) : []]],
+        ...why ? detailsOf(why, job).map((text) => el("small", {}, bdi(text))) : []]],
     ] };
   }));
   show("batch-body", true);
@@ -96,10 +98,10 @@ const changeBatch = (button, method, path) => whileBusy(button, async () => {
 on($("batch-cancel"), "click", (event) => changeBatch(event.currentTarget, "DELETE", `batches/${openBatch}`));
 on($("batch-retry"), "click", (event) => changeBatch(event.currentTarget, "POST", `batches/${openBatch}/retry`));
 
-// Return the texts of a problem: its errors if it has several, else its detail.
-function detailsOf(problem) {
+// Return the texts of a problem: its errors if it has several or no job has it, else its detail. A row has its number already.
+function detailsOf(problem, job) {
   const errors = problem.errors ?? [];
-  return errors.length > 1 ? errors.map(({ pointer, detail }) => `${pointer}: ${detail}`) : [problem.detail ?? problem.title];
+  return errors.length > (job ? 1 : 0) ? errors.map(({ pointer, detail }) => `${pointer.replace(/^#\/commands\/\d+/, "#")}: ${detail}`) : [problem.detail ?? problem.title];
 }
 
 onSubmit("batch-form", () => {

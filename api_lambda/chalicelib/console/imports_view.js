@@ -55,14 +55,15 @@ function sendings() {
 }
 
 function sendingRow({ id, key, isImport, parts, size, counts, last, isRunning }) {
-  const state = isRunning ? "running" : "ended", sent = Math.max(...parts.map(({ number }) => number)), isAll = parts.length >= sent;
+  const sent = Math.max(...parts.map(({ number }) => number)), isAll = parts.length >= sent;
   const title = `${isAll ? "" : "at least "}${digits(size)} ${isImport ? "row" : "command"}${size === 1 ? "" : "s"}${isImport && isRunning ? " sent so far" : ""}`;
   const { succeeded, failed, cancelled, expired, refused } = counts;
-  const texts = [[`${digits(succeeded + failed + cancelled + expired)} ended`, ...["failed", "cancelled", "expired", "refused", "retrying", "scheduled"].filter((status) => counts[status]).map((status) => `${digits(counts[status])} ${status}`)].join(", "),
+  const ended = succeeded + failed + cancelled + expired, isAllFailed = failed > 1 && failed === ended;
+  const texts = [[`${digits(ended)} ended`, ...["failed", "cancelled", "expired", "refused", "retrying", "scheduled"].filter((status) => counts[status]).map((status) => `${status === "failed" && isAllFailed ? "all" : digits(counts[status])} ${status}`)].join(", "),
     isAll ? "" : `It has sent ${digits(sent)} batches. These are the numbers of the ${digits(parts.length)} that this page has read.`, key].filter(Boolean);
   // How many rows an import will send is not known: it has no bar.
   return { id, cells: [
-    [state, () => el("span", { class: `badge ${isRunning ? "queued" : failed + refused ? "failed" : "succeeded"}` }, state)],
+    [`${isRunning} ${failed + refused}`, () => batchBadge(!isRunning, counts)],
     [toJson([title, counts, parts.length, texts]), () => [parts.length > 1 ? title : el("a", { href: `#/batches/${parts[0].id}` }, title), ...isImport ? [] : [sharesOf(counts, size)], ...texts.map((text) => el("small", {}, bdi(text))), ...parts.length > 1 && parts.length <= MAX_LINKS ? [linksTo(parts)] : []]],
     [last, () => when(last)],
   ] };

@@ -7,12 +7,12 @@ const cellsOf = (job) => [
   [job.status, () => badge(job.status)],
   [toJson([job.operation, nameOf(job), job.error, several()]), () => commandCell(job)],
   [`${job.attempts} ${job.retries}`, () => job.retries ? `${job.attempts}, retried ${job.retries}×` : String(job.attempts), "wide"],
-  [job.not_before ?? job.updated_at, () => job.status === "scheduled" ? clock(job.not_before) : when(job.updated_at)],
+  job.status === "scheduled" ? [job.not_before, () => clock(job.not_before, "short")] : [job.updated_at, () => when(job.updated_at)],
 ];
 
 function commandCell(job) {
   const link = el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(nameOf(job)));
-  const why = job.error ? el("small", {}, bdi(job.error.title)) : null;
+  const why = job.error ? el("small", {}, bdi(job.error.detail)) : null;
   return [link, tag(job.collection), why].filter(Boolean);
 }
 
@@ -43,7 +43,7 @@ async function readListed() {
     if (status !== listedStatus()) return 0;
     listed = found;
     listedNext = path;
-    setText("listed-text", status === "failed" ? "No job has failed." : status === "scheduled" ? "No job waits for its time." : "No job is between two attempts.");
+    setText("listed-text", status === "failed" ? "No failed job is listed. New ones come a moment later, and dismissed ones are left out." : status === "scheduled" ? "No job waits for its time." : "No job is between two attempts.");
   } catch (error) {
     setText("listed-text", messageOf(error));
     throw error;

@@ -21,6 +21,7 @@ async function readLive() {
   try {
     const latest = await readJobs();
     noteChange(latest.found);
+    renderThroughput();
     await countBatches();
     renderSendings();
     let found = latest.found, path = latest.path;
@@ -36,7 +37,8 @@ async function readLive() {
     put($("live-text"), ...!filters.length ? ["You have no jobs yet. ", el("a", { href: $("nav-send").hash }, "Send a command")] : [path ? "None of the latest jobs. Show more looks further." : "You have no such jobs."]);
     setText("live-error", "");
     renderLive();
-    renderThroughput();
+    // A reading that began before the view was entered is not current.
+    if (livePoll.due) $("view-jobs").classList.remove("old");
     return filters.length || liveRows > ROWS || serverNow() - liveChange.at > 1000 * QUIET_AFTER ? LIST_PAUSE : LIVE_PAUSE;
   } catch (error) {
     listIsOff = isListOff(error);
@@ -45,6 +47,12 @@ async function readLive() {
     if (error.status) setText("live-error", messageOf(error));
     throw error;
   }
+}
+
+// Read at once; until then what is shown is old.
+function enterLive() {
+  $("view-jobs").classList.add("old");
+  livePoll.soon();
 }
 
 function noteChange(found) {

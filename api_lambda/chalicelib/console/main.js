@@ -4,7 +4,7 @@ const VIEWS = {
   jobs: ["jobs", () => "Jobs", () => {
     renderMine();
     listPoll.soon();
-    livePoll.soon();
+    enterLive();
   }],
   failed: ["jobs", () => "Failed jobs", enterFailures],
   job: ["jobs", ({ id }) => openJob?.id === id ? jobTitle(openJob) : "Job", ({ id }) => enterJob(id)],
@@ -155,6 +155,7 @@ on(document, "visibilitychange", () => {
   if (document.hidden) return;
   for (const id of pollTimes.keys()) watch(id);
   for (const each of loops) each.soon();
+  enterLive();
 });
 
 if (apiKey()) load();

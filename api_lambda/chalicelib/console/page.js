@@ -131,7 +131,8 @@ function ago(at) {
 
 const when = (at) => el("time", { datetime: at, title: at, "data-ago": "" }, ago(at));
 
-const clock = (at) => el("time", { datetime: at, title: at }, new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }));
+// With "short" the text has no seconds.
+const clock = (at, timeStyle = "medium") => el("time", { datetime: at, title: at }, new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle }));
 
 setInterval(() => {
   if (document.hidden) return;

@@ -79,28 +79,27 @@ async function readEnds(newest) {
   }
 }
 
-// Return the numbers of the last milliseconds before the reading, and whether they are only the least ones.
-function countsOf(period) {
-  const start = readAt - period, within = (time) => time > start && time <= readAt;
-  const jobs = [...seen.values()], ended = jobs.filter((job) => job.ended && within(job.ended));
-  const isLeast = endsSince > start || endsTo < readAt;
-  return { Accepted: [jobs.filter((job) => within(job.accepted)).length, acceptedSince > start], Ended: [ended.length, isLeast], Failed: [ended.filter((job) => job.status === "failed").length, isLeast] };
+// Return how many jobs were accepted, ended or failed in a period before the reading, and what is said of it: of less time if not all is known.
+function countOf(name, period) {
+  const known = readAt - (name === "Accepted" ? acceptedSince : endsTo < readAt ? Infinity : endsSince), unit = known < 2 * MINUTE ? 1000 : MINUTE;
+  const isLeast = known < STEP, length = isLeast || known >= period ? period : Math.floor(known / unit) * unit;
+  const times = [...seen.values()].filter(({ status }) => name !== "Failed" || status === "failed").map((job) => name === "Accepted" ? job.accepted : job.ended);
+  const count = times.filter((time) => time > readAt - length && time <= readAt).length;
+  const said = !isLeast ? digits(count) : count ? `at least ${digits(count)}` : "not known yet";
+  const within = `in the last ${length % MINUTE ? `${length / 1000} seconds` : length === MINUTE ? "minute" : `${length / MINUTE} minutes`}`;
+  return { count, said, within, isLeast, isNone: !count && !isLeast && length === LONGEST };
 }
 
-const said = ([count, isLeast]) => !isLeast ? digits(count) : count ? `at least ${digits(count)}` : "not known yet";
-
 function renderThroughput() {
-  const minute = countsOf(MINUTE), longest = countsOf(LONGEST);
-  const names = ["Accepted", "Ended", "Failed"].filter((name, place) => place < 2 || longest[name][0]);
-  const isNone = !names.some((name) => longest[name][0] || longest[name][1]);
+  const counts = ["Accepted", "Ended", "Failed"].map((name) => [name, countOf(name, MINUTE), countOf(name, LONGEST)]).filter(([, , { isNone }], place) => place < 2 || !isNone);
+  const isNone = counts.every(([, , longest]) => longest.isNone);
   show("rates-body", !isNone);
   setText("rates-none", isNone ? "No job was accepted or ended in the last 5 minutes." : "");
   setText("rates-at", `of your jobs, as of ${timeOf(readAt)}`);
   if (isNone) return;
-  const texts = names.map((name) => {
-    const [count, isLeast] = minute[name];
-    const rate = count >= RATED && !isLeast && name !== "Failed" ? `, ${digits(Number((count / 60).toFixed(count < 600 ? 1 : 0)))} a second` : "";
-    return [name, said(minute[name]), `in the last minute${rate}`, `${said(longest[name])} in the last 5 minutes`];
+  const texts = counts.map(([name, { count, said, within, isLeast }, longest]) => {
+    const rate = count >= RATED && !isLeast && within.endsWith("minute") && name !== "Failed" ? `, ${digits(Number((count / 60).toFixed(count < 600 ? 1 : 0)))} a second` : "";
+    return [name, said, within + rate, ...longest.within === within ? [] : [`${longest.said} ${longest.within}`]];
   });
   put($("rates-now"), ...texts.map(([name, ...each]) => el("div", { class: name.toLowerCase() }, el("dt", {}, name), ...each.map((text) => el("dd", {}, text)))));
   // The lines have whole points only, and none from times of which not all is known.
@@ -112,9 +111,10 @@ function renderThroughput() {
     return [name, start, start < POINTS ? values.slice(start, Math.min(POINTS, placeOf(to))) : []];
   });
   const most = Math.max(0, ...lines.flatMap(([, , values]) => values));
-  const path = (start, values) => values.map((value, place) => `${place ? "L" : "M"}${(600 * (start + place) / (POINTS - 1)).toFixed(1)} ${(58 - 56 * value / (most || 1)).toFixed(1)}`).join("");
+  const from = Math.min(POINTS - 2, ...lines.map(([, start]) => start)); // the plot begins where something is known
+  const path = (start, values) => values.map((value, place) => `${place ? "L" : "M"}${(600 * (start + place - from) / (POINTS - 1 - from)).toFixed(1)} ${(58 - 56 * value / (most || 1)).toFixed(1)}`).join("");
   put($("rates-plot"), svg("path", { class: "grid", d: "M0 2H600M0 58H600" }), ...lines.map(([name, start, values]) => svg("path", { class: name, d: path(start, values) })));
-  const highest = most ? `highest: ${digits(most)} in 10 seconds` : "";
-  setText("rates-most", highest);
-  $("rates-plot").ariaLabel = `The last 5 minutes. ${texts.map(([name, ...each]) => `${name}: ${each.join(" ")}. `).join("")}${highest}`;
+  const axis = [timeOf(readAt - (POINTS - from) * STEP), most ? `highest: ${digits(most)} in 10 seconds` : "", timeOf(readAt)];
+  put($("rates-axis"), ...axis.map((text) => el("span", {}, text)));
+  $("rates-plot").ariaLabel = `${axis[0]} to ${axis[2]}. ${texts.map(([name, ...each]) => `${name}: ${each.join(" ")}. `).join("")}${axis[1]}`;
 }
