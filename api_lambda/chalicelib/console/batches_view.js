@@ -101,7 +101,7 @@ on($("batch-retry"), "click", (event) => changeBatch(event.currentTarget, "POST"
 // Return the texts of a problem: its errors if it has several or no job has it, else its detail. A row has its number already.
 function detailsOf(problem, job) {
   const errors = problem.errors ?? [];
-  return errors.length > (job ? 1 : 0) ? errors.map(({ pointer, detail }) => `${pointer.replace(/^#\/commands\/\d+/, "#")}: ${detail}`) : [problem.detail ?? problem.title];
+  return errors.length > (job ? 1 : 0) ? errors.map(({ pointer, detail }) => `${pointer?.replace(/^#\/commands\/\d+/, "#")}: ${detail}`) : [problem.detail ?? problem.title];
 }
 
 onSubmit("batch-form", () => {

@@ -12,7 +12,7 @@ const cellsOf = (job) => [
 
 function commandCell(job) {
   const link = el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(nameOf(job)));
-  const why = job.error ? el("small", {}, bdi(job.error.detail)) : null;
+  const why = job.error ? el("small", {}, bdi(job.error.detail ?? job.error.title)) : null;
   return [link, tag(job.collection), why].filter(Boolean);
 }
 
