@@ -215,6 +215,26 @@ def test_columns_that_look_typed_and_are_read_as_text_are_reported_once(jobpipe:
     ]
 
 
+def test_a_column_that_mostly_looks_like_numbers_is_reported_with_a_cell_that_does_not(jobpipe: Jobpipe) -> None:
+    rows = [f"A{n},d,{n},{'yes' if n % 2 else 'no'},{n if n % 2 else 'x'}\n" for n in range(60)]
+    rows[31] = "A31,d,abc,yes,1\n"
+    Path("a.csv").write_text("name,description,price,active,mixed\n" + "".join(rows))
+    assert jobpipe("import", "a.csv", "--dry-run").stderr.splitlines() == [
+        (
+            "read as text: price (except 'abc'), active; to read the values as what they look like, use "
+            "--number price --boolean active"
+        )
+    ]
+
+
+@pytest.mark.parametrize("cell", ["0,5", "1.234,50", "-12,00", "1,234"])
+def test_numbers_with_a_comma_are_reported(jobpipe: Jobpipe, cell: str) -> None:
+    Path("a.csv").write_text(f"name;description;price;note\nA;d;{cell};one, two\nB;d;{cell};3, 4\n")
+    assert jobpipe("import", "a.csv", "--dry-run", "--delimiter", ";").stderr.splitlines() == [
+        f"read as text: price; a number has a point and no comma, and {cell!r} has a comma"
+    ]
+
+
 def test_cells_that_stand_for_missing_values_do_not_hide_the_kind_of_a_column(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description,price\nA,d,NA\nB,d,1.5\n")
     done = jobpipe("import", "a.csv", "--dry-run", "--null", "NA")
