@@ -189,6 +189,9 @@ def test_jobs_of_long_ago_are_forgotten(service: Service, recent: RecentJobs, no
             "last 5 minutes: 600 jobs accepted (2.0 a second), 59 ended, of which 59 failed",
         ),
         (Counts(300, 0, 0, 0, 0), "last 5 minutes: none of your jobs was accepted or ended"),
+        (Counts(60, 11, 0, 0, 0), "last minute: none of your jobs was accepted or ended"),
+        (Counts(60, 11, 1, 0, 0), "last minute: 1 job accepted, none ended, as of 11 seconds ago"),
+        (Counts(60, 16, 0, 0, 0), "last minute: none of your jobs was accepted or ended, as of 16 seconds ago"),
         (Counts(0.2, 0, 5, 0, 0), "last 2 seconds: 5 jobs accepted, none ended"),
         (
             Counts(40, 25, 2345, 1999, 12, is_estimate=True),
