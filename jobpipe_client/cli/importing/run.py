@@ -114,13 +114,18 @@ class Import:
     restarting: str  # what --restart does
     _reported_pauses: set[str] = field(default_factory=set)  # the kinds of those that were reported
 
-    def run(self, on_batch_ended: Callable[[], None]) -> None:
-        """Send every row and wait for its end."""
+    def run(self, on_rows_ended: Callable[[int], None]) -> None:
+        """Send every row and wait for its end.
+
+        `on_rows_ended` is called when rows have ended, with the number of those whose batch has not.
+        """
         key = self.journal.progress.key
         sender = Sender(self.client, self.form, key, concurrency=self.concurrency, in_order=self.in_order)
         window = Window(self.concurrency, self.batch_size)
+        ended = 0  # rows in batches that have not ended
 
         def wait_for_event() -> None:
+            nonlocal ended
             event = sender.next_event()
             if isinstance(event, PauseMade):
                 self._report_pause(event)
@@ -129,9 +134,12 @@ class Import:
                 number, batch_id = event.batch.number, event.batch_id
                 self.journal.done(number, batch_id, succeeded, event.failed, refused=event.refused)
                 window.remove_batch(event.unsent, event.seconds)
-                on_batch_ended()
+                ended -= len(event.batch.rows) - event.unsent
+                on_rows_ended(ended)
             else:
                 window.rows -= 1
+                ended += 1
+                on_rows_ended(ended)
 
         # A read from a pipe ends only if the signal's handler itself raises.
         is_pipe = self.source.path is None
