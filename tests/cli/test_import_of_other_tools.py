@@ -104,6 +104,11 @@ def test_a_row_of_empty_texts_is_a_row(jobpipe: Jobpipe) -> None:
         ("Name,Description", "no column 'name', but 'Name': field names are in lower case"),
         ("name, description", "no column 'description', but ' description': remove the blanks from"),
         ("a,b", "no column 'name' (CSV begins with a header; this one has 'a', 'b')"),
+        ("number,total", "; for documents of a collection of your own, --collection names it"),
+        (
+            "name,descripton",
+            "no column 'description', but 'descripton': if description is meant, change the header",
+        ),
         ("name:number,description", "the name has to be text, and its column is a number"),
         ("name,description:boolean", "the description has to be text, and its column is a boolean"),
     ],
