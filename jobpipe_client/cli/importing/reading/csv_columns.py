@@ -132,7 +132,7 @@ def _cause(header: list[str], missing: str, target: Target, delimiter: str) -> s
         if name.strip().lower() == missing.lower():
             why = "field names are in lower case, so " if target.info is None else ""
             return f", but {name!r}: {why}change the header"
-    if near := get_close_matches(missing, [_name_and_kind(cell)[0] for cell in header], n=1):
+    if near := get_close_matches(missing, [_name_and_kind(cell)[0] for cell in header], n=1, cutoff=0.8):
         return f", but {near[0]!r}: if {missing} is meant, change the header"
     own = "; for documents of a collection of your own, --collection names it" if target.info is None else ""
     return f" (CSV begins with a header; this one has {', '.join(repr(cell[:30]) for cell in header[:5])}){own}"
