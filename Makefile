@@ -41,7 +41,7 @@ demo: .venv/.demo-installed ## deploy into the embedded emulator, send sample co
 	@echo 'The stage keeps running. What you can do next:'
 	@echo '  make open          see these jobs and items in your browser'
 	@echo '  docs/tutorial.md   store documents of your own, in a quarter of an hour'
-	@echo '  make stop          end the stage, and delete its data unless KEEP=yes was given'
+	@echo '  make stop          end the stage, and delete its data (with make demo KEEP=yes they stay)'
 
 test: .venv/.dev-installed ## run the tests on the embedded emulator
 	@$(RUN) pytest -m "not slow" --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Service
 from tests.helpers import commands
 
+INTERRUPTED = re.compile(
+    r"jobpipe: Interrupted\. Run the same command to continue; "
+    r"0 rows have ended, and \d+ more batch(es)? may have been stored"
+)
+"""The last line of an import that was interrupted while no row had ended."""
 TENT = {"name": "Tent", "description": "For two"}
 CREATE = json.dumps({"operation": "create", "item": TENT})
 

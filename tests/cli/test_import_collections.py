@@ -23,7 +23,8 @@ from jobpipe_client.cli.schemas import fields_of, is_closed, kind_of, required_o
 from jobpipe_client.models import Item
 from tests.cli.conftest import Jobpipe
 from tests.cli.importing import lines, report, write
-from tests.client.service import Service
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 ORDERS = ("--collection", "orders")
 HEADER = "number,invoice,customer,status,total,gift,ordered,lines\n"
@@ -326,3 +327,25 @@ def test_fields_are_found_in_all_parts_of_a_schema() -> None:
     assert is_closed(info)
     assert not is_closed(collection({"additionalProperties": False, "patternProperties": {"^x-": True}}))
     assert not is_closed(collection({}))
+
+
+@pytest.mark.parametrize(
+    ("collection", "said"),
+    [
+        ((), "--restart sends all rows again, and those whose name is taken are refused"),
+        (ORDERS, "--restart sends all rows again, and those that exist are refused"),
+        ((*ORDERS, "--upsert"), "--restart sends all rows again: those whose number exists change that document"),
+    ],
+    ids=["items", "a key", "upserts"],
+)
+def test_what_a_restart_does_is_said_before_it_has_finished(
+    jobpipe: Jobpipe, service: Service, collection: tuple[str, ...], said: str
+) -> None:
+    row = {"name": "Tent", "description": "d"} if not collection else {"number": "1"}
+    path = write("rows.jsonl", lines(row, row))
+    forbidden = Canned(403, {}, problem(403))
+    service.outage = lambda seen: forbidden if (seen.method, seen.path[:8]) == ("GET", "/batches") else None
+    assert jobpipe("import", path, *collection).exit_code == 1, "its rows are stored, and have not ended for it"
+    service.outage = lambda _: None
+    write("rows.jsonl", lines(row, row, row))
+    assert said in jobpipe.fails(1, "import", path, *collection)

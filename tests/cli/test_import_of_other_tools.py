@@ -104,6 +104,11 @@ def test_a_row_of_empty_texts_is_a_row(jobpipe: Jobpipe) -> None:
         ("Name,Description", "no column 'name', but 'Name': field names are in lower case"),
         ("name, description", "no column 'description', but ' description': remove the blanks from"),
         ("a,b", "no column 'name' (CSV begins with a header; this one has 'a', 'b')"),
+        ("number,total", "; for documents of a collection of your own, --collection names it"),
+        (
+            "name,descripton",
+            "no column 'description', but 'descripton': if description is meant, change the header",
+        ),
         ("name:number,description", "the name has to be text, and its column is a number"),
         ("name,description:boolean", "the description has to be text, and its column is a boolean"),
     ],
@@ -212,6 +217,26 @@ def test_columns_that_look_typed_and_are_read_as_text_are_reported_once(jobpipe:
     again = jobpipe("import", "a.csv", "--restart", "--number", "price", "--boolean", "ok", "--batch-size", "7")
     assert again.stderr.splitlines() == [
         "read as text: tags; to read the values as what they look like, use --json-column tags"
+    ]
+
+
+def test_a_column_that_mostly_looks_like_numbers_is_reported_with_a_cell_that_does_not(jobpipe: Jobpipe) -> None:
+    rows = [f"A{n},d,{n},{'yes' if n % 2 else 'no'},{n if n % 2 else 'x'}\n" for n in range(60)]
+    rows[31] = "A31,d,abc,yes,1\n"
+    Path("a.csv").write_text("name,description,price,active,mixed\n" + "".join(rows))
+    assert jobpipe("import", "a.csv", "--dry-run").stderr.splitlines() == [
+        (
+            "read as text: price (except 'abc'), active; to read the values as what they look like, use "
+            "--number price --boolean active"
+        )
+    ]
+
+
+@pytest.mark.parametrize("cell", ["0,5", "1.234,50", "-12,00", "1,234"])
+def test_numbers_with_a_comma_are_reported(jobpipe: Jobpipe, cell: str) -> None:
+    Path("a.csv").write_text(f"name;description;price;note\nA;d;{cell};one, two\nB;d;{cell};3, 4\n")
+    assert jobpipe("import", "a.csv", "--dry-run", "--delimiter", ";").stderr.splitlines() == [
+        f"read as text: price; a number has a point and no comma, and {cell!r} has a comma"
     ]
 
 

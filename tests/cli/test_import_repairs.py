@@ -104,6 +104,22 @@ def test_a_file_of_failures_that_was_changed_is_not_overwritten(jobpipe: Jobpipe
     assert Path("a.failed.csv").read_text() == repaired
 
 
+@pytest.mark.parametrize("folder", ["", "data/", "data/../", "../here/", "linked/"])
+def test_the_file_of_failures_is_named_as_the_file_was(
+    jobpipe: Jobpipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "here" / "data").mkdir(parents=True)
+    (tmp_path / "here" / "linked").symlink_to("data")
+    monkeypatch.chdir(tmp_path / "here")
+    for _ in range(2):
+        Path(f"{folder}a.csv").write_text("name,description,n:number\nA,d,x\n")
+        done = jobpipe("import", f"{folder}a.csv", "--restart")
+        assert done.exit_code == 3
+        assert "is left as it is" not in done.stderr
+        assert f"they are in {folder}a.failed.csv: repair them" in done.stdout
+        assert Path(f"{folder}a.failed.csv").exists()
+
+
 def test_a_report_of_long_ago_names_no_file_that_is_gone(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description,n:number\nA,d,x\n")
     jobpipe("import", "a.csv")

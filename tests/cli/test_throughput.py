@@ -128,16 +128,29 @@ def test_jobs_that_come_faster_than_they_are_read_are_estimated(
     assert requests(service) <= 1 + 3
 
 
-def test_of_jobs_that_come_in_batches_faster_than_they_are_read_no_number_is_said(
+def test_while_jobs_come_in_batches_faster_than_they_are_read_no_number_is_said(
     service: Service, recent: RecentJobs, now: float
 ) -> None:
     read_before_and_after(service, recent, now, [n // 100 / 3 for n in range(1200)])
     assert recent.counts(now + 5, 5) is None
     assert throughput.counted(recent, now + 5) == []
-    recent.read(now + 200)
-    assert recent.counts(now + 200, 60) is None, "the unknown ones may end in these minutes"
-    recent.read(now + 400)
-    assert recent.counts(now + 400, 60) is not None
+
+
+def test_after_that_the_numbers_are_those_since_the_oldest_job_that_is_known(
+    service: Service, recent: RecentJobs, now: float
+) -> None:
+    read_before_and_after(service, recent, now, [n // 100 / 3 for n in range(1200)])
+    later = [put_job(service, now + 20) for _ in range(3)]
+    for job_id in later[:2]:
+        end_job(service, job_id, now + 21)
+    recent.read(now + 30)
+    fresh = RecentJobs(Client(service.url, KEY))
+    fresh.read(now + 30)
+    counts, of_fresh = recent.counts(now + 30, 60), fresh.counts(now + 30, 60)
+    assert counts is not None
+    assert of_fresh is not None
+    assert counts.seconds == of_fresh.seconds == 25.5, "since the jobs of before have ended"
+    assert numbers(counts) == numbers(of_fresh) == (3, 2, 0)
 
 
 def test_a_scheduled_job_is_not_waited_for(service: Service, recent: RecentJobs, now: float) -> None:
@@ -176,6 +189,9 @@ def test_jobs_of_long_ago_are_forgotten(service: Service, recent: RecentJobs, no
             "last 5 minutes: 600 jobs accepted (2.0 a second), 59 ended, of which 59 failed",
         ),
         (Counts(300, 0, 0, 0, 0), "last 5 minutes: none of your jobs was accepted or ended"),
+        (Counts(60, 11, 0, 0, 0), "last minute: none of your jobs was accepted or ended"),
+        (Counts(60, 11, 1, 0, 0), "last minute: 1 job accepted, none ended, as of 11 seconds ago"),
+        (Counts(60, 16, 0, 0, 0), "last minute: none of your jobs was accepted or ended, as of 16 seconds ago"),
         (Counts(0.2, 0, 5, 0, 0), "last 2 seconds: 5 jobs accepted, none ended"),
         (
             Counts(40, 25, 2345, 1999, 12, is_estimate=True),

@@ -76,6 +76,16 @@ def test_a_failed_job_is_named_at_every_width(width: int) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("status", ["succeeded", "queued", "scheduled", "cancelled"])
+def test_a_job_that_has_not_failed_shows_its_item_at_every_width(width: int, status: str) -> None:
+    due = datetime(2026, 12, 1, 8, 0, tzinfo=UTC) if status == "scheduled" else None
+    job = replace(failed("no", status), error=None, collection="orders", not_before=due)
+    text = words(shown(drawn_jobs([job], width), width))
+    assert f"orders/{'i' * 36}" in text
+    assert ("due2026-12-0108:00:00" in text) == (status == "scheduled")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 def test_a_reason_of_kilobytes_does_not_flood_the_terminal(width: int) -> None:
     errors = [{"pointer": f"#/{n}", "detail": "must be a number"} for n in range(300)]
     job = failed("x")

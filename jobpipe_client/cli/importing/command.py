@@ -140,8 +140,12 @@ def import_file(
             "batch_size": batch_size,
             "size": source.size,
         }
-        repeating = "--restart sends all commands again" if commands else target.repeating()
-        is_resumed = not restart and resume(journal, source, settings, state.client, repeating=repeating)
+        restarting = repeating = "--restart sends all commands again"
+        if not commands:
+            restarting, repeating = target.restarting(), target.repeating()
+        is_resumed = not restart and resume(
+            journal, source, settings, state.client, restarting=restarting, repeating=repeating
+        )
         check_writable(failures_file)
         began = time.monotonic()
         if not is_resumed:
@@ -155,7 +159,7 @@ def import_file(
             )
         else:
             if progress.number:
-                state.output.note(f"continuing after {progress.rows:,} rows")
+                state.output.note(f"continuing after {progress.rows:,} rows{_on_their_way(progress)}")
             else:
                 _report_text_columns(state, opened)
             importing = Import(
@@ -168,6 +172,7 @@ def import_file(
                 concurrency=concurrency,
                 in_order=commands or upsert,
                 note=state.output.note,
+                restarting=restarting,
             )
             with announced(progress.key, journal.path):
                 _run(state, importing, failures_file)
@@ -229,7 +234,7 @@ def _run(state: State, importing: Import, failures_file: Path) -> None:
         with progress_bar(state.output, journal.progress, source.size) as update:
             importing.run(update)
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(_interrupted(source, journal.progress.rows))
+        interrupt.add_note(_interrupted(source, journal.progress))
         raise
     try:
         earlier = journal.progress.failures_file
@@ -239,7 +244,7 @@ def _run(state: State, importing: Import, failures_file: Path) -> None:
         print_report(state.output, journal.progress, journal.failures(), failures_file=None, seconds=seconds)
         raise
     journal.finished(written)
-    if written is not None and Path(written.path) != failures_file.absolute():
+    if written is not None and written.sha256 and Path(written.path) != failures_file.resolve():
         state.output.note(f"{failures_file} is left as it is, since this import has not written it")
 
 
@@ -257,7 +262,7 @@ def _written(progress: Progress, failures_file: Path, journal: Journal) -> Path 
 def _shown(written: FailuresFile, asked_for: Path) -> Path:
     """Return the path of the file as the user would write it."""
     path = Path(written.path)
-    return asked_for.with_name(path.name) if path.parent == asked_for.parent.absolute() else path
+    return asked_for.with_name(path.name) if path.parent.resolve() == asked_for.parent.resolve() else path
 
 
 def _report_text_columns(state: State, form: Format) -> None:
@@ -265,10 +270,17 @@ def _report_text_columns(state: State, form: Format) -> None:
         form.report_text_columns(state.output.note)
 
 
-def _interrupted(source: Source, rows: int) -> str:
+def _interrupted(source: Source, progress: Progress) -> str:
+    ended = f"{progress.rows:,} rows have ended{_on_their_way(progress)}"
     if source.path is None:
-        return f"Interrupted. {rows:,} rows have ended; an import from a pipe cannot be continued"
-    return f"Interrupted. Run the same command to continue; {rows:,} rows have ended"
+        return f"Interrupted. {ended}; an import from a pipe cannot be continued"
+    return f"Interrupted. Run the same command to continue; {ended}"
+
+
+def _on_their_way(progress: Progress) -> str:
+    """Return the batches that were sent and of which the outcome is not known; some of their rows may be stored."""
+    count = len(progress.open)
+    return f", and {count:,} more batch{'' if count == 1 else 'es'} may have been stored" if count else ""
 
 
 def _format(file: str, form: str | None) -> str:

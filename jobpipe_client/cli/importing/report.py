@@ -19,8 +19,11 @@ SHOWN_FAILURES = 10
 
 
 @contextmanager
-def progress_bar(output: Output, progress: Progress, size: int | None) -> Iterator[Callable[[], None]]:
-    """Show on a terminal how many rows have ended, how fast, and the time left. Yields the update of the bar."""
+def progress_bar(output: Output, progress: Progress, size: int | None) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many rows have ended, how fast, and the time left.
+
+    Yields the update of the bar, which takes the number of rows that have ended in batches that have not.
+    """
     description = TextColumn("{task.description}")
     columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), description)
     console = output.log
@@ -28,12 +31,12 @@ def progress_bar(output: Output, progress: Progress, size: int | None) -> Iterat
         task = bar.add_task("", total=size, completed=progress.bytes_done)
         text = BarText(progress, size, time.monotonic())
 
-        def update() -> None:
-            bar.update(task, completed=progress.bytes_done, description=text.at(time.monotonic()))
+        def update(ended: int) -> None:
+            bar.update(task, completed=progress.bytes_done, description=text.at(time.monotonic(), ended))
 
-        update()
+        update(0)
         yield update
-        update()
+        update(0)
         bar.update(task, completed=size)  # the bytes of the header are in no batch
 
 
@@ -47,15 +50,16 @@ class BarText:
         self._rows_before = progress.rows
         self._pace = Pace()
 
-    def at(self, now: float) -> str:
-        """Return the text at this time."""
+    def at(self, now: float, ended: int = 0) -> str:
+        """Return the text at this time; `ended` is the number of rows that have ended in batches that have not."""
         progress = self._progress
+        rows = progress.rows + ended
         self._pace.note(now, progress.bytes_done)
         left = None if self._size is None else self._pace.seconds_for(self._size - progress.bytes_done, now)
-        rate = (progress.rows - self._rows_before) / max(now - self._began, 0.001)
+        rate = (rows - self._rows_before) / max(now - self._began, 0.001)
         failed = f", {progress.failed:,} failed" if progress.failed else ""
         time_left = "" if left is None else f", {about(left)} left"
-        return f"{progress.rows:,} rows{failed}, {rate:,.0f} rows/s{time_left}"
+        return f"{rows:,} rows{failed}, {rate:,.0f} rows/s{time_left}"
 
 
 def print_report(

@@ -18,7 +18,6 @@ from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound
 from jobpipe_client.http.transport import LONGEST_RETRY_AFTER
 
-_RESTART = "--restart sends all rows again"
 _OF_ITEMS = {"collection": ITEMS, "upsert": False, "fields": None}  # which the journal of such an import omits
 
 
@@ -27,13 +26,19 @@ class _Differs(OperatorError):
 
 
 def resume(
-    journal: Journal, source: Source, settings: dict[str, object], client: Client, *, repeating: str
+    journal: Journal,
+    source: Source,
+    settings: dict[str, object],
+    client: Client,
+    *,
+    restarting: str,
+    repeating: str,
 ) -> bool:
     """Restore the progress of an earlier import of this file; return whether there was one.
 
-    OperatorError if it began with another file or other settings, or if the service has forgotten it; `repeating`
-    says what can be done after it has finished. Before upserts, a finished import of another file or with other
-    settings does not count.
+    OperatorError if it began with another file or other settings, or if the service has forgotten it; `restarting`
+    says what can be done then, and `repeating` what after it has finished. Before upserts, a finished import of
+    another file or with other settings does not count.
     """
     header = journal.header()
     if header is None:
@@ -47,14 +52,14 @@ def resume(
                 raise _changed(source)
     except _Differs as difference:
         if not journal.has_finished():
-            raise OperatorError(f"{difference}; {_RESTART}") from None
+            raise OperatorError(f"{difference}; {restarting}") from None
         # Upserts can be sent again: nothing of the earlier import is on its way any more.
         if settings.get("upsert"):
             if position is not None:
                 source.file.seek(position)  # after the header: the digests have read on
             return False
         raise OperatorError(f"{difference}; {repeating}") from None
-    check_remembered(journal, client)
+    check_remembered(journal, client, restarting)
     return True
 
 
@@ -72,20 +77,20 @@ def _check_settings(header: dict[str, Any], settings: dict[str, object], source:
         raise _Differs(f"the import was begun with {name} {before!r}, not {value!r}")
 
 
-def check_remembered(journal: Journal, client: Client) -> None:
+def check_remembered(journal: Journal, client: Client, restarting: str) -> None:
     """Raise OperatorError if the service has forgotten the import: after a time, or on a stage deployed again."""
     progress = journal.progress
     if journal.is_forgotten and not progress.finished:
         raise OperatorError(
             f"the import was begun {journal.began:%Y-%m-%d}, and the service does not remember it for longer "
-            f"than {KEYS_LAST.days} days; {_RESTART}"
+            f"than {KEYS_LAST.days} days; {restarting}"
         )
     if progress.last_batch is not None and not journal.is_forgotten:
         try:
             client.batch(progress.last_batch)
         except NotFound:
             raise OperatorError(
-                f"the stage does not know this import any more: it was deployed anew; {_RESTART}"
+                f"the stage does not know this import any more: it was deployed anew; {restarting}"
             ) from None
 
 
@@ -106,15 +111,21 @@ class Import:
     concurrency: int
     in_order: bool
     note: Callable[[str], None]
+    restarting: str  # what --restart does
     _reported_pauses: set[str] = field(default_factory=set)  # the kinds of those that were reported
 
-    def run(self, on_batch_ended: Callable[[], None]) -> None:
-        """Send every row and wait for its end."""
+    def run(self, on_rows_ended: Callable[[int], None]) -> None:
+        """Send every row and wait for its end.
+
+        `on_rows_ended` is called when rows have ended, with the number of those whose batch has not.
+        """
         key = self.journal.progress.key
         sender = Sender(self.client, self.form, key, concurrency=self.concurrency, in_order=self.in_order)
         window = Window(self.concurrency, self.batch_size)
+        ended = 0  # rows in batches that have not ended
 
         def wait_for_event() -> None:
+            nonlocal ended
             event = sender.next_event()
             if isinstance(event, PauseMade):
                 self._report_pause(event)
@@ -123,9 +134,12 @@ class Import:
                 number, batch_id = event.batch.number, event.batch_id
                 self.journal.done(number, batch_id, succeeded, event.failed, refused=event.refused)
                 window.remove_batch(event.unsent, event.seconds)
-                on_batch_ended()
+                ended -= len(event.batch.rows) - event.unsent
+                on_rows_ended(ended)
             else:
                 window.rows -= 1
+                ended += 1
+                on_rows_ended(ended)
 
         # A read from a pipe ends only if the signal's handler itself raises.
         is_pipe = self.source.path is None
@@ -162,7 +176,7 @@ class Import:
             lines.check_interrupt = check_interrupt
             batch = next(cut(self.form, lines, number=sent.number, max_rows=self.batch_size), None)
             if batch is None or batch.sha256 != sent.sha256:
-                raise OperatorError(f"{_changed(self.source)}; {_RESTART}")
+                raise OperatorError(f"{_changed(self.source)}; {self.restarting}")
             yield batch
         lines = self.lines
         if progress.offset is not None:
@@ -177,5 +191,5 @@ class Import:
         if self.source.has_changed():
             raise OperatorError(
                 f"{self.source.path} was changed while it was imported; {self.journal.progress.rows:,} rows had "
-                f"ended. Put it back as it was, and the same command continues; {_RESTART}"
+                f"ended. Put it back as it was, and the same command continues; {self.restarting}"
             )

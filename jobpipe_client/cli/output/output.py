@@ -21,6 +21,7 @@ from jobpipe_client.models import Batch, Job
 
 _JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
 _NARROW = tuple(map(_JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))
+_ITEM = _JOB_COLUMNS.index("item")
 _MIN_WIDTH_OF_ALL = 150  # of a terminal, for all columns; `why` takes the width that the others leave
 _MIN_WIDTH_OF_TABLE = 120  # for the columns of _NARROW
 _LONGEST_WHY = 600  # characters on a terminal; a pipe and --json show all of it
@@ -128,6 +129,8 @@ def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> Ren
     """
     shows_items = width >= _MIN_WIDTH_OF_ALL
     rows = [_row(job, shows_item=shows_items, most=_LONGEST_WHY) for job in jobs]
+    if not shows_items:
+        rows = [_with_item_as_reason(row) for row in rows]
     if not rows:
         return None
     if width < _MIN_WIDTH_OF_TABLE:
@@ -172,6 +175,13 @@ def _row(job: Job, *, shows_item: bool, most: int | None = None) -> tuple[str, .
     if job.collection != ITEMS:
         item = f"{job.collection}/{item}"
     return (job.id, job.status, job.operation, item, str(job.attempts), updated, why)
+
+
+def _with_item_as_reason(row: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the cells of a job with its item in the last one, unless that says why the job failed."""
+    *others, why = row
+    item, is_error = row[_ITEM], bool(why) and not why.startswith("due ")
+    return row if is_error else (*others, f"{item}  {why}".strip())
 
 
 def _shortened(why: str, most: int | None) -> str:

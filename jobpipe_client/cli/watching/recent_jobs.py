@@ -53,7 +53,7 @@ class RecentJobs:
         self._client = client
         self._seen: dict[str, _Seen] = {}
         self._newest: float | None = None  # when the newest known job was accepted
-        self._gap_at = 0.0  # when jobs were last accepted that are not known
+        self._gap_at = 0.0  # until when jobs were last accepted that are not known
         self._read_at = 0.0  # the latest reading
         self._since = 0.0  # the jobs that were accepted later are known
         self._known_to = 0.0  # the ends until then are known
@@ -74,10 +74,13 @@ class RecentJobs:
         return found
 
     def counts(self, now: float, seconds: float) -> Counts | None:
-        """Return the numbers of jobs in the last seconds; None if jobs that no reading has seen are among them."""
-        if self._gap_at > now - LONGEST:
-            return None
+        """Return the numbers of jobs in the last seconds, or since there were jobs that no reading has seen.
+
+        None if that is only a moment.
+        """
         until = min(now, self._known_to)
+        if until - self._gap_at < _LEAST:
+            return None
         ends_since = self._ends_since()
         if ends_since is not None and until - ends_since < _LEAST:
             ends_since = None
@@ -126,11 +129,12 @@ class RecentJobs:
         is_sample = False
         if self._newest is not None and not is_whole:
             is_sample = len(set(times)) >= _LEAST_MOMENTS
-            if not is_sample:
-                self._gap_at = newest
-        if self._newest is None:
+        if self._newest is None or not (is_whole or is_sample):
+            # Begin, or begin anew after jobs that are not known.
             self._since = since if is_whole else oldest
             self._first = [] if is_all else [job.id for job in found[-_FIRST_KNOWN:]]
+            if self._newest is not None:
+                self._gap_at = oldest
         gap = newest - max(since, self._read_at)  # in which the jobs were accepted that are not known
         weight = max(1.0, gap / (newest - oldest)) if is_sample else 1.0
         for job, accepted in zip(found, times, strict=True):

@@ -6,7 +6,7 @@ from jobpipe_client.cli.watching.recent_jobs import LONGEST, Counts, RecentJobs
 from jobpipe_client.cli.watching.sending import rate_of
 
 MINUTE = 60
-_LATE = 5.0  # seconds; readings are two seconds apart, or ten on a quiet stage
+_LATE, _LATE_IF_QUIET = 5.0, 15.0  # seconds; readings are two seconds apart, or ten on a quiet stage
 _WITH_RATE = 60  # jobs in a period, from which on it is also said how many these are in a second
 
 Line = tuple[str, list[str]]
@@ -48,8 +48,9 @@ def _ago(seconds: float) -> str:
 
 
 def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
-    late = [] if counts.late < _LATE else [f"as of {_ago(counts.late)}"]
-    if not counts.accepted and counts.ended == 0:
+    is_quiet = not counts.accepted and counts.ended == 0
+    late = [f"as of {_ago(counts.late)}"] if counts.late >= (_LATE_IF_QUIET if is_quiet else _LATE) else []
+    if is_quiet:
         return ["none of your jobs was accepted or ended", *late]
 
     def number(count: int) -> str:

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -184,3 +185,15 @@ def test_a_line_without_an_exact_version_or_a_hash_is_refused(tmp_path: Path, li
 
     with pytest.raises(OperatorError, match=r"requirements\.lock: .*make lock"):
         read_locked(path)
+
+
+def test_what_the_tutorial_runs_is_in_the_tools_that_the_demo_installs() -> None:
+    """After `make demo` an environment has no more than these."""
+    pages = [ROOT / "docs" / "tutorial.md", *(ROOT / "docs" / "how-to").glob("*.md")]
+    texts = [page.read_text() for page in pages] + [(ROOT / "infra" / "collections" / "scaffold.py").read_text()]
+    run = {name for text in texts for name in re.findall(r"\.venv/bin/python -m ([a-z_]+)", text)}
+    others = {name for name in run if not (ROOT / name).exists() and name not in sys.stdlib_module_names}
+    assert others == {"pytest"}
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "\npytest==" in lock
+    assert "\npytest-timeout==" in lock, "the checkout's own settings of pytest have its option"

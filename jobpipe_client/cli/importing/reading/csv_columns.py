@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from operator import itemgetter
 from typing import Any
 
 from jobpipe_client import json_text
@@ -19,6 +21,9 @@ from jobpipe_client.cli.schemas import READERS, is_number
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.?)"?.?', re.IGNORECASE)
 _SEPARATORS = ";\t|,"
 _EXAMINED_ROWS = 100
+_MOSTLY = 0.8  # of the cells of a column, which then looks like their kind
+_WITH_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
+_LONGEST_CELL = 20  # characters of a cell in a note
 
 
 def _json(cell: str) -> Any:
@@ -127,7 +132,10 @@ def _cause(header: list[str], missing: str, target: Target, delimiter: str) -> s
         if name.strip().lower() == missing.lower():
             why = "field names are in lower case, so " if target.info is None else ""
             return f", but {name!r}: {why}change the header"
-    return f" (CSV begins with a header; this one has {', '.join(repr(cell[:30]) for cell in header[:5])})"
+    if near := get_close_matches(missing, [_name_and_kind(cell)[0] for cell in header], n=1, cutoff=0.8):
+        return f", but {near[0]!r}: if {missing} is meant, change the header"
+    own = "; for documents of a collection of your own, --collection names it" if target.info is None else ""
+    return f" (CSV begins with a header; this one has {', '.join(repr(cell[:30]) for cell in header[:5])}){own}"
 
 
 def separator_advice(text: str, required: Collection[str], delimiter: str) -> str:
@@ -150,18 +158,19 @@ def _name_and_kind(cell: str) -> tuple[str, str]:
 
 
 class TextColumns:
-    """Examines the first rows for columns that are read as text and look like another kind."""
+    """Examines the first rows for columns that are read as text and mostly look like another kind."""
 
     def __init__(self, columns: Sequence[Column], nulls: Collection[str], note: Callable[[str], None]) -> None:
         self._missing = {"", *nulls}
         self._note = note
         self._rows = 0
-        self._kinds: dict[int, set[str]] = {}  # by the place of the column
+        self._kinds: dict[int, Counter[str]] = {}  # the kinds of the cells, by the place of the column
+        self._first: dict[tuple[int, str], str] = {}  # the first cell of each kind in a column
         self._columns = columns
         for place, column in enumerate(columns):
             is_text = column.kind == "text" and not (column.is_ignored or column.is_marked)
             if is_text and column.name not in {"name", "description"}:
-                self._kinds[place] = set()
+                self._kinds[place] = Counter()
 
     def examine(self, cells: Sequence[str]) -> None:
         """Examine a row, if it is one of the first, and report the columns after the last of these."""
@@ -169,7 +178,9 @@ class TextColumns:
             return
         for place, kinds in self._kinds.items():
             if place < len(cells) and cells[place] not in self._missing:
-                kinds.add(_likely_kind(cells[place]))
+                kind = _likely_kind(cells[place])
+                kinds[kind] += 1
+                self._first.setdefault((place, kind), cells[place])
         self._rows += 1
         if self._rows == _EXAMINED_ROWS:
             self._report()
@@ -181,27 +192,41 @@ class TextColumns:
 
     def _report(self) -> None:
         options = {"number": "--number", "boolean": "--boolean", "json": "--json-column"}
-        found = {
-            self._columns[place].name: options[kind]
-            for place, kinds in self._kinds.items()
-            if len(kinds) == 1
-            for kind in kinds - {"text"}
-        }
-        if found:
-            use = " ".join(f"{option} {_shell_word(name)}" for name, option in found.items())
-            self._note(f"read as text: {', '.join(found)}; to read the values as what they look like, use {use}")
+        names: list[str] = []
+        uses: list[str] = []
+        for place, kinds in self._kinds.items():
+            name = self._columns[place].name
+            kind, count = max(kinds.items(), key=itemgetter(1), default=("text", 0))
+            if count < _MOSTLY * kinds.total():
+                continue
+            if kind == "comma":
+                cell = self._first[place, kind]
+                self._note(f"read as text: {name}; a number has a point and no comma, and {cell!r} has a comma")
+            elif kind in options:
+                others = [self._first[place, other] for other in kinds if other != kind]
+                names.append(name + "".join(f" (except {_shortened(cell)!r})" for cell in others[:1]))
+                uses.append(f"{options[kind]} {_shell_word(name)}")
+        if names:
+            use = " ".join(uses)
+            self._note(f"read as text: {', '.join(names)}; to read the values as what they look like, use {use}")
 
 
 def _likely_kind(cell: str) -> str:
     if is_number(cell):
         return "number"
-    if cell.lower() in {"true", "false", "t", "f"}:
+    if cell.lower() in {"true", "false", "t", "f", "yes", "no"}:
         return "boolean"
+    if _WITH_COMMA.fullmatch(cell):
+        return "comma"
     try:
         is_json = cell[0] in "[{" and isinstance(json_text.decode(cell), list | dict)
     except ValueError:
         is_json = False
     return "json" if is_json else "text"
+
+
+def _shortened(cell: str) -> str:
+    return cell if len(cell) <= _LONGEST_CELL else f"{cell[:_LONGEST_CELL]}…"
 
 
 def _shell_word(name: str) -> str:

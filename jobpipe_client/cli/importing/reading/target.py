@@ -82,21 +82,25 @@ class Target:
 
     def repeating(self) -> str:
         """Return what can be done to import a file again whose import has finished, and what that does."""
+        if self.info is None or self.upsert or self.info.key is None:
+            return self.restarting()
+        what = f"--upsert sets the fields of the rows whose {self.info.key} exists, and creates the others"
+        return f"{what}; {self.restarting()}"
+
+    def restarting(self) -> str:
+        """Return what `--restart` does with the rows that the service has stored already."""
         again = "--restart sends all rows again"
         if self.info is None:
             return f"{again}, and those whose name is taken are refused"
         if self.upsert:
             return f"{again}: those whose {self.info.key} exists change that document, and none is created twice"
         if self.info.key is not None:
-            return (
-                f"--upsert sets the fields of the rows whose {self.info.key} exists, and creates the others; "
-                f"{again}, and those that exist are refused"
-            )
+            return f"{again}, and those that exist are refused"
         if unique := identifying_fields(self.info):
             return (
                 f"{again}: those whose {' or '.join(unique)} is taken are refused, and all others are created again"
             )
-        return f"{again}, and creates all of them a second time"
+        return f"{again}, and those that are stored are created a second time"
 
     def options(self) -> str:
         """Return the options with which the file of failures has to be imported."""
