@@ -37,6 +37,12 @@ def caller(stage: Stage) -> Iterator[Caller]:
     stage.api_keys.revoke(key)
 
 
+@pytest.fixture
+def new_console(caller: Caller, new_console: NewConsole) -> NewConsole:
+    """The tabs are closed before the key ends, with which they go on reading."""
+    return new_console
+
+
 def absent(n: int) -> dict[str, Any]:
     return {"operation": "read", "item_id": f"no-such-item-{n}"}
 
