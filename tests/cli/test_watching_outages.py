@@ -48,7 +48,13 @@ def fails_once(number: int) -> Callable[[Seen], Canned | None]:
 
 @pytest.mark.parametrize(
     ("status", "headers"),
-    [(500, {}), (502, {}), (503, {}), (503, {"Retry-After": "1"}), (429, {"Retry-After": "1"})],
+    [
+        (500, {}),
+        pytest.param(502, {}, marks=pytest.mark.slow),
+        pytest.param(503, {}, marks=pytest.mark.slow),
+        pytest.param(503, {"Retry-After": "1"}, marks=pytest.mark.slow),
+        pytest.param(429, {"Retry-After": "1"}, marks=pytest.mark.slow),
+    ],
 )
 def test_failures_of_an_outage_are_written_once_after_it(
     service: Service, status: int, headers: dict[str, str]
