@@ -61,7 +61,7 @@ class _Loop:
         self._apps: dict[str, AppFunctions] = {}
         self._purity = PurityCheck(settings.collections, self._build)
         self._pool = ThreadPoolExecutor(len(APPS))
-        self._waiting: set[Path] = set()  # changed files that are not applied yet
+        self._waiting: set[Path] = set()  # the changed files that are not applied yet
         self._is_ahead = False  # whether functions run what no deployment has put there
 
     def run(self) -> None:
@@ -102,7 +102,7 @@ class _Loop:
             raise
 
     def _apply(self) -> None:
-        """Apply the changes that wait; after a mistake in one of them, say so, and keep all for the next time."""
+        """Apply the waiting changes. If one of them cannot be applied, say why, and keep all for the next time."""
         began = time.monotonic()
         names = self._names()
         try:

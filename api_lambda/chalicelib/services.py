@@ -137,6 +137,6 @@ def _limit(settings: Settings, clients: AwsClients) -> CommandLimit:
 
 
 def _recent_jobs(settings: Settings, clients: AwsClients) -> RecentJobs:
-    from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs  # noqa: PLC0415  # only where the index is
+    from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs  # noqa: PLC0415  # for the index only
 
     return DynamoDbRecentJobs(clients, settings.jobs_table)

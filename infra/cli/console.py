@@ -30,10 +30,10 @@ class LastingConsole(Console):
 
 
 def between_words(text: Text, width: int) -> list[Text]:
-    """Divide a text into lines of at most so many characters; a word that is longer has a line of its own.
+    """Break a text into lines of at most `width` characters. A longer word gets a line of its own.
 
-    rich would divide or shorten the word, and a terminal divides the one that crosses its edge. A URL could not be
-    copied then. The lines that a line is divided into have its indentation.
+    rich would break or shorten that word, and a terminal breaks the word at its edge, so that a URL could not be
+    copied. The parts of a line keep its indentation.
     """
     lines: list[Text] = []
     for whole in text.split(allow_blank=True):

@@ -22,7 +22,7 @@ _FUNCTION = "AWS::Lambda::Function"
 
 
 def functions_with_other_code(target: Target, package: Package, outputs: Values) -> dict[str, str]:
-    """Return the functions of an app's stack that run another zip than the package's: names by logical ids."""
+    """Return the names of the functions whose code is not the package's zip, by their logical ids in the stack."""
     names = _functions(package.template(), outputs)
     built = b64encode(hashlib.sha256(package.zip_path.read_bytes()).digest()).decode()
     running = running_code(target.client("lambda"), names.values())

@@ -8,7 +8,7 @@ import re
 import secrets
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -59,10 +59,11 @@ def is_output_unread() -> bool:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets the name `path` when the block succeeds, and is deleted when the block fails.
+def atomic_file(path: Path, name: Callable[[Path, Path], object] = Path.replace) -> Iterator[BinaryIO]:
+    """Open a draft that becomes the file `path` when the block succeeds, and is deleted when the block fails.
 
-    Pipes and devices are written to directly. A symbolic link stays, and the file is replaced that it names.
+    `name` gives the draft its name; without it, the draft replaces the file. Pipes and devices are written to
+    directly. A symbolic link is kept, and the file that it refers to is replaced.
     """
     if is_pipe(path):
         # The file behind /dev/stdout may have content, which must not be truncated.
@@ -76,7 +77,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        name(draft, path)
     except OSError as error:
         if error.filename not in {None, str(draft)}:
             raise

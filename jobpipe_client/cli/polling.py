@@ -15,6 +15,7 @@ from jobpipe_client.cli.exits import describe
 from jobpipe_client.cli.output.escaping import cell
 from jobpipe_client.cli.output.output import Output
 from jobpipe_client.exceptions import ProblemError, TransportError
+from jobpipe_client.http.transport import is_transient
 
 
 class Seconds(click.FloatRange):
@@ -29,8 +30,8 @@ class Seconds(click.FloatRange):
 
 INTERVAL = Seconds(0.2, 86_400)
 """Not shorter than an answer takes, and not longer than a day."""
-_TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
-_LONGEST_PAUSE = 60.0  # seconds, whatever the service asks for
+_SERVER_ERROR = 500
+_LONGEST_PAUSE = 60.0  # seconds, even if the service asks for more
 
 
 def show_repeatedly(
@@ -98,17 +99,15 @@ class _Outage:
         return [] if before is None else [f"it answers again, after {time.monotonic() - self._since:.0f} s"]
 
     def lines(self) -> list[str]:
-        """Return a line while the service does not answer."""
+        """Return a line that says for how long the service has not answered; none if it answers."""
         if self._error is None:
             return []
         return [f"no answer for {time.monotonic() - self._since:.0f} s, trying again: {describe(self._error)}"]
 
 
 def may_pass(error: Exception) -> bool:
-    """Return whether the same request may succeed later."""
-    if isinstance(error, ProblemError):
-        return error.status == _TOO_MANY_REQUESTS or error.status >= _SERVER_ERROR
-    return isinstance(error, TransportError) and error.is_transient
+    """Return whether the same request may succeed later: an error of the service may pass, too."""
+    return is_transient(error) or (isinstance(error, ProblemError) and error.status >= _SERVER_ERROR)
 
 
 def _every(interval: float, outage: _Outage) -> Iterator[None]:

@@ -112,7 +112,7 @@ class Transport:
     ) -> requests.Response:
         stopped = stopped or threading.Event()
         retrying = Retrying(
-            retry=retry_if_exception(_is_transient),
+            retry=retry_if_exception(is_transient),
             stop=stop_any(
                 stop_after_attempt(self.attempts),
                 stop_before_delay(max(0.0, deadline - time.monotonic())),
@@ -191,7 +191,8 @@ def _unusable(check: Callable[[object], str], value: object) -> str | None:
     return None
 
 
-def _is_transient(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
+    """Return whether the client sends a request again after this error."""
     if isinstance(error, ProblemError):
         return error.status in TRANSIENT_STATUSES
     return isinstance(error, TransportError) and error.is_transient

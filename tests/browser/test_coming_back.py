@@ -81,7 +81,7 @@ def test_numbers_are_grey_until_they_are_read_again(shop_console: Console, shop:
 
 
 def test_a_reading_from_before_is_not_taken_for_current(shop_console: Console, shop: Sender, page: Page) -> None:
-    """The next one begins at once, although nothing was accepted for a long time."""
+    """The next reading begins at once, although no job was accepted for a long time."""
     shop.accept(5, ago=100)
     shop_console.open_with_key(key=KEY)
     expect(page.locator("#rates-now .accepted dd").last).to_contain_text("5")

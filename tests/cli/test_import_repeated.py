@@ -26,7 +26,7 @@ def told(service: Service, rows: list[Row], failed: dict[int, str], *, upsert: b
     """Return what is added to the failures of these lines, each of which has a field that was taken."""
     info = Client(service.url, KEY).collections()["orders"]
     failures = [Failure(line, "not-unique", NOT_UNIQUE.format(field=field)) for line, field in failed.items()]
-    found = with_equal_lines(failures, lambda: rows, Target(info, upsert), set(failed))
+    found = with_equal_lines(failures, lambda: rows, Target(info, upsert), lambda: failures)
     return [new.error.removeprefix(old.error).strip(" ()") for new, old in zip(found, failures, strict=True)]
 
 

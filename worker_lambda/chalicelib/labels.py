@@ -12,9 +12,10 @@ from jobpipe.stores.aws_stores import Stores
 def label_of_failed(
     message: QueueMessage, stores: Stores, refusal: Refusal | None = None, command: Command | None = None
 ) -> str | None:
-    """Return the label of the document in the command, or else of the stored one that was read before the refusal.
+    """Return the label of a command that has failed, or None if nothing is known to name its document by.
 
-    `command` is that of a claim check, if it was read.
+    The document in the command comes first, then the stored document, if it was read before the `refusal`.
+    `command` is the command of a claim check, if that was read.
     """
     content = command or message.content
     collection = stores.registry.get(message.collection)

@@ -30,7 +30,7 @@ function save() {
   }
 }
 
-// Return what names the job's document: what this tab knows, or what the service says of a failed job.
+// Return the name of the job's document that this tab knows, else the label that the service gives a failed job.
 const labelOf = (job) => sentJobs.find((each) => each.id === job.id)?.label ?? job.label;
 const nameOf = (job) => labelOf(job) ?? shortId(job.item_id);
 

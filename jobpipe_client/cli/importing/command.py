@@ -183,8 +183,7 @@ def import_file(
                 again = source.lines(0, 0, source.size)
                 return rows_of(options.open(again, target), again)
 
-            failed = {each.line for each in journal.failures()}
-            shown = with_equal_lines(shown, read_again, target, failed)
+            shown = with_equal_lines(shown, read_again, target, journal.failures)
         print_report(
             state.output,
             progress,
@@ -278,7 +277,7 @@ def _interrupted(source: Source, progress: Progress) -> str:
 
 
 def _on_their_way(progress: Progress) -> str:
-    """Return the batches that were sent and of which the outcome is not known; some of their rows may be stored."""
+    """Say how many batches were sent whose outcome is not known: some of their rows may be stored."""
     count = len(progress.open)
     return f", and {count:,} more batch{'' if count == 1 else 'es'} may have been stored" if count else ""
 

@@ -16,7 +16,6 @@ from jobpipe_client.cli.importing.reading.source import Lines
 from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.rules.item_rules import MAX_DOCUMENT_BYTES, document_bytes, name_key, violations
 from jobpipe_client.cli.importing.rules.schema_rules import document_violations, value_of
-from jobpipe_client.cli.schemas import identifying_fields
 from jobpipe_client.many import MAX_BODY
 
 _MAX_VIOLATIONS = 20  # of one row, as many as the service reports
@@ -100,11 +99,8 @@ class _Values:
             line = self._line_with(row, "name", name_key(name))
             error = f"409 name-taken: The row at line {line} has the name {name!r} too."
             return None if line is None else Failure(row.reported_line, "name-taken", error)
-        fields, key = identifying_fields(target.info), None
-        if target.upsert and target.info.key is not None:
-            # An upserted row may have the key of an earlier row, and then changes the same document.
-            fields, key = list(target.info.unique), value_of(document, target.info.key)
-        for field in fields:
+        key = value_of(document, target.info.key) if target.upsert and target.info.key is not None else None
+        for field in target.fields_taken():
             value = value_of(document, field)
             line = None if value is None else self._line_with(row, field, value, document=key)
             if line is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, count
@@ -41,24 +40,18 @@ def write_failures(
         if earlier is not None and not is_pipe(path) and is_unchanged(earlier):
             Path(earlier.path).unlink()
         return None
-    if is_pipe(path):
-        with atomic_file(path) as file:
-            file.writelines(_lines(form, failures()))
-        return FailuresFile(str(path.absolute()), "")
-    path = path.resolve()  # a symbolic link stays, and the file is written that it names
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     digest = hashlib.sha256()
-    try:
-        with atomic_file(draft) as file:
-            for line in _lines(form, failures()):
-                digest.update(line)
-                file.write(line)
-        written = digest.hexdigest()
+    names = [path.absolute()]
+
+    def name(draft: Path, path: Path) -> None:
         with _locked(path.parent):
-            found = _put(draft, path, {written, "" if earlier is None else earlier.sha256})
-    finally:
-        draft.unlink(missing_ok=True)
-    return FailuresFile(str(found), written)
+            names.append(_name(draft, path, {digest.hexdigest(), "" if earlier is None else earlier.sha256}))
+
+    with atomic_file(path, name) as file:
+        for line in _lines(form, failures()):
+            digest.update(line)
+            file.write(line)
+    return FailuresFile(str(names[-1]), "" if is_pipe(path) else digest.hexdigest())
 
 
 def is_unchanged(file: FailuresFile) -> bool:
@@ -70,7 +63,7 @@ def is_unchanged(file: FailuresFile) -> bool:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other imports from naming their files in this folder during the block."""
-    import fcntl  # noqa: PLC0415  # the other commands work without it
+    import fcntl  # noqa: PLC0415  # only POSIX has it, and the other commands do not need it
 
     opened = os.open(folder, os.O_RDONLY)
     try:
@@ -80,11 +73,12 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _put(draft: Path, path: Path, replaced: set[str]) -> Path:
-    """Give the draft its name and return it: the path, or the one with the lowest number that no other file has.
+def _name(draft: Path, path: Path, replaced: set[str]) -> Path:
+    """Rename the draft and return its new path.
 
-    A file with one of the digests `replaced` is replaced. It gets another name before its digest is computed again,
-    so that what somebody saves meanwhile is not lost.
+    That is `path`, or if another file has this name, the first free one of `path` with the numbers 2, 3 and so on.
+    A file with one of the digests in `replaced` is replaced. It is renamed before its digest is computed once more,
+    so that nothing is lost that somebody saves meanwhile.
     """
     numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
     for name in chain([path], numbered):

@@ -119,7 +119,7 @@ class Journal:
             self._lock()
 
     def _lock(self) -> None:
-        import fcntl  # noqa: PLC0415  # the other commands work without it
+        import fcntl  # noqa: PLC0415  # only POSIX has it, and the other commands do not need it
 
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

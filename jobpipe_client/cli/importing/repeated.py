@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from jobpipe_client.cli.importing.journal import Failure
@@ -10,7 +10,6 @@ from jobpipe_client.cli.importing.reading.rows import Row
 from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.rules.item_rules import name_key, pointer
 from jobpipe_client.cli.importing.rules.schema_rules import value_of
-from jobpipe_client.cli.schemas import identifying_fields
 
 MOST_READ_AGAIN = 64 * 1024 * 1024  # bytes of a file, which is read twice
 _REASONS = {"name-taken", "not-unique"}
@@ -19,32 +18,45 @@ _Value = tuple[str, str]
 
 
 def with_equal_lines(
-    failures: Iterable[Failure], rows: Callable[[], Iterable[Row]], target: Target, failed: Container[int]
+    shown: Iterable[Failure],
+    rows: Callable[[], Iterable[Row]],
+    target: Target,
+    failures: Callable[[], Iterable[Failure]],
 ) -> Iterator[Failure]:
-    """Yield the failures; those of a taken value say which row of the file took it.
+    """Yield the shown failures. If a value was taken, the failure says which row of the file took it.
 
-    `rows` reads the file, and `failed` has the lines of all rows that failed, which took no value.
+    `rows` reads the rows of the file, and `failures` all of its failures: a row that failed took no value.
     """
-    failures = list(failures)
-    taken = {each.line: each.error for each in failures if each.reason in _REASONS}
-    values: dict[int, list[_Value]] = {}  # of these lines, those that the refusal is about
-    if taken:
-        for row in rows():
-            if row.reported_line in taken:
-                found = list(_values(row, target))
-                refused = [value for value in found if f"{pointer((None, value[0]))}:" in taken[row.reported_line]]
-                values[row.reported_line] = refused or found
-    wanted = {value for found in values.values() for value in found}
+    shown = list(shown)
+    errors = {each.line: each.error for each in shown if each.reason in _REASONS}
+    refused = _refused_values(rows(), errors, target) if errors else {}
+    wanted = {value for values in refused.values() for value in values}
     first: dict[_Value, int] = {}  # the first line that took each of these values
     if wanted:
+        failed = {each.line for each in failures()}
         for row in rows():
             for value in _values(row, target):
                 if value in wanted and row.reported_line not in failed:
                     first.setdefault(value, row.reported_line)
-    for each in failures:
-        others = [(first[value], value[0]) for value in values.get(each.line, ()) if value in first]
+    for each in shown:
+        others = [(first[value], value[0]) for value in refused.get(each.line, ()) if value in first]
         also = "".join(f" (line {line} has the same {field})" for line, field in others[:1])
         yield replace(each, error=each.error + also)
+
+
+def _refused_values(rows: Iterable[Row], errors: Mapping[int, str], target: Target) -> dict[int, list[_Value]]:
+    """Return the values that were refused, by the lines of `errors`.
+
+    An error names the fields by pointers. If it names none of them, any of the row's values may have been refused.
+    """
+    found: dict[int, list[_Value]] = {}
+    for row in rows:
+        if error := errors.get(row.reported_line):
+            values = list(_values(row, target))
+            found[row.reported_line] = [
+                each for each in values if f"{pointer((None, each[0]))}:" in error
+            ] or values
+    return found
 
 
 def _values(row: Row, target: Target) -> Iterator[_Value]:
@@ -55,8 +67,7 @@ def _values(row: Row, target: Target) -> Iterator[_Value]:
         if isinstance(document.get("name"), str):
             yield "name", name_key(document["name"])
         return
-    is_upsert = target.upsert and target.info.key is not None  # which changes the document with its key
-    for field in target.info.unique if is_upsert else identifying_fields(target.info):
+    for field in target.fields_taken():
         value = value_of(document, field)
         if value is not None:
             yield field, value

@@ -20,9 +20,9 @@ SHOWN_FAILURES = 10
 
 @contextmanager
 def progress_bar(output: Output, progress: Progress, size: int | None) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many rows have ended, how fast, and the time left.
+    """Show a bar on a terminal, with the number of rows that have ended, their rate, and the time left.
 
-    Yields the update of the bar, which takes the number of rows that have ended in batches that have not.
+    Yields a function that updates the bar. It takes the number of rows that have ended in batches that have not.
     """
     description = TextColumn("{task.description}")
     columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), description)

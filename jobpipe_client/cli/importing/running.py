@@ -74,7 +74,7 @@ def _is_own(folder: Path) -> bool:
 
 
 def _written(key: str, journal: Path) -> BinaryIO | None:
-    import fcntl  # noqa: PLC0415  # the other commands work without it
+    import fcntl  # noqa: PLC0415  # only POSIX has it, and the other commands do not need it
 
     folder = _folder()
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -221,8 +221,9 @@ class Sender:
         All that is sent again has the same key, so it takes effect once. A service that has never answered is not
         waited for.
         """
-        is_temporary = isinstance(error, ProblemError) and error.status in _TEMPORARY
-        requested = error.retry_after if isinstance(error, ProblemError) and is_temporary else None
+        requested = None
+        if isinstance(error, ProblemError) and error.status in _TEMPORARY:
+            requested = error.retry_after
         is_outage = self._has_answered and may_pass(error) and outage.seconds() < _OUTAGE
         if self._stopped.is_set() or (requested is None and not is_outage):
             raise error

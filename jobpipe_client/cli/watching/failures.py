@@ -62,7 +62,7 @@ class NewFailures:
             try:
                 job = next(self._reading, None)
             except JobpipeError:
-                self._reading = None  # which has ended; what it has not found is still to be found
+                self._reading = None  # an iterator that has raised yields nothing more: the next round begins anew
                 raise
             if job is None or job.updated_at <= self._floor:
                 self._end_reading()

@@ -102,6 +102,15 @@ class Target:
             )
         return f"{again}, and those that are stored are created a second time"
 
+    def fields_taken(self) -> list[str]:
+        """Return the fields of a collection whose values other rows may have taken.
+
+        The key of an upsert is none of them: its row changes the document that has it.
+        """
+        if self.info is None:
+            return []
+        return list(self.info.unique) if self.upsert else identifying_fields(self.info)
+
     def options(self) -> str:
         """Return the options with which the file of failures has to be imported."""
         if self.info is None:
