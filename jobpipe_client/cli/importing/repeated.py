@@ -53,9 +53,8 @@ def _refused_values(rows: Iterable[Row], errors: Mapping[int, str], target: Targ
     for row in rows:
         if error := errors.get(row.reported_line):
             values = list(_values(row, target))
-            found[row.reported_line] = [
-                each for each in values if f"{pointer((None, each[0]))}:" in error
-            ] or values
+            named = [each for each in values if f"{pointer((None, each[0]))}:" in error]
+            found[row.reported_line] = named or values
     return found
 
 
