@@ -7,6 +7,7 @@
 12.95
 """
 
+from jobpipe_client.batch_models import Batch, BatchEntry, Submission
 from jobpipe_client.catalogue import CollectionInfo, OperationInfo
 from jobpipe_client.client import Client
 from jobpipe_client.collection import Collection
@@ -45,18 +46,7 @@ from jobpipe_client.exceptions import (
     UnsupportedMediaType,
     VersionMismatch,
 )
-from jobpipe_client.models import (
-    Batch,
-    BatchEntry,
-    Item,
-    Job,
-    JobCancelled,
-    JobError,
-    JobFailed,
-    Stats,
-    Submission,
-    WaitTimeout,
-)
+from jobpipe_client.models import Item, Job, JobCancelled, JobError, JobFailed, Stats, WaitTimeout
 from jobpipe_client.problem import Problem
 from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from jobpipe_client import calls, pages, waiting
+from jobpipe_client.batch_models import Batch, BatchEntry, Submission
 from jobpipe_client.calls import At, Before
 from jobpipe_client.catalogue import CollectionInfo, read_catalogue
 from jobpipe_client.collection import Collection
@@ -16,7 +17,7 @@ from jobpipe_client.exceptions import BadAnswer
 from jobpipe_client.http.responses import batch_of, document, item_of, job_of
 from jobpipe_client.http.transport import Transport
 from jobpipe_client.many import MAX_COMMANDS, submit_many
-from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Status, Submission
+from jobpipe_client.models import Item, Job, Stats, Status
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
 from jobpipe_client.webhooks import Webhooks

@@ -8,9 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls, pages
+from jobpipe_client.batch_models import Batch, Submission
 from jobpipe_client.http.responses import batch_of, document, item_of, job_of
 from jobpipe_client.many import MAX_COMMANDS, KeyOf, submit_many
-from jobpipe_client.models import Batch, Item, Job, Submission
+from jobpipe_client.models import Item, Job
 from jobpipe_client.sync_collection import SyncCollection
 
 if TYPE_CHECKING:

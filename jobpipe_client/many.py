@@ -35,11 +35,11 @@ from tenacity import (
 )
 
 from jobpipe_client import calls
+from jobpipe_client.batch_models import Batch, Submission
 from jobpipe_client.calls import Json
 from jobpipe_client.exceptions import BadAnswer, InvalidRequest, TooLarge, Unavailable
 from jobpipe_client.http.responses import batch_of
 from jobpipe_client.http.transport import Transport
-from jobpipe_client.models import Batch, Submission
 from jobpipe_client.problem import Problem
 
 MAX_COMMANDS = 100  # of one batch

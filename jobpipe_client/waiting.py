@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from jobpipe_client import calls
+from jobpipe_client.batch_models import BatchEntry, Submission
 from jobpipe_client.exceptions import BadAnswer, NotFound, RequestTimeout
 from jobpipe_client.http.responses import batch_of, job_of
 from jobpipe_client.http.transport import Transport
-from jobpipe_client.models import BatchEntry, Job, Submission, WaitTimeout
+from jobpipe_client.models import Job, WaitTimeout
 
 LONGEST_HOLD = 20  # seconds for which the service holds an answer back at most
 MAX_WATCHED = 10_000  # jobs in memory; the iterable may have any number

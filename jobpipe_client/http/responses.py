@@ -10,8 +10,9 @@ from typing import Any
 from requests import Response
 
 from jobpipe_client import json_text
+from jobpipe_client.batch_models import Batch
 from jobpipe_client.exceptions import BadAnswer
-from jobpipe_client.models import Batch, Item, Job
+from jobpipe_client.models import Item, Job
 
 
 def job_of(response: Response) -> Job:

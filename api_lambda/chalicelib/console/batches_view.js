@@ -98,7 +98,8 @@ const changeBatch = (button, method, path) => whileBusy(button, async () => {
 on($("batch-cancel"), "click", (event) => changeBatch(event.currentTarget, "DELETE", `batches/${openBatch}`));
 on($("batch-retry"), "click", (event) => changeBatch(event.currentTarget, "POST", `batches/${openBatch}/retry`));
 
-// Return the texts of a problem: its errors if it has several or no job has it, else its detail. A row has its number already.
+// Return the texts of a problem. They are its errors if it has several or if the command has no job, else its detail.
+// The number of the command is left out of the pointers, since its row shows it.
 function detailsOf(problem, job) {
   const errors = problem.errors ?? [];
   return errors.length > (job ? 1 : 0) ? errors.map(({ pointer, detail }) => `${pointer?.replace(/^#\/commands\/\d+/, "#")}: ${detail}`) : [problem.detail ?? problem.title];

@@ -49,7 +49,7 @@ async function readLive() {
   }
 }
 
-// Read at once; until then what is shown is old.
+// Read at once. Until the reading has ended, the view is marked as old.
 function enterLive() {
   $("view-jobs").classList.add("old");
   livePoll.soon();

@@ -79,7 +79,8 @@ async function readEnds(newest) {
   }
 }
 
-// Return how many jobs were accepted, ended or failed in a period before the reading, and what is said of it: of less time if not all is known.
+// Return how many jobs were accepted, ended or failed in a period before the reading, and the words for it.
+// If the jobs are known for a shorter time only, that time is the period.
 function countOf(name, period) {
   const known = readAt - (name === "Accepted" ? acceptedSince : endsTo < readAt ? Infinity : endsSince), unit = known < 2 * MINUTE ? 1000 : MINUTE;
   const isLeast = known < STEP, length = isLeast || known >= period ? period : Math.floor(known / unit) * unit;

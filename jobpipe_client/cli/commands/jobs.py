@@ -10,12 +10,13 @@ from typing import Literal, TypeVar, get_args
 
 import click
 
+from jobpipe_client.batch_models import Batch
 from jobpipe_client.cli.command import Command, State, page_size, pass_state, read_object
 from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, describe, print_error
 from jobpipe_client.cli.polling import Seconds
 from jobpipe_client.cli.times import Time
 from jobpipe_client.exceptions import ProblemError
-from jobpipe_client.models import Batch, Job, Status, WaitTimeout
+from jobpipe_client.models import Job, Status, WaitTimeout
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from itertools import count
 
+from jobpipe_client.batch_models import BatchEntry, Submission
 from jobpipe_client.cli.importing.journal import Failure
 from jobpipe_client.cli.importing.reading.batches import Batch
 from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row
@@ -17,7 +18,6 @@ from jobpipe_client.cli.polling import may_pass
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import ProblemError, TransportError
 from jobpipe_client.many import submit_in_turn
-from jobpipe_client.models import BatchEntry, Submission
 
 _EXPIRED = 404
 _TEMPORARY = frozenset({429, 503})

@@ -12,12 +12,13 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from jobpipe_client import json_text
+from jobpipe_client.batch_models import Batch
 from jobpipe_client.calls import ITEMS
 from jobpipe_client.cli.exits import OK, OperatorError, silence
 from jobpipe_client.cli.files import is_output_unread
 from jobpipe_client.cli.output import tables
 from jobpipe_client.cli.output.escaping import cell, escaped, escaped_json
-from jobpipe_client.models import Batch, Job
+from jobpipe_client.models import Job
 
 _JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
 _NARROW = tuple(map(_JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))

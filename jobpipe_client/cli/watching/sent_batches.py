@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from jobpipe_client.batch_models import Batch
 from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound
-from jobpipe_client.models import Batch, Job
+from jobpipe_client.models import Job
 
 _READ_AT_ONCE = 4  # batches
 _MOST_KNOWN = 10_000

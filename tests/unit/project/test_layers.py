@@ -212,6 +212,7 @@ CLIENT_LAYERS = (
         "problem",
         "exceptions",
         "models",
+        "batch_models",
         "webhook_models",
         "calls",
         "environment",

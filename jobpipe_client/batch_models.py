@@ -1,0 +1,137 @@
+"""What the service says of a batch and of the commands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from jobpipe_client.models import Operation, Status, collection_of, error_of, parses
+from jobpipe_client.problem import Problem
+
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """One command of a batch: its job, or the problem because of which it has none."""
+
+    job_id: str | None
+    status: Status | None
+    done: bool  # whether the job has ended, or there is none
+    operation: Operation | None
+    collection: str | None
+    item_id: str | None
+    problem: Problem | None  # why there is no job, or why it failed
+    unchanged: Problem | None = None  # why a request to cancel or retry the batch did not do so with this job
+    label: str | None = None  # as that of a Job
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> BatchEntry:
+        """Return the entry as it stands in a batch."""
+        if "problem" in entry:
+            return cls.without_job(Problem.of(entry["problem"], status=500))
+        job = entry["job"]
+        return cls(
+            job_id=str(job["id"]),
+            status=job["status"],
+            done=bool(job["done"]),
+            operation=job["operation"],
+            collection=collection_of(job),
+            item_id=str(job["item_id"]),
+            problem=error_of(job),
+            unchanged=Problem.of(entry["unchanged"], status=500) if "unchanged" in entry else None,
+            label=job.get("label"),
+        )
+
+    @classmethod
+    def without_job(cls, problem: Problem | None) -> BatchEntry:
+        """Return the entry of a command that was refused, or whose job has expired."""
+        return cls(
+            job_id=None, status=None, done=True, operation=None, collection=None, item_id=None, problem=problem
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The commands of one request, as the service last described them."""
+
+    id: str  # for GET /batches/{id}; it cannot be guessed
+    done: bool  # whether all of its jobs have ended
+    size: int  # number of commands
+    counts: Mapping[str, int]  # commands by the status of their jobs, and the expired and refused ones
+    created_at: datetime
+    entries: tuple[BatchEntry, ...]  # in the order of the commands
+    retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+    idempotency_key: str | None = None  # of its request; None from older services, or without a key
+
+    @classmethod
+    @parses("a batch")
+    def of(cls, document: Any, *, retry_after: float | None = None) -> Batch:
+        """Return the batch that a JSON document describes. Raise BadAnswer if it describes none."""
+        return cls(
+            id=str(document["id"]),
+            done=bool(document["done"]),
+            size=int(document["size"]),
+            counts={str(name): int(count) for name, count in document["counts"].items()},
+            created_at=datetime.fromisoformat(document["created_at"]),
+            entries=tuple(BatchEntry.of(entry) for entry in document["entries"]),
+            retry_after=retry_after,
+            raw=document,
+            idempotency_key=document.get("idempotency_key"),
+        )
+
+    @property
+    def unsent(self) -> list[int]:
+        """The places of the commands that could not be queued. The same batch, sent again, queues them.
+
+        >>> commands = [{"operation": "read", "item_id": item.id}]
+        >>> batch = client.submit_batch(commands, idempotency_key="reads-1")
+        >>> while batch.unsent:
+        ...     batch = client.submit_batch(commands, idempotency_key="reads-1")
+        """
+        return [
+            place
+            for place, entry in enumerate(self.entries)
+            if entry.job_id is None and entry.problem is not None and entry.problem.status >= _SERVER_ERROR
+        ]
+
+    @property
+    def unreached(self) -> list[int]:
+        """The places of the jobs that a request to cancel or retry the batch did not reach. It can be sent again.
+
+        >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}])
+        >>> cancelled = client.cancel_batch(batch.id)
+        >>> while cancelled.unreached:
+        ...     cancelled = client.cancel_batch(batch.id)
+        """
+        return [
+            place
+            for place, entry in enumerate(self.entries)
+            if entry.unchanged is not None and entry.unchanged.status >= _SERVER_ERROR
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One command of `Client.submit_many`: its job, or the problem for which it was refused.
+
+    >>> for submission in client.submit_many([{"operation": "read", "item_id": item.id}, {"operation": "fly"}]):
+    ...     print(submission.place, submission.accepted, submission.problem and submission.problem.status)
+    0 True None
+    1 False 400
+    """
+
+    place: int  # among all commands, from 0
+    command: Mapping[str, Any]  # as given
+    job_id: str | None
+    item_id: str | None
+    problem: Problem | None
+    batch_id: str | None  # None if the batch was refused as a whole
+    retry_after: float | None = field(default=None, compare=False)  # seconds to the first poll, if asked for
+
+    @property
+    def accepted(self) -> bool:
+        return self.job_id is not None
