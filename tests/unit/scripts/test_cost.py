@@ -1,122 +1,29 @@
-"""The cost model, by examples computed by hand from prices of a million, and by rules for all inputs."""
+"""The cost model, by examples that are computed by hand from prices of a million."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from infra.errors import OperatorError
-from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
-from scripts.models.cost.comparisons import dearest_scan, longest_wait, polls_of_told
-from scripts.models.cost.data import ASSUMPTIONS, TIMES, Data, Load, measured, read_data, with_figures
+from scripts.models.cost.alternatives import Original, container_month, naive_create
+from scripts.models.cost.comparisons import polls_of_told
+from scripts.models.cost.data import Data, Load
 from scripts.models.cost.pipeline import (
     FORGET,
-    HABITS,
-    ONE_POLL,
-    PREFER_WAIT,
     TOLD,
     UNTOLD,
-    WAITING_POLL,
     Habit,
     Pipeline,
 )
 from scripts.models.cost.standing import idle_polling
-from scripts.models.cost.usage import MILLION, Usage
-
-COMMITTED = read_data()
-KIB = 1024
-
-
-def entry(calls: dict[str, int] | None = None, **more: float) -> dict[str, Any]:
-    """Return a counted operation with only the given values."""
-    nothing = dict.fromkeys(
-        ("write_units", "read_units", "sqs_requests", "message_bytes", "answer_bytes", "log_bytes", "log_lines"), 0
-    )
-    return {
-        "calls": calls or {},
-        **nothing,
-        "jobs": 1,
-        **{name: Decimal(str(value)) for name, value in more.items()},
-    }
+from tests.unit.scripts.cost_data import easy_data, million, untraced
 
 
 @pytest.fixture
 def data() -> Data:
-    """The committed prices and templates, with counts, times and assumptions that are easy to calculate with."""
-    assumed = {
-        **COMMITTED.assumed,
-        "batch_of_10_takes": Decimal("2.5"),
-        "large_document_milliseconds": 0,
-        **dict.fromkeys(("platform_log_bytes", "log_event_bytes", "answer_head_bytes", "job_row_bytes"), 0),
-        "original": {
-            **COMMITTED.assumed["original"],
-            "log_bytes": 0,
-            "answer_bytes": 0,
-            "row_bytes": 256,
-            "milliseconds": {"10000": 143},
-        },
-        "naive": {"milliseconds": 20, "job_index_writes": 5, "item_index_writes": 1},
-    }
-    counted = {
-        "api": {
-            "accept_create": entry(write_units=1, sqs_requests=1),
-            "accept_create_large": entry(write_units=1, sqs_requests=2, message_bytes=100 * KIB),
-            "poll": entry(read_units=1),
-            "poll_unfinished": entry(read_units=1),
-            "poll_large": entry({"s3:GetObject": 1}, read_units=1, answer_bytes=2**30 / 1000),
-        },
-        "worker": {
-            "create": entry({"s3:PutObject": 1}, write_units=6),
-            "create_large": entry({"s3:PutObject": 1}, write_units=6),
-            "create_in_a_batch_of_10": entry({"s3:PutObject": 10}, write_units=60, jobs=10),
-            "update": entry(
-                {"s3:PutObject": 1, "s3:GetObject": 1, "s3:DeleteObject": 1}, write_units=4, read_units=1
-            ),
-        },
-    }
-    counted |= {
-        "worker_with_events": {"create": entry({"s3:PutObject": 1}, write_units=6, sqs_requests=1)},
-        "events": {
-            "tell_nobody": entry(read_units=1),
-            "tell_nobody_in_a_batch_of_10": entry(read_units=10, jobs=10),
-            "tell_one_webhook": entry(read_units=3, write_units=8, sqs_requests=1),
-            "tell_one_webhook_in_a_batch_of_10": entry(read_units=30, write_units=80, sqs_requests=10, jobs=10),
-        },
-        "deliveries": {
-            "deliver": entry(read_units=6, write_units=2, sqs_requests=1),
-            "deliver_in_a_batch_of_10": entry(read_units=60, write_units=20, sqs_requests=10, jobs=10),
-        },
-    }
-    assumed |= {
-        "milliseconds": {**assumed["milliseconds"], "events": {"tell": 10}, "deliveries": {"deliver": 20}},
-        "receiver_milliseconds": 100,
-        "event_bytes": 0,
-        "event_rows_bytes": 0,
-    }
-    measured: dict[str, dict[str, Any]] = {
-        "api": {"accept_create": Decimal("7.2"), "poll": 5},
-        "worker": {"create": 10, "update": 12},
-    }
-    return replace(COMMITTED, assumed=assumed, counted=counted, measured=measured)
-
-
-def untraced(data: Data, batch: int = 1) -> Pipeline:
-    """Return the inputs with traces that cost less than a cent."""
-    no_traces = {**data.prices, "xray_trace": Decimal()}
-    return Pipeline(replace(data, prices=no_traces), Load("test", Decimal(100), batch))
-
-
-def million(pipeline: Pipeline, usage: Usage) -> Decimal:
-    return usage.dollars(pipeline.data.prices) * MILLION
-
-
-# --- by hand ------------------------------------------------------------------------------------------------------
+    return easy_data()
 
 
 def test_a_request(data: Data) -> None:
@@ -264,127 +171,3 @@ def test_idle_queues_are_polled(data: Data) -> None:
     # 5 pollers, three times a minute, 43,800 minutes, two queues
     assert idle_polling(data).amounts["sqs_fifo_request"] == 5 * 3 * 43_800 * 2
     assert idle_polling(data).dollars(data.prices) == Decimal("0.657")
-
-
-# --- of any -------------------------------------------------------------------------------------------------------
-
-
-@given(st.integers(0, 10**9), st.sampled_from(["create", "update", "delete", "read"]), st.sampled_from(HABITS))
-def test_cost_is_linear_in_jobs(jobs: int, operation: str, habit: Habit) -> None:
-    pipeline = Pipeline(COMMITTED, COMMITTED.load("busy"))
-    usage = pipeline.job(operation, habit)
-    assert round((usage * jobs).dollars(COMMITTED.prices) - usage.dollars(COMMITTED.prices) * jobs, 9) == 0
-
-
-@given(st.integers(1, 10), st.sampled_from(["quiet", "busy"]))
-def test_each_poll_costs_the_same_more(polls: int, load: str) -> None:
-    pipeline = Pipeline(COMMITTED, COMMITTED.load(load))
-    one_more = million(pipeline, pipeline.job("create", Habit("", polls=polls + 1)))
-    more = one_more - million(pipeline, pipeline.job("create", Habit("", polls=polls)))
-    assert round(more - million(pipeline, pipeline.request("poll_unfinished")), 9) == 0
-    assert more > Decimal("3.5")
-
-
-@given(st.decimals("0.01", 20, places=2), st.decimals("0.01", 20, places=2))
-def test_waiting_longer_never_costs_less(some: Decimal, others: Decimal) -> None:
-    pipeline = Pipeline(COMMITTED, COMMITTED.load("busy"))
-    shorter, longer = sorted((some, others))
-    for habit in (PREFER_WAIT, WAITING_POLL):
-        costs = [million(pipeline, pipeline.job("create", habit, seconds=each)) for each in (shorter, longer)]
-        assert costs[0] <= costs[1]
-
-
-@given(st.integers(1, 9))
-def test_a_fuller_batch_never_costs_more(batch: int) -> None:
-    one, more = (Pipeline(COMMITTED, Load("", Decimal(100), each)).worked("create") for each in (batch, batch + 1))
-    assert more.scaled("xray", 0).dollars(COMMITTED.prices) < one.scaled("xray", 0).dollars(COMMITTED.prices)
-
-
-@pytest.mark.parametrize("load", ["quiet", "busy"])
-def test_only_the_originals_create_grows_with_the_table(load: str) -> None:
-    pipeline = Pipeline(COMMITTED, COMMITTED.load(load))
-    costs = [million(pipeline, Original(pipeline).create(items)) for items in SIZES]
-    assert costs == sorted(costs)
-    assert costs[0] < million(pipeline, pipeline.job("create", PREFER_WAIT)) < costs[-1]
-
-
-def test_at_a_break_even_both_ways_cost_the_same() -> None:
-    pipeline = Pipeline(COMMITTED, COMMITTED.load("busy"))
-    seconds = longest_wait(pipeline, pipeline.data.memory_gb("api"))
-    poll = million(pipeline, pipeline.job("create", ONE_POLL)) - million(pipeline, pipeline.job("create", FORGET))
-    below, above = (million(pipeline, pipeline.waiting(seconds + Decimal(step))) for step in ("-0.001", "0.001"))
-    assert below <= poll < above
-    original = Original(pipeline)
-    queued = pipeline.job("create", PREFER_WAIT)
-    scanned = original.create(0) + original.stores(dearest_scan(pipeline)) - original.stores(0)
-    assert abs(million(pipeline, scanned) - million(pipeline, queued)) < 1
-
-
-# --- the data -----------------------------------------------------------------------------------------------------
-
-
-def test_the_prices_are_those_of_the_page_that_they_were_taken_from() -> None:
-    of_a_million = {
-        "api_gateway_rest_request": "3.50",
-        "lambda_request": "0.20",
-        "sqs_fifo_request": "0.50",
-        "dynamodb_write_unit": "0.625",
-        "dynamodb_read_unit": "0.125",
-        "s3_put": "5.00",
-        "s3_get": "0.40",
-        "lambda_gb_second_arm64": "13.3334",
-    }
-    assert {key: COMMITTED.price(key) * MILLION for key in of_a_million} == {
-        key: Decimal(dollars) for key, dollars in of_a_million.items()
-    }
-    assert all(source.startswith("https://aws.amazon.com/") for source in COMMITTED.prices["sources"])
-
-
-def test_memory_and_retention_are_the_templates() -> None:
-    assert COMMITTED.memory_gb("api") == Decimal(str(COMMITTED.default("api", "MemorySize"))) / 1024
-    assert COMMITTED.default("worker", "Architecture") in {"arm64", "x86_64"}
-
-
-def test_times_come_from_the_benchmark_where_it_has_them(data: Data) -> None:
-    assert data.milliseconds("api", "accept_create") == Decimal("7.2")
-    assert data.milliseconds("api", "get_item") == COMMITTED.assumed["milliseconds"]["api"]["get_item"]
-
-
-FIGURES: dict[str, Any] = {
-    "own_code": {"api": {"poll": {"total_ms": Decimal("4.4")}}},
-    "batches": {"per_command_ms": {"1": {"p50": 20}, "100": {"p50": Decimal("1.5")}}},
-    "parallel": {"stand_in": {"worker": {"ten_to_one": Decimal("1.75")}}},
-    "original": {"post_ms": {"0": {"p50": 15}, "10000": {"p50": 282}, "100000": {"p50": 6571}}},
-}
-
-
-def test_figures_of_the_benchmark_replace_assumptions() -> None:
-    assumed = json.loads(ASSUMPTIONS.read_text(), parse_float=Decimal)
-    counting = with_figures(assumed, FIGURES)
-    assert counting["batch_of_10_takes"] == Decimal("1.75")
-    assert counting["original"]["milliseconds"] == {"0": 15, "1000": 30, "10000": 282, "100000": 2820}
-    assert measured(FIGURES) == {"api": {"poll": Decimal("4.4"), "accept_batch_of_100": 150}, "worker": {}}
-
-
-def test_without_figures_the_assumptions_apply() -> None:
-    assumed = json.loads(ASSUMPTIONS.read_text(), parse_float=Decimal)
-    assert with_figures(assumed, {}) == assumed
-    assert measured({}) == {"api": {}, "worker": {}}
-
-
-def test_the_committed_figures_are_used() -> None:
-    figures = json.loads(TIMES.read_text(), parse_float=Decimal)
-    assert COMMITTED.assumed["original"]["milliseconds"]["10000"] == figures["original"]["post_ms"]["10000"]["p50"]
-    assert COMMITTED.assumed["batch_of_10_takes"] == figures["parallel"]["stand_in"]["worker"]["ten_to_one"]
-    accepted = figures["batches"]["per_command_ms"]["100"]["p50"] * 100
-    assert COMMITTED.milliseconds("api", "accept_batch_of_100") == accepted
-
-
-def test_a_longer_name_is_not_taken_for_another(data: Data) -> None:
-    assumed = COMMITTED.assumed["milliseconds"]["api"]["poll_batch_of_100"]
-    assert data.milliseconds("api", "poll_batch_of_100") == assumed
-
-
-def test_an_operation_of_unknown_time_is_an_error(data: Data) -> None:
-    with pytest.raises(OperatorError, match="how long api dance takes"):
-        data.milliseconds("api", "dance")
