@@ -1,9 +1,8 @@
 """Client and SyncClient against the contract."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from jobpipe_client import (
     BadAnswer,
     Client,
-    CommandTooLate,
     Forbidden,
     InvalidRequest,
     JobCancelled,
@@ -105,86 +103,6 @@ def test_commands_of_one_item_need_no_waiting_in_between(client: Client) -> None
     client.merge(job.item_id, {"stock": {"Lyon": None}})
     read = client.wait(client.read(job.item_id))
     assert read.result == {"id": job.item_id, **TENT, "price": 9.5, "stock": {"Łódź": 3}}
-
-
-def test_wait_returns_as_soon_as_the_job_ends(client: Client, service: Service) -> None:
-    service.pause()
-    job = client.create(TENT)
-    threading.Timer(0.15, service.resume).start()
-    started = time.monotonic()
-    assert client.wait(job).succeeded
-    assert time.monotonic() - started < 1
-    polls = [s for s in service.seen if s.path.startswith("/jobs/")]
-    assert len(polls) == 1
-    assert polls[0].query["wait"] == ["1"]
-
-
-def test_only_the_first_poll_is_held_back(client: Client, service: Service) -> None:
-    """A job that has not ended by then takes longer, and polls are cheaper than held requests."""
-    job = client.create(TENT)
-    service.canned.extend(Canned(200, {"Retry-After": "0.01"}, job.raw) for _ in range(3))
-    assert client.wait(job, long_poll=2).succeeded
-    polls = [s for s in service.seen if s.path.startswith("/jobs/")]
-    assert [poll.query.get("wait") for poll in polls] == [["2"], None, None, None]
-
-
-def test_a_poll_that_is_answered_at_once_is_followed_by_the_requested_pause(
-    client: Client, service: Service
-) -> None:
-    """Under a backlog the service answers at once: the client must not poll without a pause."""
-    service.pause()
-    job = client.create(TENT)
-    service.canned.extend(Canned(200, {"Retry-After": "0.2"}, job.raw) for _ in range(50))
-    with pytest.raises(WaitTimeout):
-        client.wait(job, timeout=1.0)
-    polls = [s for s in service.seen if s.path.startswith("/jobs/")]
-    assert 2 <= len(polls) <= 6  # one at the deadline
-
-
-def test_pauses_that_the_service_does_not_ask_for_are_random(
-    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else clients that began to wait together would poll together."""
-    bounds: list[tuple[float, float]] = []
-
-    def lowest(low: float, high: float) -> float:
-        bounds.append((low, high))
-        return low
-
-    monkeypatch.setattr("random.uniform", lowest)
-    job = client.create(TENT)
-    service.canned.extend(Canned(200, {}, job.raw) for _ in range(8))
-    assert client.wait(job).succeeded
-    assert bounds == [(0, high) for high in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)]
-
-
-def test_wait_without_a_long_poll_polls(client: Client, service: Service) -> None:
-    service.pause()
-    job = client.create(TENT)
-    threading.Timer(0.15, service.resume).start()
-    assert client.wait(job, long_poll=0).succeeded
-    polls = [s for s in service.seen if s.path.startswith("/jobs/")]
-    assert len(polls) > 1
-    assert all("wait" not in s.query for s in polls)
-
-
-def test_wait_honours_retry_after_and_its_own_deadline(client: Client, service: Service) -> None:
-    service.pause()
-    job = client.create(TENT)
-    service.canned.append(Canned(200, {"Retry-After": "9"}, job.raw))
-    started = time.monotonic()
-    with pytest.raises(WaitTimeout, match="still queued") as caught:
-        client.wait(job, timeout=0.3)
-    assert 0.25 < time.monotonic() - started < 1
-    assert caught.value.job.id == job.id
-    assert len(service.seen) == 3  # the create, the first poll, and the last poll at the deadline
-
-
-def test_an_ended_job_is_not_polled(client: Client, service: Service) -> None:
-    ended = client.wait(client.create(TENT))
-    before = len(service.seen)
-    assert client.wait(ended) is ended
-    assert len(service.seen) == before
 
 
 def test_an_unknown_job_is_not_found(client: Client) -> None:
@@ -313,78 +231,3 @@ def test_threads_share_a_client(client: Client, service: Service) -> None:
 def test_the_key_is_not_shown(client: Client, service: Service) -> None:
     assert service.seen == []
     assert KEY not in repr(client)
-
-
-@pytest.mark.parametrize("batch", [False, True])
-def test_a_time_limit_is_a_member_of_the_command(client: Client, service: Service, batch: bool) -> None:
-    service.pause()
-    command = {"operation": "read", "item_id": "i"}
-    zone = timezone(timedelta(hours=2))
-    moment = datetime(2999, 12, 1, 12, tzinfo=zone)
-
-    def sent(before: Any, command: dict[str, Any] = command) -> Any:
-        if batch:
-            client.submit_batch([command], before=before)
-            return service.seen[-1].body["commands"][0]
-        job = client.submit(command, before=before)
-        assert (job.not_after is None) == ("not_after" not in service.seen[-1].body)
-        return service.seen[-1].body
-
-    assert sent(moment) == {**command, "not_after": "2999-12-01T12:00:00+02:00"}
-    assert sent("2999-12-01T12:00:00Z") == {**command, "not_after": "2999-12-01T12:00:00Z"}
-    assert sent(None) == command
-    own = {**command, "not_after": "2999-01-01T00:00:00Z"}
-    assert sent(moment, own) == own, "one that the command has comes first"
-    ahead = datetime.fromisoformat(sent(timedelta(hours=2))["not_after"]) - datetime.now(UTC)
-    assert timedelta(hours=1, minutes=59) < ahead <= timedelta(hours=2)
-    with pytest.raises(ValueError, match="zone"):
-        sent(moment.replace(tzinfo=None))
-
-
-def test_a_task_token_is_a_member_of_the_command(client: Client, service: Service) -> None:
-    command = {"operation": "read", "item_id": "i"}
-    client.submit(command, task_token="one")
-    assert service.seen[-1].body == {**command, "task_token": "one"}
-    client.submit({**command, "task_token": "own"}, task_token="one")
-    assert service.seen[-1].body["task_token"] == "own", "one that the command has comes first"
-    client.collection("orders").submit(command, task_token="two")
-    assert service.seen[-1].body == {**command, "collection": "orders", "task_token": "two"}
-    client.submit(command)
-    assert service.seen[-1].body == command
-
-
-@pytest.mark.parametrize("batch", [False, True])
-def test_a_time_to_wait_for_is_a_member_of_the_command(client: Client, service: Service, batch: bool) -> None:
-    command = {"operation": "read", "item_id": "i"}
-
-    def sent(at: Any, command: dict[str, Any] = command, **more: Any) -> Any:
-        if batch:
-            assert client.submit_batch([command], at=at, **more).counts["scheduled"] == 1
-            return service.seen[-1].body["commands"][0]
-        job = client.submit(command, at=at, **more)
-        assert (job.status, job.done) == ("scheduled", False)
-        assert job.not_before == datetime.fromisoformat(service.seen[-1].body["not_before"])
-        assert client.cancel(job.id).status == "cancelled"
-        return service.seen[-2].body
-
-    moment = datetime(2999, 12, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    assert sent(moment) == {**command, "not_before": "2999-12-01T12:00:00+02:00"}
-    own = {**command, "not_before": "2999-01-01T00:00:00Z"}
-    assert sent(moment, own) == own, "one that the command has comes first"
-    both = sent(moment, before="2999-12-02T00:00:00Z")
-    assert both == {**command, "not_before": moment.isoformat(), "not_after": "2999-12-02T00:00:00Z"}
-    ahead = datetime.fromisoformat(sent(timedelta(hours=2))["not_before"]) - datetime.now(UTC)
-    assert timedelta(hours=1, minutes=59) < ahead <= timedelta(hours=2)
-    with pytest.raises(ValueError, match="at must be a time with a zone"):
-        sent(moment.replace(tzinfo=None))
-
-
-def test_a_late_job_is_retried_with_a_new_time(client: Client, service: Service) -> None:
-    job = client.wait(client.read("none"))
-    service.jobs[job.id]["error"] = problem(409, "too-late")
-    service.pause()
-    with pytest.raises(CommandTooLate):
-        client.retry(job.id)
-    limit = datetime(2999, 12, 1, 12, tzinfo=UTC)
-    assert client.retry(job.id, before=limit).not_after == limit
-    assert service.seen[-1].headers["content-type"] == "application/json"
