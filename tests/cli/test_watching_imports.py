@@ -121,10 +121,8 @@ def test_an_import_from_elsewhere_is_known_by_its_batches(service: Service, tmp_
         importing(service, path, "--batch-size", "10", TMPDIR=str(tmp_path / "elsewhere")),
         started(service, "watch", "--interval", "0.2") as watching,
     ):
-        found = note(watching, "import ")
-        assert re.fullmatch(
-            r"import [0-9a-f]{8}: 0 of \d0 rows (sent so far|in \d of its 4 batches), none failed", found
-        )
+        found = note(watching, "tents.jsonl")
+        assert re.fullmatch(r"tents.jsonl: 0 of \d0 rows (sent so far|in \d of its 4 batches), none failed", found)
         ended(watching)
 
 
