@@ -54,7 +54,7 @@ test-deployments: .venv/.dev-installed ## deploy, change, upgrade and destroy st
 
 test-browser: .venv/.dev-installed .venv/.browser-installed ## test the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
 	@$(need_chromium)
-	@$(RUN) pytest tests/browser --quiet @words:PYTEST_ARGS
+	@$(RUN) pytest tests/browser --numprocesses=4 --dist=loadfile --quiet @words:PYTEST_ARGS
 
 test-tutorial: .venv/.dev-installed ## follow docs/tutorial.md and the recipe for an operation to the letter, in copies of the checkout
 	@$(RUN) pytest tests/tutorial --quiet @words:PYTEST_ARGS

@@ -11,6 +11,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 from tests.helpers.deployed import Stage
 
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
+_OFFLINE = "net::ERR_INTERNET_DISCONNECTED"
 SECONDS = 1000
 TIMEOUT = 20 * SECONDS
 """The longest time for a job to end on a loaded machine."""
@@ -24,6 +25,7 @@ class Console:
     stage: Stage
     errors: list[str] = field(default_factory=list)
     expected: set[int] = field(default_factory=set)  # statuses that the browser logs as errors
+    went_offline: bool = False  # the browser also logs each request that finds no network
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(TIMEOUT)
@@ -32,8 +34,14 @@ class Console:
 
     def _record(self, message: ConsoleMessage) -> None:
         refused = _REFUSED.match(message.text)
-        if message.type in {"error", "warning"} and not (refused and int(refused[1]) in self.expected):
+        expected = int(refused[1]) in self.expected if refused else self.went_offline and _OFFLINE in message.text
+        if message.type in {"error", "warning"} and not expected:
             self.errors.append(f"{message.type}: {message.text}")
+
+    def set_offline(self, offline: bool) -> None:
+        """Take the network away from the tab, or give it back."""
+        self.went_offline = self.went_offline or offline
+        self.page.context.set_offline(offline)
 
     def open(self, view: str = "jobs") -> None:
         """Open a view. A tab without a key shows the form for the key instead."""

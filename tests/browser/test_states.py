@@ -15,7 +15,6 @@ from tests.browser.shop import KEY, serving
 from tests.browser.test_accessibility import findings
 
 OPERATOR = "operatorO" + "0" * 32
-OFFLINE = "ERR_INTERNET_DISCONNECTED"
 
 
 @pytest.fixture
@@ -37,10 +36,6 @@ def colour(page: Page, selector: str) -> str:
     return found
 
 
-def forget_offline(console: Console) -> None:
-    console.errors[:] = [each for each in console.errors if OFFLINE not in each]
-
-
 def test_an_outage_is_said_once_and_old_numbers_are_grey(shop_console: Console, shop: Sender) -> None:
     console, page = shop_console, shop_console.page
     send(shop)
@@ -55,7 +50,7 @@ def test_an_outage_is_said_once_and_old_numbers_are_grey(shop_console: Console, 
         "new MutationObserver((each) => { window.said = (window.said ?? 0) + each.length; })"
         ".observe(document.querySelector('#down'), {childList: true})"
     )
-    page.context.set_offline(True)
+    console.set_offline(True)
     alert = page.get_by_role("alert").filter(has_text="The service cannot be reached.")
     expect(alert).to_contain_text(
         re.compile(r"no answer since \d\d:\d\d:\d\d\. .* the page tries again every 5 seconds\.$"), timeout=TIMEOUT
@@ -73,10 +68,9 @@ def test_an_outage_is_said_once_and_old_numbers_are_grey(shop_console: Console, 
     assert page.evaluate("window.said") == 1
     assert caption.inner_text() == shown
     assert page.locator("#plot-scheduled").inner_text() == unchanged
-    page.context.set_offline(False)
+    console.set_offline(False)
     expect(page.locator("#down")).to_be_hidden(timeout=TIMEOUT)
     assert colour(page, "#now-scheduled") == black
-    forget_offline(console)
 
 
 def test_an_empty_stage_says_so_in_sentences(shop_console: Console) -> None:
@@ -126,9 +120,8 @@ def test_axe_finds_nothing_in_any_state(
     send(shop)
     expect(page.locator("#running tbody tr")).to_have_count(2, timeout=TIMEOUT)
     found["in use"] = findings(page)
-    page.context.set_offline(True)
+    console.set_offline(True)
     expect(page.locator("#down")).to_be_visible(timeout=TIMEOUT)
     found["unreachable"] = findings(page)
     assert {state: each for state, each in found.items() if each} == {}
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    forget_offline(console)
