@@ -32,7 +32,5 @@ def test_the_next_deployment_blames_nobody_else() -> None:
     with Stubber(client) as stub:
         stub.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "s"})
         stacks = Stacks(client, Progress(Console(file=io.StringIO())), poll_seconds=0)
-        with pytest.raises(
-            OperatorError, match=r"UPDATE_IN_PROGRESS.* CloudFormation has not finished"
-        ):
+        with pytest.raises(OperatorError, match=r"UPDATE_IN_PROGRESS.* CloudFormation has not finished"):
             stacks.deploy("s", {"Resources": {}}, {})
