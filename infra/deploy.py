@@ -1,15 +1,16 @@
 """`python -m infra.deploy up|diff|destroy|env --stage local --target auto|embedded|localstack|aws`."""
 
 import argparse
-import json
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.cli.progress import Progress
-from infra.collections.folder import read_folder
+from infra.collections.folder import CollectionSource, read_folder
 from infra.deployment.comparison import print_diff
+from infra.deployment.first_request import curl_line
 from infra.deployment.plan import Deployer
 from infra.deployment.readiness import is_healthy
 from infra.deployment.stateful import stateful_resources
@@ -53,11 +54,11 @@ def _command(arguments: argparse.Namespace) -> int | None:
 
 
 def _up(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
-    read_folder(settings.collections)  # before an emulator is started for it
+    collections = read_folder(settings.collections)  # before an emulator is started for it
     target = find_target(arguments.target, stage, settings)
     if target is None:
         raise OperatorError("there is no target")
-    print_result(_deployer(target, stage, settings, arguments).deploy())
+    print_result(_deployer(target, stage, settings, arguments).deploy(), collections)
 
 
 def _diff(stage: str, settings: Settings, arguments: argparse.Namespace) -> bool:
@@ -114,7 +115,7 @@ def _report_target(target: Target, stage: str, settings: Settings) -> Progress:
     return progress
 
 
-def print_result(deployment: Deployment) -> None:
+def print_result(deployment: Deployment, collections: Sequence[CollectionSource]) -> None:
     """Print what can be done next. On AWS the key is not printed, since the output of a pipeline is kept."""
     print(f"target:   {deployment.target}")
     print(f"base URL: {deployment.base_url}")
@@ -122,7 +123,7 @@ def print_result(deployment: Deployment) -> None:
         print(f"API key:  not shown; make -s env STAGE={deployment.stage} does")
         return
     print(f"API key:  {deployment.api_key}")
-    print(f"try:      {curl_line(deployment)}")
+    print(f"try:      {curl_line(deployment, collections)}")
 
 
 def _print_exports(deployment: Deployment) -> None:
@@ -130,15 +131,6 @@ def _print_exports(deployment: Deployment) -> None:
         print(f"env: nothing answers at {deployment.base_url} now", file=sys.stderr)
     print(f"export JOBPIPE_URL={shlex.quote(deployment.base_url)}")
     print(f"export JOBPIPE_API_KEY={shlex.quote(deployment.api_key)}")
-
-
-def curl_line(deployment: Deployment) -> str:
-    """Return a shell command that creates an item and waits for it."""
-    item = {"name": "first item", "description": "made by a pasted line"}
-    parts = ["curl", "-sS", "-X", "POST", f"{deployment.base_url}/items"]
-    for header in (f"x-api-key: {deployment.api_key}", "Content-Type: application/json", "Prefer: wait=10"):
-        parts += ["-H", header]
-    return shlex.join([*parts, "-d", json.dumps(item)])
 
 
 def _parse() -> argparse.Namespace:

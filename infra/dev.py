@@ -16,6 +16,7 @@ from pathlib import Path
 from infra.cli.aws_errors import LIBRARY_ERRORS, describe
 from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.cli.progress import Progress
+from infra.collections.folder import read_folder
 from infra.deploy import print_result
 from infra.deployment.plan import Deployer
 from infra.errors import OperatorError
@@ -57,6 +58,7 @@ class _Loop:
         self._deployer = deployer
         self._say = deployer.progress.say
         self._sources = Sources({app: ROOT / folder for app, folder in APPS.items()}, settings.collections)
+        self._collections = settings.collections
         self._build: Path = build_folder(settings.collections)
         self._apps: dict[str, AppFunctions] = {}
         self._purity = PurityCheck(settings.collections, self._build)
@@ -67,7 +69,8 @@ class _Loop:
     def run(self) -> None:
         """Deploy, and apply each change, until Ctrl-C."""
         state = self._sources.read()
-        print_result(self._deployer.deploy())
+        collections = read_folder(self._collections)
+        print_result(self._deployer.deploy(), collections)
         self._read_functions()
         self._say("each source file that you save is applied; end this with Ctrl-C")
         try:

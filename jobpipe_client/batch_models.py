@@ -66,6 +66,7 @@ class Batch:
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
     idempotency_key: str | None = None  # of its request; None from older services, or without a key
+    name: str | None = None  # as it was given, such as that of an imported file; None from older services
 
     @classmethod
     @parses("a batch")
@@ -81,6 +82,7 @@ class Batch:
             retry_after=retry_after,
             raw=document,
             idempotency_key=document.get("idempotency_key"),
+            name=document.get("name"),
         )
 
     @property

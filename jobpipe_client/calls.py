@@ -112,14 +112,15 @@ def submit(command: Json, key: str | None) -> Call:
     return _write("POST", "/jobs", command, key)
 
 
-def submit_batch(commands: Sequence[Json], key: str | None) -> Call:
+def submit_batch(commands: Sequence[Json], key: str | None, name: str | None = None) -> Call:
     """POST /batches."""
-    return submit_encoded([encode(command) for command in commands], key)
+    return submit_encoded([encode(command) for command in commands], key, name)
 
 
-def submit_encoded(commands: Sequence[bytes], key: str | None) -> Call:
+def submit_encoded(commands: Sequence[bytes], key: str | None, name: str | None = None) -> Call:
     """POST /batches with commands that are JSON already."""
-    body = b'{"commands":[' + b",".join(commands) + b"]}"
+    named = b"" if name is None else b',"name":' + json_text.encode(name).encode("utf-8", "backslashreplace")
+    body = b'{"commands":[' + b",".join(commands) + b"]" + named + b"}"
     return Call("POST", "/batches", _headers(key, "application/json"), body)
 
 

@@ -158,18 +158,20 @@ class Client:
         idempotency_key: str | None = None,
         at: At | None = None,
         before: Before | None = None,
+        name: str | None = None,
     ) -> Batch:
         """Queue up to 100 commands in their raw form. The commands for one item take effect in the given order.
 
         An entry has a `problem` if its command is invalid or could not be queued (`unsent`). `at` and `before`
-        are as for `submit`, for every command that has no `not_before` or `not_after` of its own.
+        are as for `submit`, for every command that has no `not_before` or `not_after` of its own. The `name`, of
+        at most 100 characters, is shown to people.
 
         >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}, {"operation": "fly"}])
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
         [None, 'invalid-request']
         """
         given = [calls.timed(command, at, before) for command in commands]
-        return batch_of(self.transport.send(calls.submit_batch(given, idempotency_key)))
+        return batch_of(self.transport.send(calls.submit_batch(given, idempotency_key, name)))
 
     def submit_many(
         self,

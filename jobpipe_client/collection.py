@@ -144,17 +144,18 @@ class Collection:
         idempotency_key: str | None = None,
         at: At | None = None,
         before: Before | None = None,
+        name: str | None = None,
     ) -> Batch:
         """Queue up to 100 commands as `Client.submit_batch` does; those that name no collection are of this one.
 
-        `at` and `before` are as for `Client.submit_batch`.
+        `at`, `before` and `name` are as for `Client.submit_batch`.
 
         >>> batch = orders.submit_batch([{"operation": "upsert", "item": {"number": "7"}}, {"operation": "fly"}])
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
         [None, 'invalid-request']
         """
         given = [calls.timed(calls.in_collection(command, self.name), at, before) for command in commands]
-        return batch_of(self._transport.send(calls.submit_batch(given, idempotency_key)))
+        return batch_of(self._transport.send(calls.submit_batch(given, idempotency_key, name)))
 
     def submit_many(
         self,

@@ -19,7 +19,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -46,7 +46,7 @@ MAX_COMMANDS = 100  # of one batch
 MAX_BODY = 1024 * 1024  # bytes of one request
 LONGEST_KEY = 200  # leaves room for a batch's number within the 255 characters of an Idempotency-Key
 _EMPTY_BODY = len(b'{"commands":[]}')
-_UNAVAILABLE = 503
+_TOO_LARGE, _UNAVAILABLE = 413, 503
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=5)
 
 KeyOf = Callable[[str], str | None]
@@ -173,13 +173,19 @@ def _submissions(
 
 
 def submit_in_turn(
-    transport: Transport, commands: Iterable[Json], *, key: str, stopped: threading.Event
+    transport: Transport,
+    commands: Iterable[Json],
+    *,
+    key: str,
+    stopped: threading.Event,
+    name: str | None = None,
 ) -> list[Submission]:
     """Return the submissions of `submit_many` with the same key, sending one request at a time on this thread.
 
-    Once `stopped` is set, nothing is sent again. Raise ProblemError if the service cannot take the commands.
+    Once `stopped` is set, nothing is sent again. `name` is that of the batches, for a service that knows names.
+    Raise ProblemError if the service cannot take the commands.
     """
-    sender = _Sender(transport, stopped)
+    sender = _Sender(transport, stopped, name)
     parts = enumerate(_cut(commands, MAX_COMMANDS))
     return [submission for number, part in parts for submission in sender.send(part, f"{key}-{number}")]
 
@@ -246,6 +252,7 @@ class _Sender:
 
     transport: Transport
     stopped: threading.Event
+    name: str | None = None  # of the batches
 
     def send(self, part: _Part, key: str) -> list[Submission]:
         """Return the part's submissions. Raise Unavailable if some could not be queued after all retries."""
@@ -254,6 +261,8 @@ class _Sender:
         except (InvalidRequest, TooLarge) as refusal:
             if isinstance(refusal, InvalidRequest) and refusal.problem.slug is None:
                 raise  # a proxy or gateway refused it, which knows nothing of the commands
+            if self.name is not None and _refuses_the_name(refusal.problem):
+                return replace(self, name=None).send(part, key)
             return self._refused(part, key, refusal.problem)
         if len(batch.entries) != len(part.commands):
             raise BadAnswer(f"the batch {batch.id} has {len(batch.entries)} entries")
@@ -272,7 +281,7 @@ class _Sender:
 
     def _accepted(self, part: _Part, key: str) -> Batch:
         """Send the batch until all of its valid commands are queued; the service queues none of them twice."""
-        call = calls.submit_encoded(part.encoded, key)
+        call = calls.submit_encoded(part.encoded, key, self.name)
         retrying = Retrying(
             retry=retry_if_result(lambda batch: bool(batch.unsent)),
             stop=stop_any(stop_after_attempt(self.transport.attempts), stop_when_event_set(self.stopped)),
@@ -300,6 +309,13 @@ class _Sender:
             Submission(place, command, None, None, why, None)
             for place, (command, why) in enumerate(zip(part.commands, problems, strict=True), part.first)
         ]
+
+
+def _refuses_the_name(problem: Problem) -> bool:
+    """Return whether the body was refused for its name: by an older service, or because it became too long."""
+    return problem.status == _TOO_LARGE or any(
+        str(each.get("detail")).endswith("member 'name'.") for each in problem.errors
+    )
 
 
 def _result(state: RetryCallState) -> Batch:

@@ -95,7 +95,9 @@ class Job:
     not_after: datetime | None = None  # the command must not take effect later
     dismissed_at: datetime | None = None  # since when the failed job is not in the list of failed jobs
     command: Mapping[str, Any] | None = None  # of a failed job, in its raw form; not if it is large
-    label: str | None = None  # of a failed job: what names the document of its command, if that is known
+    label: str | None = (
+        None  # of a failed or retrying job: what names the document of its command, if that is known
+    )
 
     @classmethod
     @parses("a job")

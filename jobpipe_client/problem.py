@@ -61,4 +61,6 @@ class Problem:
 
     def __str__(self) -> str:
         fields = "; ".join(f"{e.get('pointer', '?')}: {e.get('detail', '?')}" for e in self.errors)
-        return f"{self.status} {self.slug or self.title}: {fields or self.detail or self.title}"
+        existing = self.raw.get("existing")
+        other = f" Its id is {existing}." if isinstance(existing, str) else ""
+        return f"{self.status} {self.slug or self.title}: {fields or self.detail or self.title}{other}"

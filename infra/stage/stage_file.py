@@ -55,6 +55,12 @@ def earlier_deployment(state_dir: Path, stage: str) -> Deployment | None:
         return None
 
 
+def deployed_stages(state_dir: Path) -> list[str]:
+    """Return the names of the stages with a file that can be read."""
+    names = sorted(path.stem for path in state_dir.glob("*.json"))
+    return [name for name in names if earlier_deployment(state_dir, name) is not None]
+
+
 def read_deployment(state_dir: Path, stage: str) -> Deployment:
     """Return the stage as last deployed from this checkout; raise OperatorError if its file cannot be read."""
     path = stage_file(state_dir, stage)

@@ -58,7 +58,14 @@ class JobStore(Protocol):
         """Record the start of attempt number `charged + 1`."""
 
     def record_interruption(
-        self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
+        self,
+        ref: JobRef,
+        problem: Problem,
+        charged: int,
+        interruptions: int,
+        at: datetime,
+        *,
+        label: str | None = None,
     ) -> None:
         """Mark the job as retrying, with the problem and the numbers of charged attempts and interruptions."""
 

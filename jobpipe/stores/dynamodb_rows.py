@@ -144,7 +144,7 @@ def kept_values(kept: KeptCommand | None) -> Values:
 
 
 def failure_text(problem: Problem, label: str | None) -> str:
-    """Return the attribute `error` of a failed job.
+    """Return the attribute `error` of a failed or retrying job.
 
     It has the label of the job as a member, because the index of the lists cannot get another attribute. The
     problem that is shown does not have it.

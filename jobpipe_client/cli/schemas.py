@@ -16,7 +16,8 @@ from jobpipe_client.catalogue import CollectionInfo, Schema
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _BOOLEANS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
-_TYPES = frozenset({"null", "boolean", "number", "string", "array", "object"})
+ALL_TYPES = frozenset({"null", "boolean", "number", "string", "array", "object"})
+ONLY_TEXT = frozenset({"string"})
 _MAX_DEPTH = 30  # of schemas within schemas for one value; references may go in a circle
 
 
@@ -47,22 +48,27 @@ READERS: dict[str, Callable[[str], Any]] = {
 """The reader of each kind; it raises ValueError if the text has no value of the kind."""
 
 
-def kind_of(info: CollectionInfo, schema: Schema) -> str:
-    """Return the kind of the values that a schema allows."""
-    types = _types(info, schema) - {"null"}
+def kind_of(types: frozenset[str]) -> str:
+    """Return the kind of the values of these types."""
     if "string" in types:
         return "text"
+    types -= {"null"}
     return {frozenset({"number"}): "number", frozenset({"boolean"}): "boolean"}.get(types, "json")
+
+
+def types_of(info: CollectionInfo, schemas: Mapping[str, Schema]) -> dict[str, frozenset[str]]:
+    """Return the types of JSON that each of the schemas allows."""
+    return {name: _types(info, schema) for name, schema in schemas.items()}
 
 
 def kinds_of(info: CollectionInfo) -> dict[str, str]:
     """Return the kinds of the fields that a document may have, in the order of the schema."""
-    return {name: kind_of(info, schema) for name, schema in fields_of(info).items()}
+    return {name: kind_of(types) for name, types in types_of(info, fields_of(info)).items()}
 
 
 def is_only_text(info: CollectionInfo, schema: Schema) -> bool:
     """Return whether the schema allows no other values than strings."""
-    return _types(info, schema) == {"string"}
+    return _types(info, schema) == ONLY_TEXT
 
 
 def identifying_fields(info: CollectionInfo) -> list[str]:
@@ -109,16 +115,16 @@ def is_closed(info: CollectionInfo) -> bool:
 def _types(info: CollectionInfo, schema: Schema, depth: int = 0) -> frozenset[str]:
     if schema is False:
         return frozenset()
-    found = _TYPES
+    found = ALL_TYPES
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return found
     if "type" in schema:
         named = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
         found &= {"number" if each == "integer" else each for each in named}
     if "const" in schema:
-        found &= {_type_of(schema["const"])}
+        found &= {type_of(schema["const"])}
     if isinstance(schema.get("enum"), list):
-        found &= set(map(_type_of, schema["enum"]))
+        found &= set(map(type_of, schema["enum"]))
     if "$ref" in schema:
         found &= _types(info, info.resolved(schema), depth + 1)
     for part in schema.get("allOf") or ():
@@ -129,7 +135,8 @@ def _types(info: CollectionInfo, schema: Schema, depth: int = 0) -> frozenset[st
     return found
 
 
-def _type_of(value: object) -> str:
+def type_of(value: object) -> str:
+    """Return the type of a JSON value."""
     if isinstance(value, bool):
         return "boolean"
     names = ((str, "string"), (list, "array"), (dict, "object"), (type(None), "null"))

@@ -83,7 +83,7 @@ def check_job(row: Row) -> Job:
 
 def check_batch(row: Row) -> None:
     """Raise MalformedRowError if the row is not a valid batch."""
-    check_attributes(row, _BATCH, {"refused": "S", "idempotency_key": "S"})
+    check_attributes(row, _BATCH, {"refused": "S", "idempotency_key": "S", "name": "S"})
     check_times(parsed(batch_from_row, row).created_at)
 
 

@@ -61,7 +61,9 @@ def _checks(given: str | None) -> Iterator[Finding]:
     if stage == LOCAL_STAGE:
         yield check_emulator(settings)
     yield check_aws(settings, stage)
-    yield check_stage(settings, stage, is_used=given is not None or not os.environ.get("JOBPIPE_URL"))
+    is_used = given is not None or not os.environ.get("JOBPIPE_URL")
+    is_named = given is not None or stage != LOCAL_STAGE
+    yield check_stage(settings, stage, is_used=is_used, is_named=is_named)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from infra.cli.aws_errors import LIBRARY_ERRORS, describe
 from infra.emulator.server import Emulator
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE, Settings
-from infra.stage.stage_file import Deployment, read_deployment, stage_file
+from infra.stage.stage_file import Deployment, deployed_stages, read_deployment, stage_file
 from infra.targets.boto_sessions import aws_session, check_credentials, make_client
 from infra.targets.emulator_identity import UnusableEndpointError, identify
 from jobpipe_client import Client, JobpipeError, ProblemError, __version__
@@ -62,17 +62,21 @@ def check_aws(settings: Settings, stage: str) -> Finding:
     return Finding("aws", State.OK, f"account {account}, {session.region_name}")
 
 
-def check_stage(settings: Settings, stage: str, *, is_used: bool) -> Finding:
+def check_stage(settings: Settings, stage: str, *, is_used: bool, is_named: bool) -> Finding:
     """Return whether the stage answers, takes the key of its file, and has the version of this checkout.
 
-    `is_used` is whether commands would go to this stage: then it is a fault if its emulator is gone.
+    `is_used` is whether commands would go to this stage: then it is a fault if its emulator is gone, and, if the
+    caller has named the stage, that it is not deployed.
     """
     deploy = "make demo, or make deploy-local" if stage == LOCAL_STAGE else f"make deploy STAGE={stage}"
     try:
         deployment = read_deployment(settings.state_dir, stage)
     except OperatorError as error:
-        state = State.WRONG if stage_file(settings.state_dir, stage).exists() else State.NOTE
-        return Finding("stage", state, str(error), deploy)
+        is_damaged = stage_file(settings.state_dir, stage).exists()
+        state = State.WRONG if is_damaged or (is_used and is_named) else State.NOTE
+        others = [] if is_damaged else deployed_stages(settings.state_dir)
+        more = f", or name a stage that there is: {', '.join(others)}" if others else ""
+        return Finding("stage", state, str(error), f"{deploy}{more}")
     try:
         with Client(deployment.base_url, deployment.api_key, request_timeout=10) as client:
             version = client.health().get("version")

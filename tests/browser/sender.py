@@ -23,13 +23,15 @@ def moment(ago: float = 0) -> str:
 class Sender(Shop):
     """A shop that is sent batches."""
 
-    sent: dict[str, Document] = field(default_factory=dict)  # by the id of a batch: its key, its jobs, its refusals
+    sent: dict[str, Document] = field(
+        default_factory=dict
+    )  # by the id of a batch: its key, its name, its jobs, its refusals
 
-    def accept(self, count: int, *, ago: float = 0, key: str = "", refused: int = 0) -> str:
+    def accept(self, count: int, *, ago: float = 0, key: str = "", refused: int = 0, name: str = "") -> str:
         """Accept the commands of one batch in one moment, and return its id."""
         batch, at = f"batch-{uuid.uuid4().hex}", moment(ago)
         jobs = {uuid.uuid4().hex: self._job(batch, at) for _ in range(count)}
-        self.sent[batch] = {"key": key, "jobs": [*jobs], "refused": refused}
+        self.sent[batch] = {"key": key, "jobs": [*jobs], "refused": refused, "name": name}
         self.jobs.update({name: {"id": name, **job} for name, job in jobs.items()})
         return batch
 
@@ -69,6 +71,7 @@ class Sender(Shop):
         done = all(job["done"] for job in jobs)
         size = len(entries)
         key = {"idempotency_key": batch["key"]} if batch["key"] else {}
+        key |= {"name": batch["name"]} if batch["name"] else {}
         return {"id": name, "done": done, "size": size, "counts": counts, "entries": entries, **key}
 
 

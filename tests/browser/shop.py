@@ -211,7 +211,9 @@ class Shop:
         for unique in self.collections[collection]["unique"]:
             for other, each in self.documents[collection].items():
                 if other != name and after.get(unique) is not None and each.get(unique) == after[unique]:
-                    errors = [{"pointer": f"#/{unique}", "detail": f"Another document has this {unique}."}]
+                    errors = [
+                        {"pointer": f"#/{unique}", "detail": f"Another document has the {unique} {after[unique]}."}
+                    ]
                     raise Refusal(409, "not-unique", errors[0]["detail"], errors=errors, existing=other)
         name = name or self.add(collection, after)
         self.documents[collection][name] = after

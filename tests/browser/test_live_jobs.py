@@ -93,6 +93,7 @@ def test_an_import_from_a_terminal_is_shown_with_its_progress(
         console.open_with_key()
         expect(running.first).to_contain_text(f"{ROWS} rows sent so far", timeout=TIMEOUT)
         expect(running.first).to_contain_text("0 ended")
+        expect(running.first).to_contain_text(".csv")
         expect(running.first.get_by_role("link")).to_have_text(["1", "2", "3"])
         expect(page.locator("#rates-now .accepted")).to_contain_text("in the last")
         stack.close()
@@ -104,6 +105,7 @@ def test_an_import_from_a_terminal_is_shown_with_its_progress(
     expect(listed.locator(".badge")).to_have_text("ended", timeout=2 * TIMEOUT)
     listed.get_by_role("link", name="2").click()
     expect(page.locator("#batch-badge")).to_have_text("ended")
+    expect(page.locator("#batch-name")).to_contain_text(".csv")
     expect(page.locator("#batch-counts .tile").first).to_contain_text("100")
     expect(page.locator("#batches")).to_be_hidden()
 

@@ -140,7 +140,7 @@ def test_a_taken_value_is_shown_at_its_input_with_the_other_document(shop_consol
     at(page, "invoice").fill("7001")
     shop_console.send()
     shop_console.expect_status("failed")
-    expect(at(page, "invoice")).to_have_accessible_description(re.compile("Another document has this invoice."))
+    expect(at(page, "invoice")).to_have_accessible_description(re.compile("Another document has the invoice"))
     page.locator("#sent-link").click()
     page.locator("#job-failure").get_by_role("link", name="The other order").click()
     expect(page.locator("#item-facts")).to_contain_text("orders-1")

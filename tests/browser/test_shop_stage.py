@@ -105,7 +105,7 @@ def test_an_upsert_with_a_taken_invoice_leads_to_the_other_order(stage_console: 
     fill(page, number="B-2", customer="d", invoice="501", sku="mug", quantity="1", price="1", total="1")
     console.send()
     console.expect_status("failed")
-    expect(at(page, "invoice")).to_have_accessible_description(re.compile("has this invoice"))
+    expect(at(page, "invoice")).to_have_accessible_description(re.compile("has the invoice 501"))
     page.locator("#document-form").get_by_role("link", name="The other order").click()
     expect(page.locator("#item-facts")).to_contain_text("B-1")
 

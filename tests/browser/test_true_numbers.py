@@ -143,20 +143,22 @@ def test_ends_are_found_behind_a_job_that_is_retried(shop_console: Console, shop
 
 def test_an_import_has_the_numbers_of_what_it_has_sent(shop_console: Console, shop: Sender, page: Page) -> None:
     """How many rows follow is not known, so there is no bar; what was refused is no failed job."""
-    first = shop.accept(1_000 - 27, ago=4, key=f"{IMPORT}-0", refused=27)
-    second = shop.accept(234, ago=2, key=f"{IMPORT}-1")
+    first = shop.accept(1_000 - 27, ago=4, key=f"{IMPORT}-0", refused=27, name="tents.csv")
+    second = shop.accept(234, ago=2, key=f"{IMPORT}-1", name="tents.csv")
     shop.end(first, failed=8)
     shop_console.open_with_key(key=KEY)
     row = page.locator("#running tbody tr")
     expect(row).to_contain_text("1,234 rows sent so far")
     expect(row).to_contain_text("973 ended, 8 failed, 27 refused")
+    expect(row).to_contain_text("tents.csv")
+    expect(row).not_to_contain_text("import-")
     expect(row.locator(".shares")).to_have_count(0)
     expect(row).not_to_contain_text("a second")
     links = [each.get_attribute("href") for each in row.get_by_role("link").all()]
     assert links == [f"#/batches/{first}", f"#/batches/{second}"]
     shop.end(second)
     expect(row.locator(".badge")).to_have_text("ended", timeout=2 * TIMEOUT)
-    expect(row).to_contain_text(re.compile(r"1,234 rows(?! sent)"))
+    expect(row).to_contain_text(re.compile(r"1,234 rows sent(?! so)"))
     expect(row).to_contain_text("1,207 ended, 8 failed, 27 refused")
     expect(page.locator("#failed-note")).to_contain_text("8 jobs failed")
 
@@ -167,7 +169,7 @@ def test_an_import_of_which_batches_are_missing_says_so(shop_console: Console, s
     shop_console.open_with_key(key=KEY)
     row = page.locator("#running tbody tr")
     expect(row).to_contain_text("at least 40 rows")
-    expect(row).to_contain_text("It has sent 5 batches. These are the numbers of the 2 that this page has read.")
+    expect(row).to_contain_text("It has sent 5 batches. This page has read 2 of them.")
 
 
 def test_a_batch_has_a_bar_and_stays_for_a_minute(shop_console: Console, shop: Sender, page: Page) -> None:

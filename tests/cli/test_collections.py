@@ -63,6 +63,21 @@ def test_an_operation_is_run_with_members_of_their_kinds(jobpipe: Jobpipe, servi
     assert "ship" in jobpipe.does("run", "ship", one, "carrier=dhl", "--no-wait", *ORDERS)
 
 
+def test_text_is_named_only_where_the_schema_allows_something_else(jobpipe: Jobpipe, service: Service) -> None:
+    properties = service.contract["components"]["schemas"]["Order"]["properties"]
+    properties |= {"size": {"type": ["string", "number"]}, "ref": {}}
+    note = "read as text: size, ref; to read the values as what they look like, use size:=44 ref:=null\n"
+    others = ("status=paid", "note=5", "customer=7", "total=12.50")
+    assert jobpipe("items", "create", "number=1", *others, "size=44", "ref=null", *ORDERS).stderr == note
+    assert jobpipe("items", "upsert", "number=1", "size=44", "ref=null", *ORDERS).stderr == note
+    (stored,) = service.orders.values()
+    assert (stored["number"], stored["note"], stored["total"], stored["size"]) == ("1", "5", 12.5, "44")
+    takes = service.contract["x-jobpipe-collections"]["orders"]["operations"]["ship"]["takes"]
+    takes["carrier"] = {"type": ["string", "integer"]}
+    noted = jobpipe("run", "ship", stored["id"], "carrier=7", *ORDERS).stderr
+    assert noted.startswith("read as text: carrier;")
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

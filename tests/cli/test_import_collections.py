@@ -19,7 +19,7 @@ from jobpipe_client.cli.importing.reading.rows import rows_of
 from jobpipe_client.cli.importing.reading.source import Lines
 from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.rules.schema_rules import document_violations
-from jobpipe_client.cli.schemas import fields_of, is_closed, kind_of, required_of
+from jobpipe_client.cli.schemas import is_closed, kind_of, kinds_of, required_of, types_of
 from jobpipe_client.models import Item
 from tests.cli.conftest import Jobpipe
 from tests.cli.importing import lines, report, write
@@ -299,7 +299,7 @@ def _canonical(value: Any) -> Any:
 )
 def test_the_kind_of_a_schema(schema: Any, kind: str) -> None:
     info = collection({"$defs": {"amount": {"type": "number"}, "circle": {"allOf": [{"$ref": "#/$defs/circle"}]}}})
-    assert kind_of(info, schema) == kind
+    assert kind_of(types_of(info, {"field": schema})["field"]) == kind
 
 
 def test_fields_are_found_in_all_parts_of_a_schema() -> None:
@@ -321,8 +321,7 @@ def test_fields_are_found_in_all_parts_of_a_schema() -> None:
         },
         key="b",
     )
-    kinds = {name: kind_of(info, schema) for name, schema in fields_of(info).items()}
-    assert kinds == {"a": "number", "b": "text", "c": "boolean", "d": "number", "f": "json"}
+    assert kinds_of(info) == {"a": "number", "b": "text", "c": "boolean", "d": "number", "f": "json"}
     assert required_of(info) == ("b", "a")
     assert is_closed(info)
     assert not is_closed(collection({"additionalProperties": False, "patternProperties": {"^x-": True}}))

@@ -13,7 +13,7 @@ from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.repeated import with_equal_lines
 from tests.client.service import KEY, Service
 
-NOT_UNIQUE = "409 not-unique: #/{field}: Another order has this {field}."
+NOT_UNIQUE = "409 not-unique: #/{field}: Another order has the {field} 1. Its id is 5f0c."
 
 
 def orders(*documents: dict[str, Any]) -> list[Row]:

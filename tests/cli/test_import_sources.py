@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jobpipe_client import Client
 from jobpipe_client.cli.files import is_pipe
 from jobpipe_client.cli.importing.run import Import
 from tests.cli.conftest import Jobpipe
@@ -239,3 +240,23 @@ def test_the_failures_of_a_named_pipe_are_in_the_current_folder(jobpipe: Jobpipe
     assert report(jobpipe, "pipe", "--format", "jsonl")[0] == 3
     writer.join()
     assert '"name":"B"' in Path("import.failed.jsonl").read_text()
+
+
+def test_the_batches_have_the_name_of_the_file(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
+    client = Client(service.url, KEY)
+    named = tmp_path / ("tents " * 30 + ".jsonl")
+    named.write_text("".join(f'{{"name": "A{n}", "description": "d"}}\n' for n in range(3)))
+    jobpipe.does("import", str(named), "--batch-size", "2")
+    batches = {job.links["batch"].rpartition("/")[2] for job in client.jobs()}
+    assert [client.batch(each).name for each in batches] == [named.name[:100]] * 2
+    assert service.seen[0].path == "/batches", "nothing else is asked for"
+
+
+def test_an_older_service_takes_batches_without_a_name(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
+    service.batches.knows_names = False
+    path = tmp_path / "tents.jsonl"
+    path.write_text("".join(f'{{"name": "A{n}", "description": "d"}}\n' for n in range(5)))
+    jobpipe.does("import", str(path), "--batch-size", "2")
+    assert len(service.items) == 5
+    sent = [seen.body.get("name") for seen in service.seen if seen.method == "POST"]
+    assert (len(sent), sent.count(None)) == (6, 3)

@@ -53,3 +53,20 @@ def test_a_number_with_too_large_an_exponent_is_reported_on_one_line(jobpipe: Jo
     assert "exponent" in jobpipe.fails(2, "items", "create", "name=A", "description=d", f"p:={huge}")
     assert "exponent" in jobpipe.fails(1, "submit", f'{{"operation": "create", "item": {{"p": {huge}}}}}')
     assert service.seen == []
+
+
+def test_text_that_looks_like_json_is_named(jobpipe: Jobpipe, service: Service) -> None:
+    made = jobpipe(
+        "items", "create", "name=7", "description=[1]", "price=12.50", "old=true", "code=007", "b:=1", "--json"
+    )
+    (item,) = documents(made.stdout)
+    assert (item["name"], item["price"], item["old"], item["code"], item["b"]) == ("7", "12.50", "true", "007", 1)
+    assert made.stderr == (
+        "read as text: price, old; to read the values as what they look like, use price:=12.50 old:=true\n"
+    )
+    sizes = '{"width": 120, "height": 80, "depth": 60, "x": 1}'
+    for command in ("set", "merge"):
+        changed = jobpipe("items", command, item["id"], f"the size={sizes}", "price:=12.50")
+        assert changed.stderr.endswith("use 'the size:=JSON'\n")
+    assert service.items[item["id"]]["the size"] == sizes
+    assert "409 name-taken" in jobpipe.fails(3, "items", "create", "name=7", "description=d", "price=12.5")

@@ -92,6 +92,18 @@ def test_batches_of_which_only_the_last_are_known_say_so(service: Service) -> No
     assert batches.sendings(now + 80) == []
 
 
+def test_an_import_from_elsewhere_has_the_name_of_its_file(service: Service) -> None:
+    client = Client(service.url, KEY)
+    service.pause()
+    read = {"operation": "read", "item_id": "none"}
+    client.submit_batch([read], idempotency_key=f"import-{'0a' * 12}-0", name="tents.csv")
+    client.submit_batch([read], name="reads")
+    batches, now = SentBatches(client), time.time()
+    batches.note(client.jobs(), now)
+    batches.read(now)
+    assert {found.name for found in batches.sendings(now)} == {"tents.csv", "reads"}
+
+
 def test_batches_that_ended_long_ago_are_not_read(service: Service) -> None:
     client = Client(service.url, KEY)
     for _ in range(3):

@@ -14,7 +14,7 @@ from jobpipe_client import Client
 from jobpipe_client.cli.importing.running import announced, noted_imports
 from jobpipe_client.cli.watching import journals
 from jobpipe_client.cli.watching.activity import Activity
-from tests.cli.activity import ended, importing, last_screen, note, tents
+from tests.cli.activity import end_job, ended, importing, last_screen, note, tents
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import a_failed_job, on_a_terminal, started, until
 from tests.client.service import KEY, Service
@@ -33,6 +33,22 @@ def seen_while_it_ran(service: Service, path: Path) -> journals.RunningImports:
         service.resume()
         assert running.wait(60) == 0
     return found
+
+
+def test_each_row_is_counted_when_it_ends(service: Service, tmp_path: Path) -> None:
+    service.pause()
+    found = journals.RunningImports(service.url)
+    with importing(service, tents(tmp_path / "tents.jsonl", 20), "--batch-size", "10") as running:
+        until(lambda: len(service.jobs) == 20)
+        until(lambda: [each.ended for each in found.read(0)] == [0])
+        for number, job_id in enumerate(list(service.jobs)[:16:4], start=1):
+            end_job(service, job_id, time.time())
+            until(lambda rows=number: [each.ended for each in found.read(rows * 2)] == [rows])
+        (seen,) = found.read(9)
+        assert (seen.size, seen.is_estimate, seen.per_second) == (20, True, 0.5)
+        running.kill()
+        running.wait()
+        until(lambda: [(each.ended, each.state) for each in found.read(12)] == [(0, "interrupted")])
 
 
 JOB_LISTS_OFF = "no throughput and no batches: this stage has JobLists=off"
@@ -105,10 +121,8 @@ def test_an_import_from_elsewhere_is_known_by_its_batches(service: Service, tmp_
         importing(service, path, "--batch-size", "10", TMPDIR=str(tmp_path / "elsewhere")),
         started(service, "watch", "--interval", "0.2") as watching,
     ):
-        found = note(watching, "import ")
-        assert re.fullmatch(
-            r"import [0-9a-f]{8}: 0 of \d0 rows (sent so far|in \d of its 4 batches), none failed", found
-        )
+        found = note(watching, "tents.jsonl")
+        assert re.fullmatch(r"tents.jsonl: 0 of \d0 rows (sent so far|in \d of its 4 batches), none failed", found)
         ended(watching)
 
 
@@ -136,7 +150,7 @@ def test_the_size_of_a_large_file_is_estimated_by_its_bytes(
         until(lambda: found.read(0))
         assert [(each.size, each.ended) for each in found.read(0)] == [(None, 0)]
         service.batches.open.set()
-        until(lambda: 0 < found.read(0)[0].ended < 500)
+        until(lambda: found.read(0)[0].size is not None)
         (seen,) = found.read(0)
         assert (seen.size, seen.is_estimate) == (500, True), "all rows have the same length"
         assert running.wait(60) == 0
@@ -204,8 +218,8 @@ def test_rows_of_several_lines_are_not_counted_as_lines(service: Service, tmp_pa
     path.write_text("name,description\n" + "".join(f'Tent {n:04},"two\nlines"\n' for n in range(500)))
     with importing(service, path, "--batch-size", "50", "--concurrency", "1"):
         found = journals.RunningImports(service.url)
-        until(lambda: found.read(0)[0].ended > 0)
-        assert found.read(0)[0].size == 500
+        until(lambda: found.read(0)[0].size == 500)
+        assert found.read(0)[0].is_estimate
 
 
 def test_without_the_list_of_all_jobs_one_line_says_so(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ class Batches:
         self._batches: dict[str, Entry] = {}
         self.cannot_queue: Callable[[Command], bool] = lambda _: False
         self.not_queued = (503, "unavailable")  # the problem of a command that is not queued
+        self.knows_names = True  # as older services do not
         self.open = threading.Event()  # while it is not set, no request is answered
         self.open.set()
         self.under_way = 0
@@ -65,7 +66,10 @@ class Batches:
             raise NotTaken(413, "too-large", "A body must have at most 1048576 bytes.")
         if _TOO_LONG.search(body):
             raise NotTaken(400, "invalid-request", "A number has more than 38 significant digits.")
-        commands = json.loads(body)["commands"]
+        commands, name = (found := json.loads(body))["commands"], found.get("name")
+        if name is not None and not self.knows_names:
+            detail = "A batch must not have a member 'name'."
+            raise NotTaken(400, "invalid-request", detail, [{"pointer": "#", "detail": detail}])
         if not 1 <= len(commands) <= 100:
             raise NotTaken(400, "invalid-request", "A batch needs commands, an array of 1 to 100.")
         refused = {place: why for place, command in enumerate(commands) if (why := _error(place, command))}
@@ -85,6 +89,7 @@ class Batches:
         self._batches[batch_id] = {
             "created_at": datetime.now(UTC).isoformat(),
             **({"idempotency_key": key} if key else {}),
+            **({"name": name} if name else {}),
             "entries": [{"job_id": e["job"]["id"]} if "job" in e else e for e in entries],
         }
         return self._document(batch_id, entries)
@@ -160,7 +165,7 @@ class Batches:
             "done": not any(counts[each] for each in ("scheduled", "queued", "retrying")),
             "size": len(entries),
             "counts": counts,
-            **{name: batch[name] for name in ("created_at", "idempotency_key") if name in batch},
+            **{name: batch[name] for name in ("created_at", "idempotency_key", "name") if name in batch},
             "entries": shown,
         }
 

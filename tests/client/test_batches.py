@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jobpipe_client import BadAnswer, Batch, Client
+from jobpipe_client import BadAnswer, Batch, Client, InvalidRequest
 from tests.client.service import Canned, Service
 from tests.client.service_state import problem
 
@@ -57,6 +57,17 @@ def test_a_batch_has_the_key_of_its_request(client: Client, service: Service) ->
     assert (sent.idempotency_key, client.batch(sent.id).idempotency_key) == ("k-1", "k-1")
     service.canned.append(Canned(202, {}, ANSWER))
     assert client.submit_batch(COMMANDS).idempotency_key is None, "an older service does not say it"
+
+
+def test_a_batch_has_its_name(client: Client, service: Service) -> None:
+    sent = client.submit_batch(COMMANDS, name="Zelte “groß”.csv")
+    assert (sent.name, client.batch(sent.id).name) == ("Zelte “groß”.csv",) * 2
+    orders = client.collection("orders").submit_batch([{"operation": "create", "item": {"number": "1"}}], name="o")
+    assert orders.name == "o"
+    assert client.submit_batch(COMMANDS).name is None
+    service.batches.knows_names = False
+    with pytest.raises(InvalidRequest, match="member 'name'"):
+        client.submit_batch(COMMANDS, name="tents.csv")
 
 
 def test_a_batch_is_polled_by_its_id(client: Client, service: Service) -> None:

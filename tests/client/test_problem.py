@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobpipe_client.cli.importing.sender import without_place
-from jobpipe_client.problem import Problem
+from jobpipe_client.problem import PREFIX, Problem
 from tests.helpers.pipeline import Pipeline
 
 BAD = [
@@ -35,6 +35,15 @@ def refused() -> list[Problem]:
     problems = Problem.of(answer.json, status=answer.status).of_commands(len(BAD))
     assert problems is not None
     return problems
+
+
+def test_a_problem_is_shown_with_the_id_of_the_other_document() -> None:
+    raw = {"type": f"{PREFIX}not-unique", "detail": "Another order has the invoice 7.", "status": 409}
+    assert str(Problem.of(raw, status=409)) == "409 not-unique: Another order has the invoice 7."
+    raw |= {"errors": [{"pointer": "#/invoice", "detail": raw["detail"]}], "existing": "5f0c"}
+    assert str(Problem.of(raw, status=409)) == (
+        "409 not-unique: #/invoice: Another order has the invoice 7. Its id is 5f0c."
+    )
 
 
 def test_each_command_of_a_batch_keeps_all_of_its_errors(refused: list[Problem]) -> None:

@@ -99,7 +99,7 @@ def test_the_id_derives_from_the_key(stage: Pipeline) -> None:
     error = failed(stage.do("POST", "/orders", order("A-7")))
     assert error["type"] == "urn:jobpipe:problem:not-unique"
     assert error["existing"] == item_id
-    assert error["errors"][0]["pointer"] == "#/number"
+    assert error["errors"] == [{"pointer": "#/number", "detail": "Another order has the number 'A-7'."}]
     error = failed(stage.do("PUT", f"/orders/{item_id}", {"number": "A-8"}))
     assert error["errors"][0]["pointer"] == "#/number"
     created(stage, order("A-8"))
@@ -110,6 +110,7 @@ def test_no_two_documents_share_a_unique_value(stage: Pipeline) -> None:
     first = created(stage, order("A-1", invoice=7))
     error = failed(stage.do("POST", "/orders", order("A-2", invoice=7.0)))
     assert (error["type"], error["existing"]) == ("urn:jobpipe:problem:not-unique", first)
+    assert error["detail"] == "Another order has the invoice 7."
     assert error["errors"] == [{"pointer": "#/invoice", "detail": error["detail"]}]
     second = created(stage, order("A-2"))
     assert failed(stage.do("PUT", f"/orders/{second}", {"invoice": 7}))["existing"] == first

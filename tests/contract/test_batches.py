@@ -52,6 +52,13 @@ def test_a_batch_and_its_jobs_are_read_as_they_were_put(stores: Stores, size: in
     assert [stores.jobs.get(each.job_id) for each in jobs] == jobs
 
 
+def test_the_name_of_a_batch_is_kept(stores: Stores) -> None:
+    batch, jobs = new(2)
+    batch = replace(batch, name="Zelte “groß”.csv")
+    assert stores.batches.put_new(batch, jobs, NOW) is None
+    assert stores.batches.get(batch.batch_id) == batch
+
+
 def test_an_unknown_batch_is_none_and_unknown_jobs_are_omitted(stores: Stores) -> None:
     _, (first, second) = stored(stores, 2)
     assert stores.batches.get(f"batch-{'0' * 32}") is None

@@ -61,6 +61,17 @@ def test_each_list_has_the_label_of_a_failed_job_beside_its_problem(
     assert shown(stores.jobs.dismiss(ref(job), LATER)) == (PROBLEM, label)
 
 
+def test_a_retrying_job_has_the_label_of_its_last_interruption(stores: Stores, owner: str) -> None:
+    job = failed(stores, owner)
+    again = JobRef(job.job_id, new_generation())
+    stores.jobs.requeue(again, job.generation, LATER)
+    for label in (LABEL, None, LABEL):
+        stores.jobs.record_interruption(again, PROBLEM, 1, 1, LATER, label=label)
+        (retrying,) = stores.jobs.listed(owner, Status.RETRYING, 10, None, NOW).jobs
+        assert shown(retrying) == (PROBLEM, label)
+    assert shown(stores.jobs.cancel(again, LATER)) == (None, None)
+
+
 def test_no_label_outlasts_its_failure(stores: Stores, owner: str) -> None:
     job = failed(stores, owner)
     again = JobRef(job.job_id, new_generation())

@@ -31,7 +31,7 @@ class ProcessDied(BaseException):
     """The process has died: no exception handler runs, and no `finally` reaches AWS."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Process:
     """One process of one Lambda, from its start to its end."""
 
@@ -64,6 +64,8 @@ class Injector:
         self._tokens: set[str] = set()
         self._processes: list[Process] = []
         self._tries = 0
+        self._last: tuple[object, ...] = ()  # the process of the last call, and what else was done before it
+        self._deeds = 0
         self._down: dict[str, float] = {}
         self._settled_at = 0.0
 
@@ -94,13 +96,19 @@ class Injector:
         """Count a call, and return the fault that is planned for it."""
         if not self.counting:
             return None
-        point = Point(len(self.points) + 1, site, process)
+        state = (self._processes[-1] if self._processes else None, self._emulator.clock.elapsed, self._deeds)
+        point = Point(len(self.points) + 1, site, process, follows=state == self._last)
         self.points.append(point)
+        self._last = state
         kind = self.planned.get(point.number)
         if kind is not None:
             assert kind in point.kinds, f"{kind} cannot happen at {site}"
             self.injected.append(Fault(point.number, kind))
         return kind
+
+    def note_deed(self) -> None:
+        """Note that something was done that is no call of AWS: a post to a receiver, or a step of a test."""
+        self._deeds += 1
 
     def attach(self, client: Any) -> None:
         """Intercept the calls of this client of the product."""
@@ -118,6 +126,7 @@ class Injector:
             hooks = self.hooks_of_api if process.name == "api" else self.hooks
             hook = hooks.pop(operation, None)
             if hook is not None:
+                self.note_deed()
                 hook()
             kind = self.point(calling_site(f"{service}.{operation}"), process.name)
             if kind is Kind.OVERTAKEN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
@@ -73,6 +73,7 @@ class Point:
     number: int
     site: Site
     process: str  # api, worker, dead_letters or poller
+    follows: bool = False  # at once: the run's previous call is this process's, which has done nothing since then
 
     def place(self, kind: Kind) -> Place:
         """Return the place of a fault at this call."""
@@ -111,6 +112,19 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.kind} at call {self.call}"
+
+
+def earliest(fault: Fault, points: Sequence[Point]) -> Fault:
+    """Return the earliest fault with the same effect in a run of these calls.
+
+    A process that is gone before a call leaves the same as one that is gone after its previous call, if it does
+    nothing between them; and if the previous call only reads, the same as one that is gone before that call.
+    """
+    while fault.kind is Kind.GONE_BEFORE and points[fault.call - 1].follows:
+        previous = points[fault.call - 2]
+        has_effect = Kind.GONE_AFTER in previous.kinds
+        fault = Fault(previous.number, Kind.GONE_AFTER if has_effect else Kind.GONE_BEFORE)
+    return fault
 
 
 def throttled(service: str, url: str) -> AWSResponse:

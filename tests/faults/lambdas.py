@@ -56,6 +56,7 @@ class Lambdas:
     """`api` and `worker` are the modules app.py, which each process loads anew."""
 
     def __init__(self, emulator: Emulator, injector: Injector) -> None:
+        self._injector = injector
         self._environment = {**_CREDENTIALS, **_settings(emulator.outputs)}
         with patch.dict(os.environ, self._environment):
             self._clients = AwsClients()
@@ -139,6 +140,7 @@ class Lambdas:
         _chalicelib("worker_lambda")["chalicelib.telling.services"].open_telling.cache_clear()
 
     def _post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
+        self._injector.note_deed()
         return self.post(webhook, delivery)  # which changes with each run
 
     def _make_clients(self, *_: Any, **__: Any) -> AwsClients:

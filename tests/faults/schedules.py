@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.faults.call_sites import Site
 from tests.faults.emulator import open_emulator
 from tests.faults.injection import Injector
-from tests.faults.kinds import OFTEN, Fault, Point
+from tests.faults.kinds import OFTEN, Fault, Point, earliest
 from tests.faults.lambdas import Lambdas
 from tests.faults.scenarios import Action
 from tests.faults.scenarios.all import scenarios
@@ -96,17 +96,19 @@ class Runner:
         return self._stages[name]
 
     def singles(self, name: str) -> Iterator[Fault]:
-        """Yield each kind of fault at each call of the scenario."""
-        for point in self.points(name):
-            yield from (Fault(point.number, kind) for kind in point.kinds)
+        """Yield each kind of fault at each call of the scenario, those with the same effect once."""
+        points = self.points(name)
+        yield from _distinct((Fault(point.number, kind) for point in points for kind in point.kinds), points)
 
     def at_new_sites(self, name: str, before: Sequence[str]) -> Iterator[Fault]:
         """Yield each kind of fault at the first call of each call site that the scenarios before do not reach."""
         sites = {(point.site, point.process) for each in before for point in self.points(each)}
-        for point in self.points(name):
+        points, new = self.points(name), []
+        for point in points:
             if (point.site, point.process) not in sites:
                 sites.add((point.site, point.process))
-                yield from (Fault(point.number, kind) for kind in point.kinds)
+                new.append(point)
+        yield from _distinct((Fault(point.number, kind) for point in new for kind in point.kinds), points)
 
     def essentials(self, name: str, before: Sequence[str], *, at_every_call: bool) -> Iterator[Fault]:
         """Yield the faults that at_new_sites yields, and the kinds of OFTEN at more calls of the scenario.
@@ -115,17 +117,23 @@ class Runner:
         """
         steps = {step for each in before for step in steps_of(self.points(each))}
         sites = {step.site for step in steps}
-        points = self.points(name)
+        points, faults = self.points(name), []
         for point, step in zip(points, steps_of(points), strict=True):
             is_new, often = step.site not in sites, at_every_call or step not in steps
             sites.add(step.site)
             steps.add(step)
-            yield from (Fault(point.number, kind) for kind in point.kinds if is_new or (often and kind in OFTEN))
+            faults += [Fault(point.number, kind) for kind in point.kinds if is_new or (often and kind in OFTEN)]
+        yield from _distinct(faults, points)
 
     def seconds(self, name: str, first: Fault) -> Iterator[tuple[Fault, Fault]]:
         """Yield the first fault with each kind of fault at each later call of its run."""
         for point in self.run(name, [first]).points[first.call :]:
             yield from ((first, Fault(point.number, kind)) for kind in point.kinds)
+
+
+def _distinct(faults: Iterable[Fault], points: Sequence[Point]) -> Iterator[Fault]:
+    """Yield the earliest of the faults that have the same effect in a run of these calls."""
+    return iter(dict.fromkeys(earliest(fault, points) for fault in faults))
 
 
 def describe(name: str, faults: Sequence[Fault], run: Run) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.call_sites import HiddenCall, Site, call_sites, sites_in
 from tests.faults.crash_points import AT_EVERY_CALL
-from tests.faults.kinds import ACKNOWLEDGE, OFTEN, Kind, Point
+from tests.faults.kinds import ACKNOWLEDGE, OFTEN, Fault, Kind, Point, earliest
 from tests.faults.scenarios import SCENARIOS, shop_further, sized_groups
 from tests.faults.scenarios.parts import scenarios_in
 from tests.faults.schedules import Runner, steps_of
@@ -59,18 +59,19 @@ def test_every_kind_of_fault_is_tried_at_every_call_site_of_a_file(running: Runn
     possible, tried, at_sites = set(), set(), set()
     for n, name in enumerate(names):
         points = running.points(name)
-        all_faults = set(running.singles(name))
-        at_sites |= {(points[fault.call - 1].site, fault.kind) for fault in running.at_new_sites(name, names[:n])}
+        at_new_sites = set(running.at_new_sites(name, names[:n]))
         faults = set(running.essentials(name, names[:n], at_every_call=name in AT_EVERY_CALL))
-        for fault in all_faults:
-            point, step = points[fault.call - 1], steps_of(points)[fault.call - 1]
-            places: set[object] = {(point.site, point.process, fault.kind)}
-            if fault.kind in OFTEN:
-                places |= {(step, fault.kind)}
+        steps = zip(points, steps_of(points), strict=True)
+        for (point, step), kind in ((each, kind) for each in steps for kind in each[0].kinds):
+            fault = earliest(Fault(point.number, kind), points)
+            places: set[object] = {(point.site, point.process, kind)}
+            if kind in OFTEN:
+                places |= {(step, kind)}
                 places |= {(name, fault)} if name in AT_EVERY_CALL else set()
             possible |= places
             tried |= places if fault in faults else set()
-        assert faults <= all_faults
+            at_sites |= {(point.site, kind)} if fault in at_new_sites else set()
+        assert at_new_sites <= faults <= set(running.singles(name))
     assert tried == possible
     each = (point for name in names for point in running.points(name))
     assert at_sites == {(point.site, kind) for point in each for kind in point.kinds}

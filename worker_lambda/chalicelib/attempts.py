@@ -75,8 +75,9 @@ def record_interruption(message: QueueMessage, error: Exception, stores: Stores,
     if step is Step.GIVE_UP:
         _give_up(message, job, stores)
         return None
-    stores.jobs.record_interruption(message.job, _problem_of(error), charged, job.interruptions + 1, now())
-    return job.interruptions + 1
+    interruptions, label = job.interruptions + 1, label_of_failed(message, stores)
+    stores.jobs.record_interruption(message.job, _problem_of(error), charged, interruptions, now(), label=label)
+    return interruptions
 
 
 def event_of(error: Exception) -> Event:

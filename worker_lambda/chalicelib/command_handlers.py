@@ -126,9 +126,15 @@ def create(command: CreateItem, context: Context) -> Decision:
     document = _checked_new(command.document, context)
     key = context.collection.key
     if key is not None and context.items.get(context.item.item_id) is not None:
-        detail = f"Another {context.collection.title.lower()} has this {key}."
-        raise NotUnique(detail, pointer=pointer((None, key)), existing=context.item.item_id)
+        raise not_unique(context.collection, key, document[key], context.item.item_id)
     return Write(document)
+
+
+def not_unique(collection: Collection, field: str, value: Any, existing: str | None) -> NotUnique:
+    """Return the refusal of a value that another document has."""
+    shown = repr(value) if isinstance(value, str) else json_text.encode(value)
+    detail = f"Another {collection.title.lower()} has the {field} {shown}."
+    return NotUnique(detail, pointer=pointer((None, field)), existing=existing)
 
 
 def read(command: ReadItem, context: Context) -> Decision:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""What names the document of a command that fails, in the lists of failed jobs. Nothing is read for it."""
+"""What names the document of a command that fails or is interrupted, in lists. Nothing is read for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobpipe.stores.aws_stores import Stores
 def label_of_failed(
     message: QueueMessage, stores: Stores, refusal: Refusal | None = None, command: Command | None = None
 ) -> str | None:
-    """Return the label of a command that has failed, or None if nothing is known to name its document by.
+    """Return the label of a command that did not succeed, or None if nothing is known to name its document by.
 
     The document in the command comes first, then the stored document, if it was read before the `refusal`.
     `command` is the command of a claim check, if that was read.

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.documents.field_values import value_of
 from jobpipe.domain.documents.item import DocumentRef, StoredItem, inline, new_version
 from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.documents.item_rules import check_size
 from jobpipe.domain.errors import NameTaken, NotUnique, ValueLocked
 from jobpipe.domain.jobs.job import Success
-from jobpipe.domain.violations import pointer
 
-from .command_handlers import Context, Write
+from .command_handlers import Context, Write, not_unique
 
 
 def put_later(key: str, _: str) -> DocumentRef:
@@ -62,8 +62,4 @@ def taken(new: StoredItem, locked: ValueLocked, context: Context) -> NameTaken |
     """Return the refusal of a version one of whose unique values is another document's."""
     if context.item.collection == ITEMS:
         return NameTaken(f"Another item is named {new.name!r}.", pointer="#/name", existing=locked.existing)
-    return NotUnique(
-        f"Another {context.collection.title.lower()} has this {locked.field}.",
-        pointer=pointer((None, locked.field)),
-        existing=locked.existing,
-    )
+    return not_unique(context.collection, locked.field, value_of(new.locks[locked.field]), locked.existing)

@@ -45,7 +45,7 @@ async function readBatch() {
 const batchBadge = (done, { failed, refused }) => el("span", { class: `badge ${!done ? "queued" : failed || refused ? "failed" : "succeeded"}` }, done ? "ended" : "running");
 
 function renderBatch(batch) {
-  setText("batch-name", batch.id);
+  setText("batch-name", batch.name ?? batch.id);
   put($("batch-badge"), batchBadge(batch.done, batch.counts));
   put($("batch-bar"), sharesOf(batch.counts, batch.size));
   const counts = [["commands", batch.size], ...STATES.map((status) => [status, batch.counts[status] ?? 0])];

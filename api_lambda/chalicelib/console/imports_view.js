@@ -5,7 +5,7 @@ const COUNTED_AT_ONCE = 4; // batches
 const RECENT = 15_000; // milliseconds after its last batch in which an import may send another one
 const MAX_LINKS = 30; // to the batches of an import
 const KEY_OF_SEVERAL = /^(import-[0-9a-f]{24}|[0-9a-f-]{36})-(\d+)(-\d+)?[ab]*$/;
-const batches = new Map(); // by id: {id, at, done, endedAt, size, counts, key}; without counts before it is read, or if it has expired
+const batches = new Map(); // by id: {id, at, done, endedAt, size, counts, key, name}; without counts before it is read, or if it has expired
 let olderJobs; // the path of the next page of older jobs
 
 $("running").tBodies[0].before($("batches").tHead.cloneNode(true));
@@ -23,10 +23,10 @@ async function countBatches() {
   const some = [...open.filter(({ counts }) => !counts), ...open.filter(({ counts }) => counts).reverse()].slice(0, COUNTED_AT_ONCE);
   await Promise.all(some.map(async (batch) => {
     try {
-      const { done, size, counts, idempotency_key: key = "" } = await read(`batches/${batch.id}`);
+      const { done, size, counts, name, idempotency_key: key = "" } = await read(`batches/${batch.id}`);
       // A batch that had not ended has ended now, as far as it is known.
       const endedAt = done ? batch.counts ? serverNow() : Date.parse(batch.at) : 0;
-      Object.assign(batch, { done, endedAt, size, counts, key });
+      Object.assign(batch, { done, endedAt, size, counts, key, name });
     } catch (error) {
       if (error.status !== 404) throw error;
       batch.done = true;
@@ -41,7 +41,7 @@ function sendings() {
   for (const batch of batches.values()) {
     if (!batch.counts) continue;
     const [, series, number] = KEY_OF_SEVERAL.exec(batch.key) ?? [], id = series ?? batch.id;
-    const each = found.get(id) ?? { id, key: series ?? batch.key, isImport: Boolean(series), parts: [], size: 0, counts: {}, last: batch.at, endedAt: 0 };
+    const each = found.get(id) ?? { id, name: batch.name ?? series ?? batch.key, isImport: Boolean(series), parts: [], size: 0, counts: {}, last: batch.at, endedAt: 0 };
     found.set(id, each);
     each.parts.push({ ...batch, number: Number(number ?? 0) + 1 });
     each.size += batch.size;
@@ -54,13 +54,13 @@ function sendings() {
   return [...found.values()].sort((one, other) => one.last < other.last ? 1 : -1);
 }
 
-function sendingRow({ id, key, isImport, parts, size, counts, last, isRunning }) {
+function sendingRow({ id, name, isImport, parts, size, counts, last, isRunning }) {
   const sent = Math.max(...parts.map(({ number }) => number)), isAll = parts.length >= sent;
-  const title = `${isAll ? "" : "at least "}${digits(size)} ${isImport ? "row" : "command"}${size === 1 ? "" : "s"}${isImport && isRunning ? " sent so far" : ""}`;
+  const title = `${isAll ? "" : "at least "}${digits(size)} ${isImport ? "row" : "command"}${size === 1 ? "" : "s"}${isImport ? isRunning ? " sent so far" : " sent" : ""}`;
   const { succeeded, failed, cancelled, expired, refused } = counts;
   const ended = succeeded + failed + cancelled + expired, isAllFailed = failed > 1 && failed === ended;
   const texts = [[`${digits(ended)} ended`, ...["failed", "cancelled", "expired", "refused", "retrying", "scheduled"].filter((status) => counts[status]).map((status) => `${status === "failed" && isAllFailed ? "all" : digits(counts[status])} ${status}`)].join(", "),
-    isAll ? "" : `It has sent ${digits(sent)} batches. These are the numbers of the ${digits(parts.length)} that this page has read.`, key].filter(Boolean);
+    isAll ? "" : `It has sent ${digits(sent)} batches. This page has read ${digits(parts.length)} of them.`, name].filter(Boolean);
   // How many rows an import will send is not known: it has no bar.
   return { id, cells: [
     [`${isRunning} ${failed + refused}`, () => batchBadge(!isRunning, counts)],

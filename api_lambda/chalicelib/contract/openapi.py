@@ -44,7 +44,7 @@ from jobpipe.domain.events.receiver_url import MAX_URL_LENGTH
 from jobpipe.domain.events.schedule import KEPT_FOR
 from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_STAGE_WEBHOOKS, MAX_WEBHOOKS, WEBHOOK_ID
 from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS, MAX_EVENT_TYPES
-from jobpipe.domain.jobs.batch import BATCH_ID, MAX_COMMANDS
+from jobpipe.domain.jobs.batch import BATCH_ID, MAX_BATCH_NAME, MAX_COMMANDS
 from jobpipe.domain.jobs.job import JOB_ID
 from jobpipe.domain.jobs.scheduled import MOST_COUNTED
 from jobpipe.domain.limits import MAX_ATTEMPTS
@@ -167,6 +167,7 @@ def _values(registry: Registry) -> Node:
         "IF_MATCH": etags.IF_MATCH.pattern,
         "NOT_IN_NAMES": r"\u0000-\u001f\u007f-\u009f" + INVISIBLE,
         "MAX_ATTEMPTS": MAX_ATTEMPTS,
+        "MAX_BATCH_NAME": MAX_BATCH_NAME,
         "MAX_COMMANDS": MAX_COMMANDS,
         "MOST_COUNTED": MOST_COUNTED,
         "MAX_DEPTH": MAX_DEPTH,

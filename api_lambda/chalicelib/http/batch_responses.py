@@ -60,8 +60,8 @@ def batch_response(
         "entries": entries,
         "links": {"self": f"/batches/{batch.batch_id}"},
     }
-    if batch.idempotency_key is not None:
-        members["idempotency_key"] = batch.idempotency_key
+    given = {"name": batch.name, "idempotency_key": batch.idempotency_key}
+    members |= {member: value for member, value in given.items() if value is not None}
     response = HttpResponse(
         http_status, json_text.encode(members), {"Content-Type": JSON}, {"batch_id": batch.batch_id}
     )

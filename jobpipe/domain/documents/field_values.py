@@ -71,6 +71,12 @@ def value_key(collection: str, scope: str, field: str, text: str) -> str:
     return f"{collection}#{scope}#{quote(field, safe='')}#{text}"
 
 
+def value_of(key: str) -> str | int:
+    """Return the value that a value key stands for."""
+    _, _, _, text = key.split("#", 3)
+    return int(text[2:]) if text.startswith("i#") else text[2:]
+
+
 def derived_id(collection: str, scope: str, text: str) -> str:
     """Return the id of the document whose key field has this canonical value, in the form of a UUID."""
     digest = sha256(f"{collection}#{scope}#{text}".encode()).digest()

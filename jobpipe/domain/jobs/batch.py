@@ -21,6 +21,7 @@ from jobpipe.domain.commands import task_token
 from jobpipe.domain.commands.command import Command, CreateItem, fingerprint, with_item_id
 from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
+from jobpipe.domain.documents.item_rules import check_tree
 from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal
 from jobpipe.domain.jobs.job import Job, expiry_of_queued_job, new_job, queued_at
 from jobpipe.domain.violations import Violations, within_a_row
@@ -29,6 +30,8 @@ MAX_COMMANDS = 100
 """The most commands in a batch: its jobs are read in one BatchGetItem, which takes 100 keys."""
 MOST_AT_ONCE = 99
 """The most jobs that are stored in one transaction with the batch's own row: DynamoDB takes 100 writes."""
+
+MAX_BATCH_NAME = 100
 
 BATCH_ID = re.compile("batch-[0-9a-f]{32}")
 
@@ -41,6 +44,7 @@ class RequestedBatch:
     fingerprints: Mapping[int, str]  # of the valid commands
     refused: Mapping[int, Problem]
     fingerprint: str  # of all commands together
+    name: str | None = None
 
     @property
     def size(self) -> int:
@@ -61,6 +65,7 @@ class Batch:
     created_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; its ended jobs expire sooner
     idempotency_key: str | None = None  # of its request; earlier releases did not store it
+    name: str | None = None  # such as that of an imported file
 
     @property
     def accepted(self) -> list[int]:
@@ -112,7 +117,7 @@ def parse_batch(
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
     problems = {position: refusal.to_problem() for position, refusal in refusals.items()}
-    return RequestedBatch(commands, fingerprints, problems, _digest(parts))
+    return RequestedBatch(commands, fingerprints, problems, _digest(parts), raw.get("name"))
 
 
 def new_batch(
@@ -131,6 +136,7 @@ def new_batch(
         created_at=rfc3339(at),
         expires_at=expiry_of_queued_job(last, retention),
         idempotency_key=idempotency_key,
+        name=requested.name,
     )
 
 
@@ -173,11 +179,15 @@ def _listed(raw: Any) -> list[Any]:
         raise InvalidRequest("A batch must be a JSON object.")
     found = Violations()
     for member in raw:
-        if member != "commands":
+        if member not in ("commands", "name"):
             found.add(f"A batch must not have a member {member[:80]!r}.")
     listed = raw.get("commands")
     if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_COMMANDS:
         found.add(f"A batch needs commands, an array of 1 to {MAX_COMMANDS}.", "#/commands")
+    name = raw.get("name", "-")
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_BATCH_NAME:
+        found.add(f"A name must be text of 1 to {MAX_BATCH_NAME} characters.", "#/name")
+    check_tree({"name": name}, found)
     found.check()
     return cast("list[Any]", listed)
 

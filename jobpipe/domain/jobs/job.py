@@ -90,7 +90,7 @@ class Job:
     superseded: str | None = None  # succeeded: the key of the document that was replaced, which is to be deleted
     emitted: str | None = None  # succeeded: the events that its operation returned (emitted.py)
     error: Problem | None = None  # failed: why it failed; retrying: what interrupted the last attempt
-    label: str | None = None  # failed: what names the document of its command in lists (label.py)
+    label: str | None = None  # failed, retrying: what names the document of its command in lists (label.py)
     running_attempt: int | None = None  # the number of the attempt that is running, if its start was recorded
     interruptions: int = 0  # how often faults and outages have interrupted it since it was queued
     retries: int = 0  # how often a caller or an operator has retried it

@@ -23,6 +23,7 @@ def batch_to_row(batch: Batch) -> Row:
             "created_at": batch.created_at,
             "expires_at": batch.expires_at,
             "idempotency_key": batch.idempotency_key,
+            "name": batch.name,
             "refused": json_text.encode(refused) if refused else None,
         }
     )
@@ -42,4 +43,5 @@ def batch_from_row(row: Any) -> Batch:
         created_at=row["created_at"]["S"],
         expires_at=int(row["expires_at"]["N"]),
         idempotency_key=text_of(row, "idempotency_key"),
+        name=text_of(row, "name"),
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import JobEnded, Problem, Unavailable
 from jobpipe.domain.job_ref import JobRef
@@ -133,12 +132,19 @@ class DynamoDbJobs:
         self._update(self._conditional_update(ref, values, at))
 
     def record_interruption(
-        self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
+        self,
+        ref: JobRef,
+        problem: Problem,
+        charged: int,
+        interruptions: int,
+        at: datetime,
+        *,
+        label: str | None = None,
     ) -> None:
         """Mark the job as retrying, with the problem and the numbers of charged attempts and interruptions."""
         values: Values = {
             "status": Status.RETRYING.value,
-            "error": json_text.encode(problem),
+            "error": failure_text(problem, label),
             "attempts": charged,
             "held": interruptions,
             "updated_at": rfc3339(at),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -15,14 +14,14 @@ from jobpipe_client.cli.command import Command, State, page_size, pass_state
 from jobpipe_client.cli.commands.checkout import write_collection
 from jobpipe_client.cli.commands.items import (
     if_match_option,
-    read_fields,
     show,
     show_list,
     write,
     write_options,
 )
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.schemas import identifying_fields, kind_of, look_up_fields
+from jobpipe_client.cli.fields import Given, read_fields
+from jobpipe_client.cli.schemas import identifying_fields, look_up_fields, types_of
 
 
 @click.command(cls=Command, examples="jobpipe collections\njobpipe collections --json | jq .schema")
@@ -69,18 +68,19 @@ def run(
         more = did_you_mean(operation, info.operations) or others
         raise click.UsageError(f"{collection} have no operation {operation!r}{more}")
     given = _members(info, info.operations[operation], members)
-    return write(state, collection, "run", operation, item_id, given, **options)
+    status = write(state, collection, "run", operation, item_id, given.document, **options)
+    return given.note(state.output, status)
 
 
-def _members(info: CollectionInfo, operation: OperationInfo, members: tuple[str, ...]) -> Mapping[str, Any]:
+def _members(info: CollectionInfo, operation: OperationInfo, members: tuple[str, ...]) -> Given:
     """Return the members. Raise UsageError if the operation does not take one of them, or if it needs others."""
     schemas = {**operation.takes, **operation.optional}
-    given = read_fields(members, {name: kind_of(info, each) for name, each in schemas.items()}) if members else {}
-    for name in given:
+    given = read_fields(members, types_of(info, schemas)) if members else Given({}, {})
+    for name in given.document:
         if name not in schemas:
             near = did_you_mean(name, schemas) or f"; it takes {', '.join(schemas) or 'none'}"
             raise click.UsageError(f"the operation has no member {name!r}{near}")
-    if missing := [name for name in operation.takes if name not in given]:
+    if missing := [name for name in operation.takes if name not in given.document]:
         raise click.UsageError(f"the operation needs {', '.join(missing)}")
     return given
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -13,10 +13,12 @@ from jobpipe_client import json_text
 from jobpipe_client.calls import ITEMS
 from jobpipe_client.catalogue import CollectionInfo
 from jobpipe_client.cli.collections import collection_info, with_collection
-from jobpipe_client.cli.command import Command, State, global_options, page_size, pass_state, read_object
+from jobpipe_client.cli.command import Command, State, global_options, page_size, pass_state
 from jobpipe_client.cli.commands.jobs import TIMEOUT, seconds
 from jobpipe_client.cli.exits import FAILED, OK, describe, print_error
-from jobpipe_client.cli.schemas import READERS, kinds_of, look_up_fields
+from jobpipe_client.cli.fields import Given, read_fields
+from jobpipe_client.cli.importing.rules.item_rules import REQUIRED
+from jobpipe_client.cli.schemas import ONLY_TEXT, fields_of, kinds_of, look_up_fields, types_of
 from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Item
@@ -25,7 +27,8 @@ _MOST_COLUMNS = 5  # of a list, besides the id
 
 FIELDS_HELP = """
 FIELDS are NAME=TEXT, NAME:=JSON, one JSON object, the name of a file with one, or - for standard input. With
---collection the schema says whether the VALUE of NAME=VALUE is text, a number, true or false, or JSON.
+--collection the schema says whether the VALUE of NAME=VALUE is text, a number, true or false, or JSON. A note names
+values that are stored as text although they look like numbers or other JSON.
 """
 
 _item_id = click.argument("item_id", metavar="ITEM")
@@ -65,7 +68,8 @@ def items() -> None:
 @pass_state
 def create(state: State, /, *, fields: tuple[str, ...], collection: str, **options: Any) -> int:
     """Create an item."""
-    return write(state, collection, "create", _document(state, collection, fields), **options)
+    given = _given(state, collection, fields)
+    return given.note(state.output, write(state, collection, "create", given.document, **options))
 
 
 @items.command(
@@ -81,7 +85,8 @@ def upsert(state: State, /, *, fields: tuple[str, ...], collection: str, **optio
     """Create a document, or set its fields if its key exists, in a collection that has a key."""
     if collection == ITEMS or collection_info(state, collection).key is None:
         raise click.UsageError(f"an upsert needs a collection with a key, and {collection} has none")
-    return write(state, collection, "upsert", _document(state, collection, fields), **options)
+    given = _given(state, collection, fields)
+    return given.note(state.output, write(state, collection, "upsert", given.document, **options))
 
 
 @items.command(cls=Command, examples="jobpipe items get 7a41…\njobpipe items get 7a41… --json | jq .price")
@@ -110,7 +115,8 @@ def get(state: State, *, item_id: str, collection: str) -> None:
 @pass_state
 def set_fields(state: State, /, *, item_id: str, fields: tuple[str, ...], collection: str, **options: Any) -> int:
     """Set fields of an item; the others stay."""
-    return write(state, collection, "update", item_id, _document(state, collection, fields), **options)
+    given = _given(state, collection, fields)
+    return given.note(state.output, write(state, collection, "update", item_id, given.document, **options))
 
 
 @items.command(
@@ -126,7 +132,8 @@ def set_fields(state: State, /, *, item_id: str, fields: tuple[str, ...], collec
 @pass_state
 def merge(state: State, /, *, item_id: str, fields: tuple[str, ...], collection: str, **options: Any) -> int:
     """Apply an RFC 7396 merge patch: null removes a field, objects merge, all else replaces."""
-    return write(state, collection, "merge", item_id, _document(state, collection, fields), **options)
+    given = _given(state, collection, fields)
+    return given.note(state.output, write(state, collection, "merge", item_id, given.document, **options))
 
 
 @items.command(cls=Command, examples="jobpipe items delete 7a41…")
@@ -183,29 +190,11 @@ def collection_named(state: State, name: str) -> Collection:
     return state.client.collection(name if name == ITEMS else collection_info(state, name).name)
 
 
-def _document(state: State, collection: str, fields: Sequence[str]) -> dict[str, Any]:
+def _given(state: State, collection: str, fields: Sequence[str]) -> Given:
     if collection == ITEMS:
-        return read_fields(fields, {})
-    return read_fields(fields, kinds_of(collection_info(state, collection)))
-
-
-def read_fields(fields: Sequence[str], kinds: Mapping[str, str]) -> dict[str, Any]:
-    """Return the object that arguments describe; NAME=VALUE is read as `kinds` says, else as text."""
-    if len(fields) == 1 and "=" not in fields[0].partition("{")[0]:
-        return read_object(fields[0])
-    found: dict[str, Any] = {}
-    for field in fields:
-        name, equals, value = field.partition("=")
-        if not equals or name in {"", ":"}:
-            raise click.UsageError(f"{field!r} is neither NAME=TEXT nor NAME:=JSON.")
-        is_json = name.endswith(":")
-        kind = "json" if is_json else kinds.get(name, "text")
-        try:
-            found[name.removesuffix(":")] = READERS[kind](value)
-        except ValueError as error:
-            not_json = "not JSON: " if kind == "json" else ""
-            raise click.UsageError(f"{field!r}: {not_json}{error}") from None
-    return found
+        return read_fields(fields, dict.fromkeys(REQUIRED, ONLY_TEXT))
+    info = collection_info(state, collection)
+    return read_fields(fields, types_of(info, fields_of(info)))
 
 
 def write(

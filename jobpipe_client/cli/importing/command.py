@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from itertools import islice
@@ -174,8 +174,8 @@ def import_file(
                 note=state.output.note,
                 restarting=restarting,
             )
-            with announced(progress.key, journal.path):
-                _run(state, importing, failures_file)
+            with announced(progress.key, journal.path) as write_rows:
+                _run(state, importing, failures_file, write_rows)
         shown: Iterable[Failure] = islice(journal.failures(), SHOWN_FAILURES)
         if source.size is not None and source.size <= MOST_READ_AGAIN and not commands:
 
@@ -226,12 +226,17 @@ def _dry_run(
     return FAILED if progress.failed else OK
 
 
-def _run(state: State, importing: Import, failures_file: Path) -> None:
+def _run(state: State, importing: Import, failures_file: Path, write_rows: Callable[[int], None]) -> None:
     began = time.monotonic()
     source, journal = importing.source, importing.journal
     try:
         with progress_bar(state.output, journal.progress, source.size) as update:
-            importing.run(update)
+
+            def on_rows_ended(ended: int) -> None:
+                update(ended)
+                write_rows(journal.progress.rows + ended)
+
+            importing.run(on_rows_ended)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(_interrupted(source, journal.progress))
         raise

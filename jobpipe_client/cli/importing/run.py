@@ -120,7 +120,14 @@ class Import:
         `on_rows_ended` is called when rows have ended, with the number of those whose batch has not.
         """
         key = self.journal.progress.key
-        sender = Sender(self.client, self.form, key, concurrency=self.concurrency, in_order=self.in_order)
+        sender = Sender(
+            self.client,
+            self.form,
+            key,
+            name=self.source.name,
+            concurrency=self.concurrency,
+            in_order=self.in_order,
+        )
         window = Window(self.concurrency, self.batch_size)
         ended = 0  # rows in batches that have not ended
 

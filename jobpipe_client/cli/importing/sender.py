@@ -116,10 +116,13 @@ class Sender:
     With `in_order`, a batch is sent after the one before was accepted, since both may have commands for one item.
     """
 
-    def __init__(self, client: Client, form: Format, key: str, *, concurrency: int, in_order: bool) -> None:
+    def __init__(
+        self, client: Client, form: Format, key: str, *, name: str | None, concurrency: int, in_order: bool
+    ) -> None:
         self._client = client
         self._form = form
         self._key = key
+        self._name = name  # of the batches
         self._turn = threading.Semaphore(1 if in_order else min(_REQUESTS, concurrency))
         self._no_new_batch = threading.Event()
         self._stopped = threading.Event()  # nothing is sent again or waited for
@@ -182,7 +185,9 @@ class Sender:
         key, outage = f"{self._key}-{batch.number}", _Outage()
         while commands:
             try:
-                submitted = submit_in_turn(self._client.transport, commands, key=key, stopped=self._stopped)
+                submitted = submit_in_turn(
+                    self._client.transport, commands, key=key, stopped=self._stopped, name=self._name
+                )
             except (ProblemError, TransportError) as error:
                 self._pause(error, outage)
             else:

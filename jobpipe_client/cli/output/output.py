@@ -119,7 +119,7 @@ class Output:
             self.document(batch.raw)
             return
         counts = ", ".join(f"{count:,} {status}" for status, count in batch.counts.items() if count)
-        self.line(f"{batch.id}: {counts}")
+        self.line(f"{batch.id}: {counts}{f' ({batch.name})' if batch.name else ''}")
 
 
 def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> RenderableType | None:

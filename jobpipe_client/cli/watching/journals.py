@@ -1,4 +1,4 @@
-"""The progress of the imports that run on this machine, read from their journals as these grow."""
+"""The progress of the imports that run on this machine, read from their notes and their growing journals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobpipe_client.cli.importing.journal import Progress
-from jobpipe_client.cli.importing.running import noted_imports
+from jobpipe_client.cli.importing.running import Note, noted_imports
 from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending, State
 
@@ -37,7 +37,7 @@ class RunningImports:
                 self._found[key] = _Import(key, note.journal)
         for key, each in list(self._found.items()):
             note_of = notes.get(key)
-            each.read(at, is_running=note_of is not None and note_of.ended_at is None)
+            each.read(at, note_of if note_of is not None and note_of.ended_at is None else None)
             if each.ended_at is not None and each.ended_at < at - _ENDED_SHOWN and note_of is None:
                 del self._found[key]
         return [each.sending(at) for each in self._found.values() if self._is_shown(each, at)]
@@ -52,7 +52,7 @@ class RunningImports:
 
 
 class _Import:
-    """One import. Its progress is measured in lines of the file or, if that is very large, in bytes."""
+    """One import. Its batches are measured in lines of the file or, if that is very large, in bytes."""
 
     def __init__(self, key: str, journal: Path) -> None:
         self.deployment: str | None = None  # until the header is read
@@ -66,15 +66,20 @@ class _Import:
         self._offset = 0  # in the journal
         self._sizes: dict[int, int] = {}  # of the batches that are not done
         self._all: int | None = None  # the size of the file without its header; None until it is known
-        self._done = 0
+        self._done = 0  # of this size, in batches of which all rows have ended
+        self._ended = 0  # rows
         self._lines: int | None = None
         self._bytes: int | None = None
         self._pace = Pace()
 
-    def read(self, at: float, *, is_running: bool) -> None:
-        """Read what was added to the journal since. The last entry says how an import ended that does not run."""
+    def read(self, at: float, note: Note | None) -> None:
+        """Read what was added to the journal since; `note` is that of an import that runs.
+
+        The last entry says how an import ended that does not run.
+        """
         if self.ended_at is not None:
             return
+        is_running = note is not None
         try:
             with self._journal.open("rb") as file:
                 self._check_key(file.readline())
@@ -88,7 +93,8 @@ class _Import:
             self.is_known = is_running = False
         if self._progress.finished or not is_running:
             self.ended_at = at
-        self._pace.note(at, self._done)
+        self._ended = self._progress.rows if note is None else max(self._progress.rows, note.rows)
+        self._pace.note(at, self._ended)
 
     def _check_key(self, header: bytes) -> None:
         if header.endswith(b"\n") and json.loads(header)["key"] != self._key:
@@ -98,19 +104,18 @@ class _Import:
         progress = self._progress
         total, is_exact = self._rows()
         state: State = "running" if self.ended_at is None else "ended" if progress.finished else "interrupted"
-        left = None if self._all is None else self._pace.seconds_for(self._all - self._done, at)
-        rate = self._pace.per_second(at) if state == "running" and self._done else None
+        left = None if total is None or not self._done else self._pace.seconds_for(total - self._ended, at)
         return Sending(
             id=self._key,
             name=self._file.name,
             unit="row",
-            ended=progress.rows,
+            ended=self._ended,
             size=total,
             is_estimate=not is_exact,
             failed=progress.failed - progress.refused,
             refused=progress.refused,
             state=state,
-            per_second=None if rate is None else rate * progress.rows / self._done,
+            per_second=self._pace.per_second(at) if state == "running" else None,
             seconds_left=left if state == "running" else None,
         )
 
@@ -141,8 +146,8 @@ class _Import:
         if self._done >= self._all:
             return rows, True
         if self._done:
-            return max(rows, round(rows * self._all / self._done)), False
-        return (None if self._lines is None else self._all), False
+            return max(self._ended, round(rows * self._all / self._done)), False
+        return (None if self._lines is None else max(self._ended, self._all)), False
 
 
 def _count_lines(path: Path) -> int | None:

@@ -29,6 +29,7 @@ class _Sent:
     id: str
     is_several: bool
     last_sent: float  # when the last known batch was accepted
+    name: str | None = None  # of its batches
     highest: int = 0  # number of a batch
     ended_at: float | None = None
     ended_batches: int = 0
@@ -105,6 +106,7 @@ class SentBatches:
         sent = self._sent.setdefault(sending_id, _Sent(sending_id, match is not None, sent_at))
         sent.last_sent = max(sent.last_sent, sent_at)
         sent.highest = max(sent.highest, int(match[2]) if match else 0)
+        sent.name = batch.name or sent.name
         sent.ended_at = None
         sent.open.pop(batch.id, None)
         if batch.done:
@@ -140,7 +142,7 @@ def _sending(sent: _Sent, now: float) -> Sending:
     can_tell = not sent.is_several and sent.ended_at is None and not counts["scheduled"]
     return Sending(
         id=sent.id,
-        name=name,
+        name=sent.name or name,
         unit="row" if is_import else "command",
         ended=ended,
         size=size,

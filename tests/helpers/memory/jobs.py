@@ -77,10 +77,17 @@ class MemoryJobs:
             )
 
     def record_interruption(
-        self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
+        self,
+        ref: JobRef,
+        problem: Problem,
+        charged: int,
+        interruptions: int,
+        at: datetime,
+        *,
+        label: str | None = None,
     ) -> None:
         with self.lock:
-            job = replace(self._live(ref, at), status=Status.RETRYING, error=problem, attempts=charged)
+            job = replace(self._live(ref, at), status=Status.RETRYING, error=problem, label=label, attempts=charged)
             self.write(replace(job, interruptions=interruptions, running_attempt=None, updated_at=rfc3339(at)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
@@ -177,6 +184,7 @@ class MemoryJobs:
             running_attempt=None,
             interruptions=0,
             error=None,
+            label=None,
         )
 
     def write(self, job: Job) -> Job:

@@ -1,11 +1,10 @@
-import shlex
 import stat
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.deploy import curl_line, print_result
+from infra.deploy import print_result
 from infra.errors import OperatorError
 from infra.stage.stage_file import Deployment, earlier_deployment, read_deployment, stage_file, write_deployment
 
@@ -48,7 +47,7 @@ def test_a_file_that_cannot_be_accessed_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("endpoint_url", [None, "http://127.0.0.1:4566"])
 def test_only_a_key_of_an_emulator_is_printed(endpoint_url: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     deployment = replace(DEPLOYMENT, api_key="operator0123", endpoint_url=endpoint_url)
-    print_result(deployment)
+    print_result(deployment, [])
     assert ("operator0123" in capsys.readouterr().out) is (endpoint_url is not None)
 
 
@@ -64,11 +63,3 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(OperatorError, match="damaged"):
         read_deployment(tmp_path, "local")
-
-
-def test_the_curl_line_survives_the_shell() -> None:
-    words = shlex.split(curl_line(DEPLOYMENT))
-
-    assert words[0] == "curl"
-    assert f"{DEPLOYMENT.base_url}/items" in words
-    assert f"x-api-key: {DEPLOYMENT.api_key}" in words

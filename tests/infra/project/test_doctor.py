@@ -91,6 +91,25 @@ def test_a_stage_on_aws_needs_credentials(tmp_path: Path) -> None:
     assert doctor(JOBPIPE_PORT=str(free_port()), **here, **keys)[0] == 0, "the local stage needs none"
 
 
+def test_a_stage_that_was_named_and_does_not_exist_is_wrong(tmp_path: Path) -> None:
+    here = {"JOBPIPE_STATE_DIR": str(tmp_path), "JOBPIPE_PORT": str(free_port())}
+    for arguments, named in (
+        (("--stage", "local"), {}),
+        (("--stage", "nosuch"), {}),
+        ((), {"JOBPIPE_STAGE": "nosuch"}),
+    ):
+        status, found = doctor(*arguments, **here, **named)
+        assert (status, found["stage"][0]["state"]) == (1, "wrong"), arguments
+        assert "is not deployed" in found["stage"][0]["text"]
+    assert found["stage"][0]["remedy"] == "make deploy STAGE=nosuch"
+    elsewhere = {"JOBPIPE_URL": "http://127.0.0.1:9/v1", "JOBPIPE_API_KEY": "k" * 32}
+    assert doctor(**here, **elsewhere, JOBPIPE_STAGE="nosuch")[1]["stage"][0]["state"] == "note"
+    write_deployment(tmp_path, Deployment("dev", "aws", "https://a.example/v1", "k" * 32, "us-east-1", None, {}))
+    (tmp_path / "damaged.json").write_text("{")
+    _, found = doctor("--stage", "nosuch", **here)
+    assert found["stage"][0]["remedy"] == "make deploy STAGE=nosuch, or name a stage that there is: dev"
+
+
 def test_a_mistake_is_one_line(tmp_path: Path) -> None:
     for arguments, environment in (((), {"JOBPIPE_PORT": "x"}), (("--stage", "A B"), {})):
         done = commands.run(

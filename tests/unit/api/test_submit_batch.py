@@ -121,6 +121,23 @@ def test_an_invalid_batch_leaves_no_trace(pipeline: Pipeline, body: Any, status:
     assert pipeline.state() == before
 
 
+def test_a_batch_has_the_name_that_its_first_request_gave(pipeline: Pipeline) -> None:
+    body = {"commands": [create("Tent")], "name": "ü" * 100}
+    answer = pipeline.request("POST", "/batches", body, headers=KEY)
+    assert (answer.status, answer.json["name"]) == (202, "ü" * 100)
+    again = pipeline.request("POST", "/batches", body | {"name": "another"}, headers=KEY)
+    assert (again.json["id"], again.json["name"]) == (answer.json["id"], "ü" * 100)
+    assert pipeline.request("GET", answer.json["links"]["self"]).json["name"] == "ü" * 100
+    assert "name" not in post(pipeline, create("Yurt")).json
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, None, 5, ["x"], "a\0", "\ud800"], ids=repr)
+def test_a_name_that_no_row_can_hold_is_refused(pipeline: Pipeline, name: Any) -> None:
+    answer = pipeline.request("POST", "/batches", {"commands": [create("Tent")], "name": name})
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, "#/name")
+    assert pipeline.batches.rows == {}
+
+
 def test_if_no_command_is_valid_the_response_has_each_error(pipeline: Pipeline) -> None:
     answer = post(pipeline, {"operation": "fly"}, 7, {"operation": "delete"})
     assert answer.status == 400

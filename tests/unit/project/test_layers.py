@@ -234,6 +234,7 @@ CLIENT_LAYERS = (
     *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command"),
     *("cli.polling", "cli.times", "cli.pace"),
     "cli.collections",
+    "cli.fields",
     *("cli.importing.rules", "cli.importing.reading", "cli.importing", "cli.watching", "cli.commands", "cli.app"),
 )
 

@@ -174,7 +174,7 @@ def test_an_outage_while_an_interruption_is_recorded_only_delays_the_command(
     job_id = pipeline.request("POST", "/items", item("x")).json["id"]
     with monkeypatch.context() as outage:
 
-        def out(*_: object) -> Any:
+        def out(*_: object, **__: object) -> Any:
             raise Unavailable("no")
 
         outage.setattr(pipeline.documents, "put", out)
@@ -196,10 +196,10 @@ def test_recording_an_outage_is_tried_several_times(
             outage.setattr(pipeline.items, "commit", unavailable)
             hold, left = pipeline.jobs.record_interruption, iter(range(outages))
 
-            def seldom(*args: Any, hold: Any = hold, left: Any = left) -> None:
+            def seldom(*args: Any, hold: Any = hold, left: Any = left, **named: Any) -> None:
                 if next(left, None) is not None:
                     raise Unavailable("no")
-                hold(*args)
+                hold(*args, **named)
 
             outage.setattr(pipeline.jobs, "record_interruption", seldom)
             pipeline.work()

@@ -86,8 +86,11 @@ def test_a_command_that_is_given_up_is_named(pipeline: Pipeline, monkeypatch: py
         raise RuntimeError("a bug of ours")
 
     monkeypatch.setattr(pipeline.items, "commit", breaks)
-    for _ in range(MAX_ATTEMPTS):
-        assert "label" not in pipeline.request("GET", f"/jobs/{job_id}").json
+    assert "label" not in pipeline.request("GET", f"/jobs/{job_id}").json
+    pipeline.work()
+    for _ in range(MAX_ATTEMPTS - 1):
+        job = pipeline.request("GET", f"/jobs/{job_id}").json
+        assert (job["status"], job["label"], "label" in job["error"]) == ("retrying", "Tent", False)
         pipeline.work()
     job = pipeline.request("GET", f"/jobs/{job_id}").json
     assert (job["error"]["type"], job["label"]) == ("urn:jobpipe:problem:attempts-spent", "Tent")
@@ -117,6 +120,20 @@ def test_a_label_is_in_every_list_and_in_no_problem(pipeline: Pipeline) -> None:
     final = pipeline.request("POST", "/items", item(), headers={"idempotency-key": "k", "prefer": "wait=1"})
     assert (waited.status, final.status) == (202, 409)
     assert "label" not in final.json
+
+
+def test_a_retrying_job_has_its_label_until_it_ends(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = accept(pipeline)
+    with monkeypatch.context() as outage:
+        outage.setattr(pipeline.items, "commit", unavailable)
+        pipeline.work()
+    (listed,) = pipeline.request("GET", "/jobs?status=retrying").json
+    assert (listed["id"], listed["label"]) == (job_id, "Tent")
+    (of_all,) = pipeline.request("GET", "/jobs?status=retrying&owner=*", owner="carolO").json
+    assert "label" not in of_all
+    pipeline.work()
+    job = pipeline.request("GET", f"/jobs/{job_id}").json
+    assert (job["status"], "label" in job) == ("succeeded", False)
 
 
 def test_an_operator_does_not_see_the_labels_of_others(pipeline: Pipeline) -> None:

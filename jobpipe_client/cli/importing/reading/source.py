@@ -18,6 +18,7 @@ from jobpipe_client.cli.files import is_pipe
 
 MAX_LINE_BYTES = 2 * 1024 * 1024
 """Twice the size of the largest item. The rest of a longer line is skipped."""
+_LONGEST_NAME = 100  # characters of the name of a batch
 
 
 class Line(NamedTuple):
@@ -102,6 +103,11 @@ class Source:
     path: Path | None = None  # None for a pipe
     size: int | None = None  # in bytes, when the import began
     identity: tuple[int, ...] = ()  # size, time and inode, when the import began
+
+    @property
+    def name(self) -> str | None:
+        """The name of the file without its folder, as that of its batches; None for a pipe."""
+        return None if self.path is None else os.fsencode(self.path.name).decode("utf-8", "replace")[:_LONGEST_NAME]
 
     def has_changed(self) -> bool:
         """Return whether the file was written to or replaced since it was opened."""
