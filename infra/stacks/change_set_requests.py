@@ -99,7 +99,7 @@ class ChangeSetRequests:
         try:
             return retrying(read)
         except tenacity.RetryError:
-            # It cannot be told here what it works at; an index of a large table takes hours.
+            # An index of a large table, for instance, takes hours.
             raise OperatorError(
                 f"CloudFormation has not finished after {STACK_SECONDS // 60} minutes, and goes on: run this again"
                 " when the stack's status does not end in IN_PROGRESS any more"
