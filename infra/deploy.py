@@ -39,7 +39,7 @@ def _command(arguments: argparse.Namespace) -> int | None:
     stage = check_stage(arguments.stage or settings.stage)
     if arguments.only_local and stage != LOCAL_STAGE:
         # JOBPIPE_STAGE may still be exported from an earlier command, and must not decide where to deploy.
-        where = "for AWS there is make deploy and make destroy"
+        where = "use make deploy and make destroy for AWS"
         raise OperatorError(f"this is for the stage {LOCAL_STAGE}, not {stage}; {where}")
     if arguments.command == "up":
         _up(stage, settings, arguments)
@@ -54,7 +54,7 @@ def _command(arguments: argparse.Namespace) -> int | None:
 
 
 def _up(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
-    collections = read_folder(settings.collections)  # before an emulator is started for it
+    collections = read_folder(settings.collections)  # an invalid folder is reported before an emulator is started
     target = find_target(arguments.target, stage, settings)
     if target is None:
         raise OperatorError("there is no target")
@@ -94,7 +94,7 @@ def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> N
         kept = Emulator(settings.state_dir, settings.port).kept_dir
         if kept.exists():
             remedy = f"start it (make deploy-local KEEP=yes) and repeat this, or delete {kept}"
-            raise OperatorError(f"the emulator that keeps the stage does not run: {remedy}")
+            raise OperatorError(f"the emulator that keeps the stage is not running: {remedy}")
         earlier = earlier_deployment(settings.state_dir, stage)
         if earlier and earlier.endpoint_url == settings.emulator_url:
             stage_file(settings.state_dir, stage).unlink()
@@ -105,7 +105,7 @@ def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> N
         resources = stateful_resources(target, stage).values()
         confirm_destruction(target, stage, resources, arguments.confirm, progress)
     Teardown(target, stage, settings, progress).destroy()
-    progress.say(f"stage {stage} is gone")
+    progress.say(f"the stage {stage} is deleted")
 
 
 def _report_target(target: Target, stage: str, settings: Settings) -> Progress:
@@ -116,11 +116,11 @@ def _report_target(target: Target, stage: str, settings: Settings) -> Progress:
 
 
 def print_result(deployment: Deployment, collections: Sequence[CollectionSource]) -> None:
-    """Print what can be done next. On AWS the key is not printed, since the output of a pipeline is kept."""
+    """Print what can be done next. On AWS the key is not printed, since CI pipelines keep their output."""
     print(f"target:   {deployment.target}")
     print(f"base URL: {deployment.base_url}")
     if not deployment.on_emulator:
-        print(f"API key:  not shown; make -s env STAGE={deployment.stage} does")
+        print(f"API key:  not shown; make -s env STAGE={deployment.stage} shows it")
         return
     print(f"API key:  {deployment.api_key}")
     print(f"try:      {curl_line(deployment, collections)}")
@@ -154,7 +154,7 @@ def _parse() -> argparse.Namespace:
     )
     add_collections_option(parser)
     parser.add_argument(
-        "--remove-collections", action="store_true", help="end serving collections that the folder does not have"
+        "--remove-collections", action="store_true", help="stop serving collections that the folder lacks"
     )
     parser.add_argument("--only-local", action="store_true", help="refuse every stage but local")
     parser.add_argument("--exit-code", action="store_true", help="diff: exit with 2 if anything would change")

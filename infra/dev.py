@@ -1,8 +1,8 @@
 """`python -m infra.dev`: runs a local stage whose Lambdas get each source file as soon as it is saved.
 
-A saved module of the Lambdas or of a collection's operations is put into their code directly. A change of anything
-else, such as a template or a schema, is deployed. Changes that cannot be applied are tried again with the next one.
-At the end the stage is deployed once more, so that it has what its stacks say.
+A saved module of the Lambdas or of a collection's operations is put into the functions' code directly. A change of
+anything else, such as a template or a schema, is deployed. Changes that cannot be applied are retried with the next
+change. At the end the stage is deployed once more, so that it agrees with its stacks.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from infra.reloading.sources import Sources, changed_files
 from infra.settings import LOCAL_STAGE, ROOT, Settings, collections_folder, read_settings
 from infra.targets.target import EMBEDDED, find_target
 
-_LOOK_EVERY = 0.15  # seconds
-_SETTLES = 0.05  # seconds in which an editor may write several files
+_POLL_SECONDS = 0.15
+_SETTLE_SECONDS = 0.05  # in which an editor may write several files
 
 
 def main() -> int:
-    """Run until Ctrl-C; return 130 then, or 1 after an operator's mistake."""
+    """Run until Ctrl-C; return 130 after it, or 1 after an operator's mistake."""
     parser = OneLineParser(prog="python -m infra.dev", description=__doc__)
     add_collections_option(parser)
     parser.add_argument("--keep", action="store_true", help="start the emulator so that it keeps its data")
@@ -63,8 +63,8 @@ class _Loop:
         self._apps: dict[str, AppFunctions] = {}
         self._purity = PurityCheck(settings.collections, self._build)
         self._pool = ThreadPoolExecutor(len(APPS))
-        self._waiting: set[Path] = set()  # the changed files that are not applied yet
-        self._is_ahead = False  # whether functions run what no deployment has put there
+        self._pending: set[Path] = set()  # the changed files that are not applied yet
+        self._is_ahead = False  # whether functions run code that was not deployed
 
     def run(self) -> None:
         """Deploy, and apply each change, until Ctrl-C."""
@@ -75,17 +75,17 @@ class _Loop:
         self._say("each source file that you save is applied; end this with Ctrl-C")
         try:
             while True:
-                time.sleep(_LOOK_EVERY)
-                self._tell_of_purity()
+                time.sleep(_POLL_SECONDS)
+                self._report_impurity()
                 found = self._sources.read()
                 if found == state:
                     continue
-                time.sleep(_SETTLES)
+                time.sleep(_SETTLE_SECONDS)
                 found = self._sources.read()
                 changed = changed_files(state, found)
                 state = found
-                if changed:  # a file that was there for a moment may be gone again
-                    self._waiting |= changed
+                if changed:  # a temporary file may be gone again
+                    self._pending |= changed
                     self._apply()
         finally:
             self._purity.end()
@@ -94,33 +94,33 @@ class _Loop:
     def _end(self) -> None:
         self._pool.shutdown()  # after Ctrl-C it may still change functions
         if not self._is_ahead:
-            if self._waiting:
+            if self._pending:
                 self._say(f"{self._names()}: not applied")
             return
-        self._say("deploying what was applied ...")
+        self._say("deploying the applied changes ...")
         try:
             self._deploy()
         except (OperatorError, *LIBRARY_ERRORS):
-            self._mark("the stage still runs what was applied; make deploy-local ends that when this is mended:")
+            self._mark("the stage still runs the applied changes; correct this error and run make deploy-local:")
             raise
 
     def _apply(self) -> None:
-        """Apply the waiting changes. If one of them cannot be applied, say why, and keep all for the next time."""
+        """Apply the pending changes. If any of them cannot be applied, say why, and keep all for the next time."""
         began = time.monotonic()
         names = self._names()
         try:
-            if not self._replace(self._waiting):
+            if not self._replace(self._pending):
                 self._say(f"{names}: deploying ...")
                 self._deploy()
         except (OperatorError, FileNotFoundError, *LIBRARY_ERRORS) as error:
             self._mark(_line_of(error))
             self._say(f"{names}: not applied; the next change is applied together with this")
         else:
-            self._waiting = set()
+            self._pending = set()
             self._say(f"{names}: applied in {time.monotonic() - began:.1f} s")
 
     def _names(self) -> str:
-        return ", ".join(sorted(path.name for path in self._waiting))
+        return ", ".join(sorted(path.name for path in self._pending))
 
     def _mark(self, line: str) -> None:
         self._deployer.progress.marked(line, "bold red")
@@ -137,7 +137,7 @@ class _Loop:
             package = rebuilt_package(self._sources.collections, self._build, manifest)
             if package is None:
                 return False
-        # All is read and checked before any function changes, so that all run the same version of jobpipe/.
+        # Everything is read and checked before any function changes, so that all run the same version of jobpipe/.
         files = {app: self._apps[app].with_saved(entries[app] or {}, package) for app in entries}
         self._is_ahead = True  # before the first function changes, since Ctrl-C may come in between
         self._put(files)
@@ -153,10 +153,10 @@ class _Loop:
                 raise error
             raise OperatorError(f"{describe(error)}; the functions of the {app} may run other code than the rest")
 
-    def _tell_of_purity(self) -> None:
+    def _report_impurity(self) -> None:
         problem = self._purity.problem()
         if problem is not None:
-            self._mark(f"{problem}\nthe stage runs it, and no deployment will")
+            self._mark(f"{problem}\nthe stage runs this operation, but a deployment will refuse it")
 
     def _deploy(self) -> None:
         before = self._code()
@@ -168,7 +168,7 @@ class _Loop:
                     self._is_ahead = True
                     self._mark("the deployment ended halfway: the functions may run different versions of jobpipe/")
             for app in self._apps.values():
-                app.forget()
+                app.distrust()
             raise
         self._read_functions()
         self._is_ahead = False
@@ -183,7 +183,7 @@ class _Loop:
 
 def _line_of(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"{error.filename} was deleted while it was read"
+        return f"{error.filename} was deleted while it was being read"
     return describe(error) if isinstance(error, LIBRARY_ERRORS) else str(error)
 
 

@@ -1,6 +1,6 @@
 """`python -m infra.pause pause|resume --stage prod`: the worker takes no more commands, or takes them again.
 
-Accepted commands wait on the queue meanwhile, and all requests are answered as before.
+Meanwhile the API works as before, and accepted commands wait in the queue.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Errors of AWS: those to ignore, and one line on the others for an operator."""
+"""AWS errors: recognizes the ones to ignore, and describes the others in one line for an operator."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from infra.cli.reasons import on_screen
 from jobpipe_client.http.http_errors import reason
 
 LIBRARY_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
-"""Errors of calls to AWS. Making a client may also raise ValueError (boto_sessions.py)."""
+"""The errors of AWS calls. Making a client may also raise ValueError (boto_sessions.py)."""
 
 _GONE = {
     "NoSuchBucket",
@@ -81,7 +81,7 @@ def is_missing_stack(error: ClientError) -> bool:
 
 
 def is_denied(error: ClientError) -> bool:
-    """Whether the caller lacks a right."""
+    """Whether the caller lacks a permission."""
     return error.response["Error"]["Code"] in _DENIED
 
 
@@ -99,7 +99,7 @@ def describe(error: BotoCoreError | ClientError | ResponseParserError) -> str:
 
 
 def rights_problem(error: BotoCoreError | ClientError) -> str | None:
-    """Return one line if the cause is the caller's credentials or rights, else None."""
+    """Return one line if the cause is the caller's credentials or permissions, else None."""
     if isinstance(error, ClientError):
         return _refusal(error)
     line = next((line for kinds, line in _BEFORE_ANY_CALL if isinstance(error, kinds)), None)

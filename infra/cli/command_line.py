@@ -1,4 +1,4 @@
-"""The exit status of a command, and the one line that it prints on an error that an operator can correct."""
+"""Runs a command, and reports errors that an operator can correct in one line and by the exit status."""
 
 import argparse
 import math
@@ -72,7 +72,7 @@ def duration(unit: str) -> Callable[[str], float]:
 
 
 def add_collections_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--collections`, which infra.settings.collections_folder takes."""
+    """Add `--collections`, whose value infra.settings.collections_folder resolves."""
     parser.add_argument(
         "--collections", metavar="FOLDER", help="the folder of collections (JOBPIPE_COLLECTIONS, else collections/)"
     )

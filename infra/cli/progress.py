@@ -16,7 +16,7 @@ class Progress:
     """Prints lines; threads may share it."""
 
     def __init__(self, console: Console | None = None, *, in_short: bool = False) -> None:
-        """`in_short`: changed resources are only counted, in the line of their stack; failures have their lines."""
+        """With `in_short`, changed resources are only counted in their stack's line; failures are still printed."""
         self._console = console or LastingConsole(highlight=False, soft_wrap=True)
         self._in_short = in_short
         self._changed: Counter[str] = Counter()  # resources, by stack

@@ -11,11 +11,11 @@ from pathlib import Path
 from infra.settings import state_dir
 
 _MAX_CHARACTERS = 500
-_saved: dict[str, Path] = {}  # by reason: the same one is shown as an event and again as the cause
+_saved: dict[str, Path] = {}  # by reason, since a reason is shown as an event and again as the cause
 
 
 def on_screen(reason: str) -> str:
-    """Return the reason in one line of at most 500 characters and, if it is longer, the file that has all of it."""
+    """Return the reason in one line. After 500 characters the line names the file that has the whole text."""
     line = "".join(char if char.isprintable() else " " for char in reason)
     line = " ".join(line.split())
     if len(line) <= _MAX_CHARACTERS:

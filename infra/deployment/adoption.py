@@ -1,8 +1,8 @@
 """Imports the remaining resources of a foundation whose stack was deleted by hand into a new stack.
 
-This needs a change set of type IMPORT. ImportExistingResources supports only resources whose names are literals in
-the template, and so neither queues nor keys, which are not identified by names. An import changes nothing, so its
-template and parameters describe the resources as they are. The deployment that follows makes the changes.
+This needs a change set of type IMPORT: ImportExistingResources supports only resources whose names are literals in
+the template, which excludes queues and keys. An import changes nothing, so its template and parameters describe the
+resources as they are. The deployment that follows makes the changes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.deployment.indexes import tables_of, without
-from infra.deployment.remaining import DataKey, Remaining, data_key, remaining
+from infra.deployment.indexes import table_properties, without_indexes
+from infra.deployment.remaining import DataKey, RemainingResource, find_data_key, find_remaining
 from infra.errors import OperatorError
 from infra.stacks.change_set_requests import ToImport
 from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
@@ -34,24 +34,24 @@ class Adoption:
     def notes(self) -> Iterator[str]:
         """Yield lines that describe the plan to an operator."""
         imported = ", ".join(each["LogicalResourceId"] for each in self.to_import)
-        yield f"the stack is missing, but resources of it remain: {imported} are imported unchanged"
+        yield f"the stack is missing, but some of its resources remain: {imported} are imported unchanged"
         shown = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()) if name != "Stage")
         yield f"their parameters, which apply unless others are given: {shown}"
         if self.missing:
-            yield f"created empty, and lost unless an earlier release had none: {', '.join(self.missing)}"
+            yield f"not found, so they are created empty: {', '.join(self.missing)}"
 
 
 def plan_adoption(target: Target, stage: str, template: Template, overrides: dict[str, str]) -> Adoption | None:
-    """Return the plan for what remains of the foundation, or None if nothing does.
+    """Return the plan for what remains of the foundation, or None if nothing remains.
 
-    Raise OperatorError if the deployment would make the data unreadable, as with another key than theirs.
+    Raise OperatorError if the deployment would make the data unreadable, for example with another key.
     """
-    found = remaining(target, stage, template)
-    key = data_key(target, stage, template, found)
+    found = find_remaining(target, stage, template)
+    key = find_data_key(target, stage, template, found)
     if not found:
         return None
     if key and overrides.get("Encryption", CUSTOMER_MANAGED) != CUSTOMER_MANAGED:
-        raise OperatorError(f"the data of {stage} is encrypted with its own key {key.arn}, and must stay so")
+        raise OperatorError(f"the data of {stage} must stay encrypted with the stage's own key {key.arn}")
     parameters = _current_parameters(template, stage, found, key, target.default_parameters(stage))
     to_import = [each.to_import for each in found] + (key.to_import(template) if key else [])
     imported = {each["LogicalResourceId"] for each in to_import}
@@ -64,14 +64,16 @@ def plan_adoption(target: Target, stage: str, template: Template, overrides: dic
     return Adoption(sent, parameters, to_import, missing)
 
 
-def _with_present_indexes(template: Template, parameters: dict[str, str], found: list[Remaining]) -> Template:
-    """Return the template with those indexes that the tables have, since CloudFormation adds only what differs."""
-    tables = tables_of(template, parameters)
+def _with_present_indexes(
+    template: Template, parameters: dict[str, str], found: list[RemainingResource]
+) -> Template:
+    """Return the template without the indexes that the tables lack, since an import cannot add them."""
+    tables = table_properties(template, parameters)
     for each in found:
         indexes = tables.get(each.logical_id, {}).get("GlobalSecondaryIndexes", [])
         absent = {index["IndexName"] for index in indexes} - {*each.attributes.get("Indexes", ())}
         if absent:
-            template = without(template, each.logical_id, tables[each.logical_id], absent)
+            template = without_indexes(template, each.logical_id, tables[each.logical_id], absent)
     return template
 
 
@@ -85,8 +87,8 @@ class DeployedStack:
 
 
 @dataclass(frozen=True)
-class Return:
-    """A plan for taking resources back into a stack that an older release, without them, has updated."""
+class Reimport:
+    """A plan for importing resources back into a stack that an older release has left out of its template."""
 
     template: Template
     to_import: list[ToImport]
@@ -98,22 +100,22 @@ class Return:
 
     @property
     def note(self) -> str:
-        """Tell an operator which resources will be imported, and why."""
-        return f"the stack left them out, and {', '.join(self.names)} remained: they are imported unchanged"
+        """A line that tells an operator which resources will be imported, and why."""
+        return f"{', '.join(self.names)} exist but are not in the stack: they are imported unchanged"
 
 
-def plan_return(
+def plan_reimport(
     target: Target, stage: str, template: Template, before: DeployedStack, planned: Values
-) -> Return | None:
-    """Return the plan for resources that exist, that the stack does not have, and that it will have; or None.
+) -> Reimport | None:
+    """Return the plan for existing resources that are missing from the stack and will be part of it, or None.
 
     CloudFormation would refuse to create them, since their names exist. `planned` are the parameters that the stack
     will have. An older release may have been deployed, or a parameter such as Events may have been off.
     """
-    present, wanted = _conditioned(before.template, before.parameters), _conditioned(template, planned)
-    absent = {name: template["Resources"][name] for name in wanted - present}
+    present, planned_ids = _resource_ids(before.template, before.parameters), _resource_ids(template, planned)
+    absent = {name: template["Resources"][name] for name in planned_ids - present}
     absent = {name: each for name, each in absent.items() if "DeletionPolicy" in each}
-    found = remaining(target, stage, {**template, "Resources": absent}) if absent else []
+    found = find_remaining(target, stage, {**template, "Resources": absent}) if absent else []
     if not found:
         return None
     own_key = before.outputs.get("EncryptionKey", AWS_OWNED) != AWS_OWNED
@@ -121,21 +123,21 @@ def plan_return(
     parameters |= {name: value for name, value in planned.items() if name == "Events"}
     imported = import_template(template, {each.logical_id for each in found}, parameters)["Resources"]
     merged = {**before.template, "Resources": {**before.template["Resources"], **imported}}
-    return Return(merged, [each.to_import for each in found])
+    return Reimport(merged, [each.to_import for each in found])
 
 
-def plan_return_of(
+def plan_reimport_into(
     target: Target, stage: str, stack: PlannedStack, stacks: StageStacks, given: Values
-) -> Return | None:
-    """Return plan_return's plan for this stack, which will be deployed with the parameters that are given."""
+) -> Reimport | None:
+    """Return the plan for this stack, which will be deployed with the given parameters, or None."""
     deployed = stacks.stacks.template(stack.name)
     if deployed is None:
         return None
     before = DeployedStack(deployed, stacks.stacks.parameters(stack.name), stacks.stacks.outputs(stack.name))
-    return plan_return(target, stage, stack.template, before, stacks.planned(stack, given))
+    return plan_reimport(target, stage, stack.template, before, stacks.planned(stack, given))
 
 
-def _conditioned(template: Template, parameters: Mapping[str, str]) -> set[str]:
+def _resource_ids(template: Template, parameters: Mapping[str, str]) -> set[str]:
     """Return the logical ids of the resources that a stack with these parameters has."""
     known = {name: value for name, value in parameters.items() if name in template.get("Parameters", {})}
     conditions = Rendered({"Parameters": {}, "Conditions": {}, **template, "Resources": {}}, **known)
@@ -147,9 +149,9 @@ def _conditioned(template: Template, parameters: Mapping[str, str]) -> set[str]:
 
 
 def _current_parameters(
-    template: Template, stage: str, found: list[Remaining], key: DataKey | None, defaults: dict[str, str]
+    template: Template, stage: str, found: list[RemainingResource], key: DataKey | None, defaults: dict[str, str]
 ) -> dict[str, str]:
-    """Return the former stack's parameters as far as the resources show them, else the target's defaults."""
+    """Return the parameters of the deleted stack as far as its resources show them, else the target's defaults."""
     values = {name: value for name, value in defaults.items() if name in template["Parameters"]}
     values |= {"Stage": stage, "Encryption": CUSTOMER_MANAGED if key else AWS_OWNED}
     tables = [each.attributes for each in found if each.kind == "AWS::DynamoDB::Table"]
@@ -181,9 +183,9 @@ def _all(values: Any) -> str:
 
 
 def import_template(template: Template, imported: set[str], parameters: dict[str, str]) -> Template:
-    """Return the template with only these resources, its conditions resolved, without what an import may not have.
+    """Return the template with only these resources, with its conditions resolved.
 
-    Their policy is Retain, because with RetainExceptOnCreate the roll-back of an import might delete them.
+    Their policy is Retain, because with RetainExceptOnCreate the rollback of an import might delete them.
     """
     resolved = Rendered(template, **parameters).without_conditions()
     resources = {

@@ -1,10 +1,10 @@
 """Uploads the Lambdas' zips to the artifacts bucket, so that stacks run exactly what was built here.
 
 Anyone with write access to the bucket could have put another object under a zip's key. So a zip counts as uploaded
-only if S3's SHA-256 of the object is that of the zip, and stacks name the object's version, which cannot change.
+only if the object's SHA-256 in S3 equals the zip's, and stacks name the object's version, which cannot change.
 
-For some minutes after versioning was first enabled on a bucket, S3 may give an object no version, or answer 404 for
-an object that it has just stored. So a stack gets a version only after S3 has found it.
+For some minutes after versioning was first enabled on a bucket, S3 may give an object no version, or return 404 for
+an object that it has just stored. So a version is passed to a stack only after S3 has found it.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ VERSIONING_SECONDS = 900  # AWS documents that enabling versioning takes up to 1
 QUIET_SECONDS = 10  # before the wait is reported
 _MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 NOT_UPLOADED = "not-uploaded-yet"
-Answer = TypeVar("Answer")
-# S3 answers 403 for an absent object if the caller may not list the bucket. If the caller may not write either, the
+Result = TypeVar("Result")
+# S3 returns 403 for a missing object if the caller may not list the bucket. If the caller may not write either, the
 # upload fails.
-_NOT_SEEN = {"403", "404", "NoSuchBucket", "NoSuchKey", "NotFound"}
+_INVISIBLE = {"403", "404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
 
 def code_key(package: Package) -> str:
@@ -35,11 +35,11 @@ def code_key(package: Package) -> str:
 
 
 def uploaded_version(s3: Any, package: Package, bucket: str) -> str | None:
-    """Return the latest version under the zip's key if its bytes are the zip's, else None."""
+    """Return the latest version under the zip's key if its content is the zip, else None."""
     try:
         found = s3.head_object(Bucket=bucket, Key=code_key(package), ChecksumMode="ENABLED")
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _NOT_SEEN:
+        if error.response["Error"]["Code"] not in _INVISIBLE:
             raise
         return None
     same = found.get("ChecksumSHA256") == _sha256(package.zip_path.read_bytes())
@@ -53,9 +53,9 @@ def upload(s3: Any, package: Package, bucket: str, progress: Progress, poll_seco
         refuse_unversioned(s3, bucket)
         body = package.zip_path.read_bytes()
         unversioned = f"the bucket {bucket} does not give objects a version yet"
-        version = _first_answer(lambda: _put(s3, package, bucket, body), unversioned, progress, poll_seconds)
-    found, unseen = version, f"{bucket}/{code_key(package)} is not visible yet"
-    _first_answer(lambda: _shows(s3, package, bucket, found), unseen, progress, poll_seconds)
+        version = _wait_for(lambda: _put(s3, package, bucket, body), unversioned, progress, poll_seconds)
+    found, invisible = version, f"{bucket}/{code_key(package)} is not visible yet"
+    _wait_for(lambda: _is_visible(s3, package, bucket, found), invisible, progress, poll_seconds)
     return version
 
 
@@ -70,7 +70,7 @@ def _put(s3: Any, package: Package, bucket: str, body: bytes) -> str | None:
     return _version_id(put)
 
 
-def _shows(s3: Any, package: Package, bucket: str, version: str) -> bool:
+def _is_visible(s3: Any, package: Package, bucket: str, version: str) -> bool:
     """Whether S3 finds this version, or the caller may not read it."""
     try:
         s3.head_object(Bucket=bucket, Key=code_key(package), VersionId=version)
@@ -82,10 +82,8 @@ def _shows(s3: Any, package: Package, bucket: str, version: str) -> bool:
     return True
 
 
-def _first_answer(
-    ask: Callable[[], Answer | None], problem: str, progress: Progress, poll_seconds: float
-) -> Answer:
-    """Ask until the answer is not empty, report a long wait once, and raise OperatorError after 15 minutes."""
+def _wait_for(call: Callable[[], Result | None], problem: str, progress: Progress, poll_seconds: float) -> Result:
+    """Call until the result is truthy, report a long wait once, and raise OperatorError after 15 minutes."""
     reported = False
 
     def report(state: tenacity.RetryCallState) -> None:
@@ -97,19 +95,19 @@ def _first_answer(
     retrying = tenacity.Retrying(
         wait=tenacity.wait_fixed(poll_seconds),
         stop=tenacity.stop_after_delay(VERSIONING_SECONDS),
-        retry=tenacity.retry_if_result(lambda answer: not answer),
+        retry=tenacity.retry_if_result(lambda result: not result),
         before_sleep=report,
     )
     try:
-        answer = retrying(ask)
+        result = retrying(call)
     except tenacity.RetryError:
         raise OperatorError(f"{problem}, after 15 minutes of waiting: run it again later") from None
-    assert answer is not None  # noqa: S101 - an empty answer is asked for again
-    return answer
+    assert result is not None  # noqa: S101 - None is retried
+    return result
 
 
-def _version_id(answer: dict[str, Any]) -> str | None:
-    version: str | None = answer.get("VersionId")
+def _version_id(response: dict[str, Any]) -> str | None:
+    version: str | None = response.get("VersionId")
     return None if version == "null" else version  # a bucket without versioning overwrites the version `null`
 
 

@@ -12,17 +12,17 @@ from infra.cli.aws_errors import is_denied
 from infra.errors import OperatorError
 from infra.templates.sources import AWS_OWNED, Template
 
-UNRESERVED = 100  # executions that Lambda does not allow to be reserved
-LEAST = 2  # the lowest maximum concurrency of an event source mapping
-# All other numbers must be whole: AWS refuses fractions.
-_FRACTIONS = {"ApiErrorRate", "OwnerRate", "RateLimit", "StageRateLimit"}
+MIN_UNRESERVED = 100  # executions of an account that Lambda requires to stay unreserved
+MIN_CONCURRENCY = 2  # the lowest maximum concurrency of an event source mapping
+# AWS refuses fractions for all other numbers.
+_FRACTIONAL = {"ApiErrorRate", "OwnerRate", "RateLimit", "StageRateLimit"}
 _MORE = "ask AWS for more (Service Quotas, Lambda, Concurrent executions)"
 
 
 def check_overrides(overrides: dict[str, str], foundation: Template, templates: Iterable[Template]) -> None:
     """Refuse values that no template accepts, and parameters that one stack passes to another."""
     if "Paused" in overrides:
-        raise OperatorError("Paused: set by make pause and make resume, which a deployment follows")
+        raise OperatorError("Paused: set by make pause and make resume, and kept by a deployment")
     internal = set(overrides) & ({"Stage", "CodeKey", "CodeVersion"} | set(foundation["Outputs"]))
     if internal:
         raise OperatorError(f"{', '.join(sorted(internal))}: set by the deployment")
@@ -57,7 +57,7 @@ def _check(name: str, value: str, declaration: Template) -> None:
             raise OperatorError(f"{name} must be a number, not {value!r}") from None
         if math.isinf(number):
             raise OperatorError(f"{name} must be a finite number, not {value}")
-        if name not in _FRACTIONS and not number.is_integer():
+        if name not in _FRACTIONAL and not number.is_integer():
             raise OperatorError(f"{name} must be a whole number, not {value}")
         least, most = float(declaration.get("MinValue", "-inf")), float(declaration.get("MaxValue", "inf"))
         if not least <= number <= most:
@@ -65,10 +65,10 @@ def _check(name: str, value: str, declaration: Template) -> None:
 
 
 def check_encryption(stage: str, foundation: dict[str, str], overrides: dict[str, str]) -> None:
-    """Refuse to return to AWS's key: the roles would lose the key that documents still need."""
+    """Refuse to return to AWS's key: the roles would lose access to the key that documents still need."""
     has_own_key = foundation.get("EncryptionKey", AWS_OWNED) != AWS_OWNED
     if has_own_key and overrides.get("Encryption") == AWS_OWNED:
-        raise OperatorError(f"documents of {stage} are encrypted with its own key: there is no way back")
+        raise OperatorError(f"documents of {stage} are encrypted with the stage's own key: there is no way back")
 
 
 def check_events(planned: Mapping[str, str]) -> None:
@@ -76,12 +76,12 @@ def check_events(planned: Mapping[str, str]) -> None:
     bus = planned.get("EventBus")
     if bus and planned.get("Events") != "on":
         raise OperatorError(
-            f"EventBus={bus} needs Events=on: without events nothing is told to a bus; give Events=on, or EventBus="
+            f"EventBus={bus} needs Events=on: without events, none are sent to a bus; give Events=on, or EventBus="
         )
     machines = planned.get("TaskTokens")
     if machines and planned.get("Events") != "on":
         raise OperatorError(
-            f"TaskTokens={machines} needs Events=on: without events no task is answered; give Events=on, or"
+            f"TaskTokens={machines} needs Events=on: without events, no task gets a result; give Events=on, or"
             " TaskTokens="
         )
 
@@ -104,10 +104,10 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
         )
     total, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"] + reserved
     if planned["ReserveConcurrency"] == "true":
-        if free - needed < UNRESERVED:
+        if free - needed < MIN_UNRESERVED:
             raise OperatorError(
                 f"ReserveConcurrency=true would reserve {needed} executions for the worker, and Lambda requires"
-                f" {UNRESERVED} unreserved of the {free} that are available:"
+                f" {MIN_UNRESERVED} unreserved of the {free} that are available:"
                 f" give ReserveConcurrency=false, a lower WorkerConcurrency, or {_MORE}"
             )
         return None
@@ -115,16 +115,16 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
         return None
     return (
         f"WorkerConcurrency is {needed}, but the account's functions may run {free} at once (of {total}; the rest"
-        f" is reserved): under load the worker leaves none for the API, whose callers get a 500."
-        f" Give WorkerConcurrency={max(LEAST, free // 2)}, or {_MORE}"
+        f" is reserved): under load the worker leaves none for the API, and callers get a 500."
+        f" Give WorkerConcurrency={max(MIN_CONCURRENCY, free // 2)}, or {_MORE}"
     )
 
 
 def _reserved(lambdas: Any, function: str) -> int:
     try:
-        answer = lambdas.get_function_concurrency(FunctionName=function)
+        response = lambdas.get_function_concurrency(FunctionName=function)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
         return 0  # the function does not exist yet
-    return int(answer.get("ReservedConcurrentExecutions", 0))
+    return int(response.get("ReservedConcurrentExecutions", 0))

@@ -3,59 +3,59 @@
 from dataclasses import dataclass, field, replace
 
 from infra.cli.progress import Progress
-from infra.deployment.adoption import plan_adoption, plan_return_of
+from infra.deployment.adoption import plan_adoption, plan_reimport_into
 from infra.deployment.artifacts import NOT_UPLOADED, code_key, uploaded_version
+from infra.deployment.collection_indexes import CollectionIndexes
 from infra.deployment.function_code import functions_with_other_code
-from infra.deployment.look_ups import LookUps
-from infra.deployment.pauses import Pauses
-from infra.deployment.served import Served
+from infra.deployment.pauses import RecordedPause
+from infra.deployment.served import ServedCollections
 from infra.packaging.package import Package
 from infra.settings import LOCAL_STAGE
 from infra.stacks.changes import Change, StackDiff
 from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.targets.target import Target
 
-_NEW_KEY = "the new encryption key will change this stack too; the change cannot be shown before the key exists"
+_NEW_KEY = "the new encryption key will change this stack too; that change can be shown only after the key exists"
 _STYLES = {"add": "green", "ready": "green", "change": "yellow", "building": "yellow", "REFUSED": "bold red"}
 
 
 @dataclass
 class StackComparison:
-    """Compares the stacks of a plan (`infra.deployment.plan`) with the deployed ones."""
+    """Compares the stacks of a plan (`infra.deployment.plan`) with the deployed stacks."""
 
     target: Target
     stage: str
     overrides: Values
     stage_stacks: StageStacks
     diffs: list[StackDiff] = field(default_factory=list)
-    _look_ups: StackDiff | None = None
-    _served: StackDiff | None = None
+    _index_diff: StackDiff | None = None
+    _served_diff: StackDiff | None = None
 
-    def check_served(self, served: Served, outputs: Values) -> None:
+    def check_served_collections(self, served: ServedCollections, outputs: Values) -> None:
         """Record which collections the deployment would stop serving."""
-        self._served = served.diff(outputs)
+        self._served_diff = served.diff(outputs)
 
-    def record_served(self, served: Served, outputs: Values) -> None:
+    def record_served_collections(self, served: ServedCollections, outputs: Values) -> None:
         """Do nothing: a comparison writes no rows."""
 
-    def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
-        """Record which look-ups the deployment would add, build or remove."""
-        self._look_ups = look_ups.diff(outputs)
+    def check_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None:
+        """Record which indexes the deployment would add, build or remove."""
+        self._index_diff = indexes.diff(outputs)
 
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
-        """Record the changes of the foundation, and return the outputs that it has now."""
+        """Record the changes of the foundation, and return its present outputs."""
         diff = self._diff_of_import(stack) or self.stage_stacks.diff(stack, parameters)
         self.diffs.append(self._with_return(stack, parameters, diff))
         return self.stage_stacks.stacks.outputs(stack.name)
 
-    def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+    def prepare_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None:
         """Do nothing: a comparison writes no rows."""
 
-    def pause_to_keep(self, outputs: Values) -> Values:
-        """Return the parameter by which the worker's stack would leave the stage paused, or not."""
-        return Pauses(self.target, self.stage_stacks.progress).parameter(outputs)
+    def pause_parameter(self, outputs: Values) -> Values:
+        """Return the parameter that would keep a paused stage paused."""
+        return RecordedPause(self.target, self.stage_stacks.progress).parameter(outputs)
 
-    def keep_pause(self, outputs: Values, pause: Values) -> None:
+    def apply_pause(self, outputs: Values, pause: Values) -> None:
         """Do nothing: a comparison changes no event source mapping."""
 
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values:
@@ -72,14 +72,14 @@ class StackComparison:
     def write_stage_file(self, outputs: Values) -> None:
         """Do nothing: a comparison writes no stage file."""
 
-    def complete_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+    def complete_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None:
         """Do nothing: a comparison writes no rows."""
 
     def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None:
         """Record the changes of the alarms and the dashboard."""
         self.diffs.append(self.stage_stacks.diff(stack, parameters))
         self._note_new_key()
-        self.diffs += [each for each in (self._served, self._look_ups) if each is not None]
+        self.diffs += [each for each in (self._served_diff, self._index_diff) if each is not None]
 
     def wait_until_ready(self) -> None:
         """Do nothing: a comparison has nothing to wait for."""
@@ -91,29 +91,29 @@ class StackComparison:
             self.diffs[1:] = [replace(diff, note=note) for diff, note in zip(others, notes, strict=True)]
 
     def _with_return(self, stack: PlannedStack, parameters: Values, diff: StackDiff) -> StackDiff:
-        """Return the diff with resources that an older release has left shown as imports."""
+        """Return the diff in which resources that exist outside the stack are shown as imports."""
         if self.stage == LOCAL_STAGE:
             return diff
-        taken_back = plan_return_of(self.target, self.stage, stack, self.stage_stacks, parameters)
-        if taken_back is None:
+        reimport = plan_reimport_into(self.target, self.stage, stack, self.stage_stacks, parameters)
+        if reimport is None:
             return diff
-        names = taken_back.names
+        names = reimport.names
         changes = (replace(each, action="import") if each.logical_id in names else each for each in diff.changes)
-        return replace(diff, changes=tuple(changes), note=taken_back.note)
+        return replace(diff, changes=tuple(changes), note=reimport.note)
 
     def _with_other_code(self, diff: StackDiff, package: Package) -> StackDiff:
-        """Return the diff with the functions of a local stage that run other code than their stack names."""
+        """Return the diff with the functions of a local stage whose code differs from the zip in their stack."""
         shown = {each.logical_id for each in diff.changes}
         outputs = self.stage_stacks.stacks.outputs(diff.name)
         others = [
-            Change("change", "AWS::Lambda::Function", logical_id, ("Code (it runs another zip)",))
+            Change("change", "AWS::Lambda::Function", logical_id, ("Code (the function runs another zip)",))
             for logical_id in functions_with_other_code(self.target, package, outputs)
             if logical_id not in shown
         ]
         return replace(diff, changes=(*diff.changes, *others))
 
     def _diff_of_import(self, stack: PlannedStack) -> StackDiff | None:
-        """Return the diff of a foundation whose stack was deleted by hand. No change set can show that diff."""
+        """Return the diff of a foundation whose stack was deleted by hand, which no change set can show."""
         if self.stage == LOCAL_STAGE or self.stage_stacks.stacks.template(stack.name) is not None:
             return None
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
@@ -129,9 +129,9 @@ class StackComparison:
 
 
 def _without_api_replacements(diff: StackDiff) -> StackDiff:
-    """Return the diff with replacements of the API shown as changes.
+    """Return the diff in which replacements of the API are shown as changes.
 
-    Emulators report them as replacements, but a deployment there keeps the API's URL and keys.
+    A deployment to an emulator keeps the API's URL and keys, although the emulator reports a replacement.
     """
     changes = (
         replace(change, action="change")

@@ -1,10 +1,10 @@
-"""Workarounds for what emulators cannot change in place: a REST API, and the indexes of a table."""
+"""Works around what emulators cannot change in place: a REST API, and the indexes of a table."""
 
 from typing import Any
 
 from infra.cli.aws_errors import suppress_gone
 from infra.cli.progress import Progress
-from infra.deployment.indexes import tables_of
+from infra.deployment.indexes import table_properties
 from infra.stacks.change_sets import Stacks
 from infra.stage.names import api_name, app_stack
 from infra.targets.target import Target
@@ -14,9 +14,9 @@ from infra.templates.sources import Template, of_type
 def delete_changed_api(target: Target, stage: str, template: Template, stacks: Stacks, progress: Progress) -> None:
     """Delete the stage's API stack if its API differs from the template's, so that it can be created again.
 
-    MiniStack replaces an API whose body changes, which fails since the old one still has the id. LocalStack
-    replaces the stage whose deployment changes, which fails since the old one still has the name, and leaves a
-    usage plan that makes the next deployment fail. The stack holds no keys, so nothing is lost with it.
+    MiniStack replaces an API whose body changes, which fails since the old API still has the id. LocalStack
+    replaces the stage whose deployment changes, which fails since the old stage still has the name, and leaves a
+    usage plan that makes the next deployment fail. The stack holds no keys, so its deletion loses nothing.
     """
     stack = app_stack(stage, "api")
     deployed = stacks.template(stack)
@@ -29,7 +29,7 @@ def delete_changed_api(target: Target, stage: str, template: Template, stacks: S
 
 
 def delete_usage_plans(target: Target, stage: str) -> None:
-    """Delete usage plans of the stage that are in no stack any more."""
+    """Delete usage plans of the stage that no longer belong to a stack."""
     gateway = target.client("apigateway")
     pages = gateway.get_paginator("get_usage_plans").paginate()
     for plan in [plan for page in pages for plan in page.get("items", [])]:
@@ -50,7 +50,7 @@ def add_missing_indexes(
 
     `tables` has the tables' names by their logical ids, and `parameters` the values that decide about indexes.
     """
-    for logical_id, properties in tables_of(template, parameters).items():
+    for logical_id, properties in table_properties(template, parameters).items():
         if "GlobalSecondaryIndexes" in properties:
             _add_missing(dynamodb, tables[logical_id], properties, progress)
 

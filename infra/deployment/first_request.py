@@ -15,7 +15,7 @@ _ITEM = {"name": "first item", "description": "made by a pasted line"}
 def curl_line(deployment: Deployment, collections: Sequence[CollectionSource]) -> str:
     """Return a shell command that creates a document of the first collection, or an item if there is none.
 
-    The document is one of the `examples` in the collection's schema; without one the command lists the documents.
+    The document comes from the `examples` in the collection's schema; without any, the command lists the documents.
     """
     name = "items"
     document: Any = _ITEM

@@ -1,7 +1,7 @@
 """The code that the functions of a local stage run. `make dev` changes it without a deployment.
 
-CloudFormation knows nothing of such a change. If `make dev` was killed, or its last deployment was refused, the
-stack names the zip that was built, and the functions run another one. So a deployment compares them.
+CloudFormation does not know about such a change. If `make dev` was killed, or its last deployment was refused, the
+functions run another zip than the one that their stack names. So a deployment compares them.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from infra.stacks.stage_stacks import Values
 from infra.targets.target import Target
 from infra.templates.sources import Template, of_type
 
-_AGAIN_AFTER = 0.4  # seconds
+_REPEAT_AFTER = 0.4  # seconds
 _FUNCTION = "AWS::Lambda::Function"
 
 
 def functions_with_other_code(target: Target, package: Package, outputs: Values) -> dict[str, str]:
-    """Return the names of the functions whose code is not the package's zip, by their logical ids in the stack."""
+    """Return the names of the functions whose code is not the package's zip, by logical id."""
     names = _functions(package.template(), outputs)
     built = b64encode(hashlib.sha256(package.zip_path.read_bytes()).digest()).decode()
     running = running_code(target.client("lambda"), names.values())
@@ -30,7 +30,7 @@ def functions_with_other_code(target: Target, package: Package, outputs: Values)
 
 
 def running_code(lambdas: Any, names: Iterable[str]) -> dict[str, str]:
-    """Return the digest of the code of each of these functions, without those that are gone."""
+    """Return the digest of the code of each of these functions that exists."""
     found: dict[str, str] = {}
     for name in names:
         with suppress_gone():
@@ -39,25 +39,25 @@ def running_code(lambdas: Any, names: Iterable[str]) -> dict[str, str]:
 
 
 def restore_code(target: Target, stack: str, package: Package, outputs: Values, progress: Progress) -> None:
-    """Let each function of an app's stack run what was built."""
+    """Make each function of an app's stack run the zip that was built."""
     found = functions_with_other_code(target, package, outputs)
     for name in found.values():
         progress.event(
-            stack, "RESTORING", name, "it runs other code than was built, perhaps of an earlier make dev"
+            stack, "RESTORING", name, "it runs other code than was built, perhaps from an earlier make dev"
         )
     if found:
         put_code(target.client("lambda"), found.values(), package.zip_path.read_bytes())
 
 
 def put_code(lambdas: Any, names: Iterable[str], body: bytes) -> None:
-    """Let these functions of an emulator run a zip.
+    """Make these functions of an emulator run a zip.
 
-    An invocation that begins meanwhile may start a process with the earlier code, which MiniStack 1.5.33 then uses
-    for later invocations too. The second update ends it.
+    An invocation during the update may start a process with the old code, which MiniStack 1.5.33 then reuses. The
+    second update ends that process.
     """
     names = list(names)
     _update(lambdas, names, body)
-    time.sleep(_AGAIN_AFTER)
+    time.sleep(_REPEAT_AFTER)
     _update(lambdas, names, body)
 
 
@@ -70,7 +70,7 @@ def _update(lambdas: Any, names: list[str], body: bytes) -> None:
 
 
 def _functions(template: Template, outputs: Values) -> dict[str, str]:
-    """Return the names of the functions that the stack has, by their logical ids."""
+    """Return the names of the functions in the stack, by logical id."""
     values = {name: each["Value"] for name, each in template["Outputs"].items() if name in outputs}
     return {
         logical_id: outputs[name]

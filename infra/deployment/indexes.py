@@ -1,4 +1,4 @@
-"""The indexes of tables, of which DynamoDB makes one at a time: CloudFormation refuses an update with two."""
+"""Adds indexes to tables one at a time, since CloudFormation refuses an update that adds two."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TABLE = "AWS::DynamoDB::Table"
 _INDEXES = "GlobalSecondaryIndexes"
 
 
-def tables_of(template: Template, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the properties of the tables by logical id, with the values of these parameters."""
+def table_properties(template: Template, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the properties of the tables by logical id, with these parameters resolved."""
     known = {name: value for name, value in parameters.items() if name in template["Parameters"]}
     return Rendered(template, **known).of_type(TABLE)
 
@@ -32,23 +32,23 @@ def index_names(dynamodb: Any, table: str) -> set[str] | None:
     return {index["IndexName"] for index in described.get(_INDEXES, [])}
 
 
-def steps_before(dynamodb: Any, template: Template, parameters: Mapping[str, str]) -> list[Template]:
-    """Return the templates to deploy before this one, each with one index more than the tables have.
+def intermediate_templates(dynamodb: Any, template: Template, parameters: Mapping[str, str]) -> list[Template]:
+    """Return the templates to deploy before this one, each of which adds one index.
 
     A table that does not exist yet gets all of its indexes when it is created.
     """
     steps: list[Template] = []
-    for logical_id, properties in tables_of(template, parameters).items():
+    for logical_id, properties in table_properties(template, parameters).items():
         present = index_names(dynamodb, properties["TableName"])
         if present is None:
             continue
         missing = [each["IndexName"] for each in properties.get(_INDEXES, []) if each["IndexName"] not in present]
-        steps += (without(template, logical_id, properties, missing[n:]) for n in range(1, len(missing)))
+        steps += (without_indexes(template, logical_id, properties, missing[n:]) for n in range(1, len(missing)))
     return steps
 
 
-def without(template: Template, logical_id: str, properties: Any, names: Collection[str]) -> Template:
-    """Return the template without these indexes of a table, which has these properties."""
+def without_indexes(template: Template, logical_id: str, properties: Any, names: Collection[str]) -> Template:
+    """Return the template without these indexes of the table with these properties."""
     kept = [each for each in properties[_INDEXES] if each["IndexName"] not in names]
     used = {key["AttributeName"] for each in (properties, *kept) for key in each["KeySchema"]}
     changed = copy.deepcopy(template)

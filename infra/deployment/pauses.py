@@ -1,4 +1,4 @@
-"""A deployment leaves a paused stage paused, and says so."""
+"""Keeps a paused stage paused during a deployment, and tells the operator."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ PARAMETER = "Paused"
 
 
 @dataclass(frozen=True)
-class Pauses:
-    """Follows what `make pause` and `make resume` have recorded, which CloudFormation does not know of."""
+class RecordedPause:
+    """The pause that `make pause` has recorded. CloudFormation does not know about it."""
 
     target: Target
     progress: Progress
 
     def parameter(self, outputs: Values) -> Values:
-        """Return the worker's parameter for the stage as it is; none if that cannot be read, so that it stays."""
+        """Return the worker's parameter for the recorded state, or no parameter if that state cannot be read."""
         table = outputs.get("CollectionsTable")
         if not table:
             return {PARAMETER: "false"}
@@ -31,14 +31,14 @@ class Pauses:
         except ClientError as error:
             if not is_denied(error):
                 raise
-            self.progress.say("these credentials may not read whether the stage is paused: it is left as it is")
+            self.progress.say("these credentials may not read whether the stage is paused: this is not changed")
             return {}
         if at is not None:
-            self.progress.say(f"the stage is paused since {rfc3339(at)}, and stays so until make resume")
+            self.progress.say(f"the stage has been paused since {rfc3339(at)}, and stays paused until make resume")
         return {PARAMETER: "false" if at is None else "true"}
 
-    def keep(self, outputs: Values, given: Values) -> None:
-        """Bring the event source mapping to what is recorded now, if the stage is or was paused."""
+    def apply(self, outputs: Values, given: Values) -> None:
+        """Bring the event source mapping into the state that is recorded now, if the stage is or was paused."""
         if PARAMETER not in given:
             return
         at = read_paused_at(self.target.client("dynamodb"), outputs["CollectionsTable"])

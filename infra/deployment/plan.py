@@ -3,16 +3,16 @@
 The steps of the plan are:
 
 1. Package: build the zips of both Lambdas and read all templates.
-2. Check: refuse parameters that would fail in a later step, collections that documents cannot follow, and a folder
-   without a collection that the stage serves (served.py).
-3. Foundation: deploy the tables, buckets and queues, and prepare the look-ups of collections (look_ups.py).
+2. Check: refuse parameters that would fail in a later step, rules of collections that existing documents cannot
+   satisfy, and a folder that lacks a collection the stage still serves (served.py).
+3. Foundation: deploy the tables, buckets and queues, and prepare the collections' indexes (collection_indexes.py).
 4. Worker, then API: upload the zip and deploy the stack of each Lambda. A paused stage stays paused (pauses.py).
 5. Stage file: write the URL, the API key and the names of the resources.
-6. Collections: record which look-ups are ready or have to be built, and which collections are served.
+6. Collections: record which indexes are ready or have to be built, and which collections are served.
 7. Operations: deploy the alarms and the dashboard.
 8. Wait until the API accepts requests.
 
-`Plan` has the order of the steps and passes the outputs of each to the next. An executor does the work of a step:
+`Plan` defines the order of the steps and passes the outputs of each step to the next. An executor does the work:
 `StackUpdates` deploys, and `StackComparison` only records the differences.
 """
 
@@ -25,10 +25,10 @@ from infra.cli.progress import Progress
 from infra.collections.folder import read_folder
 from infra.collections.look_ups import declared_rules
 from infra.deployment.checks import check_encryption, check_events, check_overrides, concurrency_problem
+from infra.deployment.collection_indexes import CollectionIndexes
 from infra.deployment.comparison import StackComparison
-from infra.deployment.look_ups import LookUps
-from infra.deployment.served import Served
-from infra.deployment.stateful import delete_remains
+from infra.deployment.served import ServedCollections
+from infra.deployment.stateful import delete_leftovers
 from infra.deployment.updates import StackUpdates
 from infra.packaging.package import Package, build_folder, package_all
 from infra.settings import Settings
@@ -52,35 +52,35 @@ class Deployer:
     progress: Progress
     overrides: dict[str, str]  # the parameters that the operator gave
     allow_loss: bool = True  # whether resources that hold data may be replaced or deleted
-    may_remove_collections: bool = False  # whether the stage may end serving a collection
+    may_remove_collections: bool = False  # whether the stage may stop serving a collection
 
     def deploy(self) -> Deployment:
-        """Deploy the stage and wait until its API answers. Return the content of the stage file."""
-        executor = self.update_executor()
+        """Deploy the stage and wait until its API responds. Return the content of the stage file."""
+        executor = self.create_updates()
         self._run(executor)
         return executor.deployment
 
     def diff(self) -> list[StackDiff]:
-        """Return what a deployment would change in each stack, in the order of the plan. Change nothing."""
+        """Change nothing, and return what a deployment would change in each stack, in the order of the plan."""
         executor = StackComparison(self.target, self.stage, self.overrides, self._stage_stacks())
         self._run(executor)
         return executor.diffs
 
-    def update_executor(self) -> StackUpdates:
-        """Return the executor of a deployment."""
+    def create_updates(self) -> StackUpdates:
+        """Return the executor that deploys."""
         return StackUpdates(self.target, self.stage, self.settings.state_dir, self.overrides, self._stage_stacks())
 
     def stacks(self) -> Stacks:
         """Return the interface to the target's CloudFormation stacks.
 
-        When a stack whose creation failed is deleted, the resources that it left behind are deleted too.
+        When a stack whose creation failed is deleted, the resources it left behind are deleted too.
         """
         return Stacks(
             self.target.client("cloudformation"),
             self.progress,
             self.target.poll_seconds,
             allow_loss=self.allow_loss,
-            remove_remains=partial(delete_remains, self.target, self.progress),
+            delete_leftovers=partial(delete_leftovers, self.target, self.progress),
             bodies=TemplateBodies(lambda: self.target.client("s3")),
         )
 
@@ -99,16 +99,16 @@ class Deployer:
 class Executor(Protocol):
     """Does the work of the steps that concern the target. Steps that deploy a stack return the stack's outputs."""
 
-    def check_served(self, served: Served, outputs: Values) -> None: ...
-    def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
+    def check_served_collections(self, served: ServedCollections, outputs: Values) -> None: ...
+    def check_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None: ...
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values: ...
-    def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
-    def pause_to_keep(self, outputs: Values) -> Values: ...
+    def prepare_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None: ...
+    def pause_parameter(self, outputs: Values) -> Values: ...
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values: ...
-    def keep_pause(self, outputs: Values, pause: Values) -> None: ...
+    def apply_pause(self, outputs: Values, pause: Values) -> None: ...
     def write_stage_file(self, outputs: Values) -> None: ...
-    def complete_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
-    def record_served(self, served: Served, outputs: Values) -> None: ...
+    def complete_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None: ...
+    def record_served_collections(self, served: ServedCollections, outputs: Values) -> None: ...
     def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None: ...
     def wait_until_ready(self) -> None: ...
 
@@ -123,10 +123,10 @@ class Plan:
     stage_stacks: StageStacks
     executor: Executor
     collections: Path  # the folder of collections
-    may_remove_collections: bool = False  # whether the stage may end serving a collection
+    may_remove_collections: bool = False  # whether the stage may stop serving a collection
 
     def run(self) -> None:
-        """Run all steps. After an error, the plan can be run again; completed steps then change nothing."""
+        """Run all steps. After an error, the plan can be run again: completed steps then change nothing."""
         packages = package_all(build_folder(self.collections), self.collections)
         foundation = PlannedStack(foundation_stack(self.stage), foundation_for(self.stage))
         worker, api = (
@@ -136,39 +136,39 @@ class Plan:
         parameters = {"Stage": self.stage} | self.overrides
         self.check_parameters(parameters, foundation, worker, api, alarms)
         declared = declared_rules(read_folder(self.collections))
-        look_ups = LookUps(self.target, declared, self.stage_stacks.progress)
-        served = Served(
+        indexes = CollectionIndexes(self.target, declared, self.stage_stacks.progress)
+        served = ServedCollections(
             self.target, list(declared), self.collections, self.stage_stacks.progress, self.may_remove_collections
         )
-        known = self.stage_stacks.stacks.outputs(foundation.name)
-        self.executor.check_served(served, known)
-        self.executor.check_look_ups(look_ups, known)
+        previous_outputs = self.stage_stacks.stacks.outputs(foundation.name)
+        self.executor.check_served_collections(served, previous_outputs)
+        self.executor.check_indexes(indexes, previous_outputs)
 
         outputs = self.executor.deploy_foundation(foundation, parameters)
-        self.executor.prepare_look_ups(look_ups, outputs)
+        self.executor.prepare_indexes(indexes, outputs)
         parameters |= outputs
         # The worker is first, because the API may queue only commands that the worker understands.
-        pause = self.executor.pause_to_keep(outputs)
+        pause = self.executor.pause_parameter(outputs)
         outputs |= self.executor.deploy_app(worker, packages["worker"], parameters | pause)
-        self.executor.keep_pause(outputs, pause)
+        self.executor.apply_pause(outputs, pause)
         outputs |= self.executor.deploy_app(api, packages["api"], parameters)
         # The alarms come after the stage file, because the stage can be used without them.
         self.executor.write_stage_file(outputs)
-        self.executor.complete_look_ups(look_ups, outputs)
-        self.executor.record_served(served, outputs)
+        self.executor.complete_indexes(indexes, outputs)
+        self.executor.record_served_collections(served, outputs)
         self.executor.deploy_operations(alarms, parameters)
         self.executor.wait_until_ready()
 
     def check_parameters(
         self, parameters: Values, foundation: PlannedStack, worker: PlannedStack, *others: PlannedStack
     ) -> None:
-        """Raise OperatorError for parameters that a later step would refuse. Nothing has been changed yet."""
+        """Raise OperatorError, before anything is changed, for parameters that a later step would refuse."""
         templates = [stack.template for stack in (foundation, worker, *others)]
         check_overrides(self.overrides, foundation.template, templates)
         check_encryption(self.stage, self.stage_stacks.stacks.outputs(foundation.name), self.overrides)
         planned = self.stage_stacks.planned(worker, parameters)
         check_events(planned)
-        if self.target.is_emulator:  # emulators do not limit the concurrency
+        if self.target.is_emulator:  # emulators do not limit concurrency
             return
         warning = concurrency_problem(self.target.client("lambda"), worker.name, planned)
         if warning:

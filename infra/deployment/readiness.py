@@ -1,4 +1,4 @@
-"""Waits until a stage answers, and until the gateway accepts or refuses an API key."""
+"""Waits until a stage is healthy, and until the gateway accepts or refuses an API key."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,11 @@ from jobpipe_client.http.http_errors import reason
 
 HEALTH_SECONDS = 60
 KEY_SECONDS = 60
-KEY_ANSWERS = 3  # in a row: the gateway's machines learn of a key one after the other
+KEY_RESPONSES = 3  # in a row, since a change of a key reaches the gateway's machines one after the other
 
 
 def is_healthy(base_url: str) -> bool:
-    """Whether the API answers now."""
+    """Whether the API is healthy now."""
     try:
         return http_calls.get(f"{base_url}/health", timeout=5).ok
     except requests.RequestException:
@@ -23,11 +23,11 @@ def is_healthy(base_url: str) -> bool:
 
 
 def wait_until_healthy(base_url: str) -> None:
-    """Return when GET /health answers 200; raise OperatorError after a minute."""
+    """Wait until GET /health returns 200; raise OperatorError after a minute."""
     url = f"{base_url}/health"
-    last = "no answer"
+    last = "no response"
 
-    def answers_200() -> bool:
+    def returns_200() -> bool:
         nonlocal last
         try:
             response = http_calls.get(url, timeout=35)
@@ -37,17 +37,17 @@ def wait_until_healthy(base_url: str) -> None:
         last = f"{response.status_code} {response.text[:200]}"
         return bool(response.ok)
 
-    if not _becomes_true(answers_200, HEALTH_SECONDS):
-        raise OperatorError(f"{url} does not answer 200 but {last}")
+    if not _becomes_true(returns_200, HEALTH_SECONDS):
+        raise OperatorError(f"{url} does not return 200 but {last}")
 
 
 def wait_for_key(base_url: str, api_key: str, *, accepted: bool, seconds: float = KEY_SECONDS) -> bool:
     """Wait until the gateway accepts the key, or refuses it if not `accepted`. Return whether it did in time.
 
-    One answer is not enough, because on AWS a change takes up to a minute to reach all machines.
+    One response is not enough, because on AWS a change takes up to a minute to reach all machines.
     """
     return _becomes_true(
-        lambda: all(_is_accepted(base_url, api_key) is accepted for _ in range(KEY_ANSWERS)),
+        lambda: all(_is_accepted(base_url, api_key) is accepted for _ in range(KEY_RESPONSES)),
         seconds,
     )
 
@@ -63,7 +63,7 @@ def _becomes_true(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _is_accepted(base_url: str, api_key: str) -> bool | None:
-    """Whether the gateway accepts the key, on a new connection; None if the answer says neither."""
+    """Whether the gateway accepts the key, on a new connection; None if the response does not tell."""
     url, headers = f"{base_url}/items?limit=1", {"x-api-key": api_key}
     try:
         status = http_calls.get(url, headers=headers, timeout=35, allow_redirects=False).status_code

@@ -1,4 +1,4 @@
-"""Reads what remains of a foundation whose stack was deleted: tables, buckets, queues, and their key."""
+"""Finds what remains of a foundation whose stack was deleted: tables, buckets, queues, and their KMS key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True)
-class Remaining:
+class RemainingResource:
     """An existing table, bucket or queue of the stage."""
 
     logical_id: str
@@ -39,22 +39,24 @@ class Remaining:
         return _to_import(self.kind, self.logical_id, self.identifier)
 
 
-def remaining(target: Target, stage: str, template: Template) -> list[Remaining]:
-    """Return the existing resources in the order of the template; raise OperatorError if a table cannot be read."""
+def find_remaining(target: Target, stage: str, template: Template) -> list[RemainingResource]:
+    """Return the existing resources in template order; raise OperatorError if a table cannot be read."""
     found = []
     for logical_id, resource in stateful_resources(target, stage, template).items():
         read = _READERS.get(type(resource))
         if read:
             with suppress_gone():
                 identifier, attributes, key = read(resource)
-                found.append(Remaining(logical_id, resource.kind, resource.name, identifier, attributes, key))
+                found.append(
+                    RemainingResource(logical_id, resource.kind, resource.name, identifier, attributes, key)
+                )
     return found
 
 
-_Read = tuple[dict[str, str], dict[str, Any], str | None]
+_Properties = tuple[dict[str, str], dict[str, Any], str | None]
 
 
-def _table(table: Stateful) -> _Read:
+def _read_table(table: Stateful) -> _Properties:
     dynamodb, name = table.client, table.name
     described = dynamodb.describe_table(TableName=name)["Table"]
     if described["TableStatus"] not in _READABLE:
@@ -72,7 +74,7 @@ def _table(table: Stateful) -> _Read:
     return {"TableName": name}, attributes, described.get("SSEDescription", {}).get("KMSMasterKeyArn")
 
 
-def _bucket(bucket: Stateful) -> _Read:
+def _read_bucket(bucket: Stateful) -> _Properties:
     s3, name, key = bucket.client, bucket.name, None
     s3.head_bucket(Bucket=name)
     try:
@@ -86,14 +88,18 @@ def _bucket(bucket: Stateful) -> _Read:
     return {"BucketName": name}, {}, key
 
 
-def _queue(queue: Stateful) -> _Read:
+def _read_queue(queue: Stateful) -> _Properties:
     sqs = queue.client
     url = sqs.get_queue_url(QueueName=queue.name)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return {"QueueUrl": url}, attributes, attributes.get("KmsMasterKeyId")
 
 
-_READERS: dict[type[Stateful], Callable[[Stateful], _Read]] = {Table: _table, Bucket: _bucket, Queue: _queue}
+_READERS: dict[type[Stateful], Callable[[Stateful], _Properties]] = {
+    Table: _read_table,
+    Bucket: _read_bucket,
+    Queue: _read_queue,
+}
 
 
 @dataclass(frozen=True)
@@ -112,10 +118,10 @@ class DataKey:
         return [_to_import(kind, logical_ids[kind], identifier) for kind, identifier in identifiers.items()]
 
 
-def data_key(target: Target, stage: str, template: Template, found: list[Remaining]) -> DataKey | None:
-    """Return the key of these resources, or None if AWS's own keys encrypt them.
+def find_data_key(target: Target, stage: str, template: Template, found: list[RemainingResource]) -> DataKey | None:
+    """Return the key that encrypts these resources, or None if AWS's own keys encrypt them.
 
-    Raise OperatorError if the key cannot be used, if there are several, or if the alias names another.
+    Raise OperatorError if the key cannot be used, if there are several keys, or if the alias names another key.
     """
     kms = target.client("kms")
     resources = stateful_resources(target, stage, template).values()
@@ -127,7 +133,7 @@ def data_key(target: Target, stage: str, template: Template, found: list[Remaini
     if set(names_by_key) <= {""}:
         if key_of_alias:
             raise OperatorError(
-                f"{alias} names the key {key_of_alias['Arn']}, but that key encrypts nothing that remains of"
+                f"{alias} names the key {key_of_alias['Arn']}, but that key encrypts no remaining resource of"
                 f" {stage}: `aws kms delete-alias --alias-name {alias}` makes room for another"
             )
         return None
@@ -145,7 +151,7 @@ def data_key(target: Target, stage: str, template: Template, found: list[Remaini
     return DataKey(arn, alias if key_of_alias else None)
 
 
-def _key_arn(kms: Any, each: Remaining) -> str:
+def _key_arn(kms: Any, each: RemainingResource) -> str:
     """Return the ARN of the resource's key, or an empty string if the key is AWS's own."""
     if each.key is None:
         return ""
@@ -167,7 +173,7 @@ def _describe(kms: Any, key: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = kms.describe_key(KeyId=key)["KeyMetadata"]
     except ClientError as error:
-        # KMS permissions are needed only if the stage has its own key, so a caller without them has no alias
+        # KMS permissions are needed only if the stage has its own key, so a denial means that it has none
         if error.response["Error"]["Code"] == "NotFoundException" or (
             key.startswith("alias/") and is_denied(error)
         ):

@@ -1,8 +1,8 @@
-"""Which collections a stage serves: a deployment must not end serving one by mistake.
+"""Which collections a stage serves: a deployment must not stop serving one by mistake.
 
-A deployment from a terminal without COLLECTIONS would take their routes away and fail the commands on their way.
-So a collection that the folder no longer has is refused, unless the operator asks for it. The rows are those of the
-look-ups (infra/stage/collection_rows.py); one of a collection that is not served any more is marked `unserved`.
+A deployment from a terminal without COLLECTIONS would remove the routes of all collections, and their commands in
+the queue would fail. So a folder that lacks a served collection is refused, unless the operator asks for that.
+infra/stage/collection_rows.py describes the rows. A collection that is no longer served is marked `unserved`.
 """
 
 from collections.abc import Collection, Mapping
@@ -23,8 +23,8 @@ _UNSERVED = "unserved"
 
 
 @dataclass(frozen=True)
-class Served:
-    """Compares the collections of a folder with those that the stage serves."""
+class ServedCollections:
+    """Compares the collections of a folder with the collections that the stage serves."""
 
     target: Target
     declared: Collection[str]
@@ -38,12 +38,12 @@ class Served:
         if missing and not self.may_remove:
             raise OperatorError(
                 f"the stage serves {', '.join(missing)}, which {self.folder} does not have: name the folder that"
-                " has them (COLLECTIONS=...), or end serving them with REMOVE_COLLECTIONS=yes; their documents"
-                " stay, and commands for them that are on their way fail"
+                " has them (COLLECTIONS=...), or stop serving them with REMOVE_COLLECTIONS=yes; their documents"
+                " stay, and their commands that are still in the queue fail"
             )
 
     def record(self, outputs: Mapping[str, str]) -> None:
-        """Record which collections are served, after both Lambdas were updated, and say it."""
+        """Record and report which collections are served. Both Lambdas have been updated."""
         rows = self._rows(outputs)
         for name, is_served in rows.items():
             if is_served != (name in self.declared):
@@ -52,7 +52,7 @@ class Served:
             self.progress.say(f"collections: {', '.join(['items', *self.declared])} ({self.folder})")
 
     def diff(self, outputs: Mapping[str, str]) -> StackDiff | None:
-        """Return which collections a deployment would end serving, or None if there are none."""
+        """Return which collections a deployment would stop serving, or None if there are none."""
         verb = "remove" if self.may_remove else "REFUSED"
         why = ("the folder does not have it (REMOVE_COLLECTIONS=yes)",)
         lines = tuple(Change(verb, "collection", name, why) for name in self._missing(outputs))
@@ -63,7 +63,7 @@ class Served:
         return [name for name, is_served in rows.items() if is_served and name not in self.declared]
 
     def _rows(self, outputs: Mapping[str, str]) -> dict[str, bool]:
-        """Return the collections that the stage knows, and whether it serves them."""
+        """Return whether each collection of the stage is served, by name."""
         table = outputs.get("CollectionsTable")
         if not table:
             return {}

@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(r"\$\{([A-Za-z:]+)\}")
 
 @dataclass(frozen=True)
 class Stateful(ABC):
-    """A resource that may not exist; if it does not, the methods raise ClientError."""
+    """A resource that may exist; if it does not, the methods raise ClientError."""
 
     kind: ClassVar[str]  # its type in CloudFormation
     name_property: ClassVar[str]
@@ -38,7 +38,7 @@ class Stateful(ABC):
 
     @abstractmethod
     def summary(self) -> str:
-        """Return how much the resource contains, as AWS estimates it, since an exact count would read all of it."""
+        """Return AWS's estimate of how much the resource contains: an exact count would read all of it."""
 
     @abstractmethod
     def holds_data(self) -> bool: ...
@@ -72,7 +72,7 @@ class Table(Stateful):
         self.client.delete_table(TableName=self.name)
 
     def wait_until_deleted(self) -> None:
-        """Return when the name is free; raise WaiterError after 300 polls, which are ten minutes on AWS."""
+        """Wait until the name is free; raise WaiterError after 300 polls, which are ten minutes on AWS."""
         patience = {"Delay": self.target.poll_seconds, "MaxAttempts": 300}
         self.client.get_waiter("table_not_exists").wait(TableName=self.name, WaiterConfig=patience)
 
@@ -96,8 +96,8 @@ class Bucket(Stateful):
             versions = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
             for start in range(0, len(versions), _DELETE_AT_ONCE):
                 some = versions[start : start + _DELETE_AT_ONCE]
-                answer = s3.delete_objects(Bucket=self.name, Delete={"Objects": some, "Quiet": True})
-                for error in answer.get("Errors", []):  # the call itself succeeds
+                response = s3.delete_objects(Bucket=self.name, Delete={"Objects": some, "Quiet": True})
+                for error in response.get("Errors", []):  # the call itself succeeds
                     raise OperatorError(f"{self.name}/{error['Key']} cannot be deleted: {error.get('Message')}")
                 count += len(some)
         if count:
@@ -129,13 +129,13 @@ class Queue(Stateful):
 
 
 class KeyAlias(Stateful):
-    """The stage's own key, which is found by its alias, since a key has no name of its own."""
+    """The stage's own KMS key, which is found by its alias, since a key has no name."""
 
     kind, name_property, service = "AWS::KMS::Alias", "AliasName", "kms"
 
     def summary(self) -> str:
         state = self.client.describe_key(KeyId=self.name)["KeyMetadata"]["KeyState"]
-        return f"the key that encrypts all of it ({state}); AWS keeps it for 30 days more"
+        return f"the key that encrypts all data ({state}); AWS deletes it after 30 days"
 
     def holds_data(self) -> bool:
         return False
@@ -143,7 +143,7 @@ class KeyAlias(Stateful):
     def delete(self) -> None:
         kms = self.client
         key = kms.describe_key(KeyId=self.name)["KeyMetadata"]
-        # The alias goes last, since a destruction that was interrupted finds the key by it.
+        # The alias is deleted last, so that the next run of an interrupted destruction still finds the key.
         if key["KeyState"] != "PendingDeletion":
             kms.schedule_key_deletion(KeyId=key["KeyId"])
         kms.delete_alias(AliasName=self.name)
@@ -156,7 +156,7 @@ _KINDS: dict[str, type[Stateful]] = {each.kind: each for each in (Table, Bucket,
 
 
 def stateful_resources(target: Target, stage: str, template: Template | None = None) -> dict[str, Stateful]:
-    """Return the stage's resources by their logical ids in the foundation's template."""
+    """Return the stage's resources by logical id in the foundation's template."""
     values = {"Stage": stage, "AWS::AccountId": target.account(), "AWS::Region": target.region}
     found: dict[str, Stateful] = {}
     for logical_id, resource in (template or foundation_for(stage))["Resources"].items():
@@ -176,7 +176,7 @@ def unprotect_tables(resources: Iterable[Stateful]) -> None:
 
 
 def delete_resources(resources: Iterable[Stateful], progress: Progress) -> None:
-    """Delete all of them, tables first, and return when their names are free."""
+    """Delete the resources, tables first, and wait until their names are free."""
     in_order = sorted(resources, key=lambda each: list(_KINDS).index(each.kind))
     for each in in_order:
         with suppress_gone():
@@ -187,21 +187,21 @@ def delete_resources(resources: Iterable[Stateful], progress: Progress) -> None:
             each.wait_until_deleted()
 
 
-def delete_remains(target: Target, progress: Progress, remains: list[tuple[str, str]]) -> None:
-    """Delete what a stack whose creation failed has left, given by type and physical id.
+def delete_leftovers(target: Target, progress: Progress, leftovers: list[tuple[str, str]]) -> None:
+    """Delete the resources that a failed creation of a stack has left, given by type and physical id.
 
-    Raise OperatorError, and delete nothing, if one of them holds data.
+    Raise OperatorError, and delete nothing, if any of them holds data.
     """
     resources = [
         _KINDS[kind](target, physical_id.rpartition("/")[2] if kind == Queue.kind else physical_id)
-        for kind, physical_id in remains
+        for kind, physical_id in leftovers
         if kind in _KINDS
     ]
     for each in resources:
         with suppress_gone():
             if each.holds_data():
                 raise OperatorError(
-                    f"{each.name} is not empty, though its stack was not created: nothing was deleted"
+                    f"{each.name} is not empty, although its stack was not created: nothing was deleted"
                 )
     unprotect_tables(resources)
     delete_resources(resources, progress)

@@ -1,4 +1,4 @@
-"""Deletes a stage with all its data, after the operator has confirmed that."""
+"""Deletes a stage with all its data, after the operator has confirmed the deletion."""
 
 import sys
 from collections.abc import Iterable
@@ -22,21 +22,21 @@ from infra.targets.target import Target
 def confirm_destruction(
     target: Target, stage: str, resources: Iterable[Stateful], given: str | None, progress: Progress
 ) -> None:
-    """Return if `given` is the stage's name, or if the operator types it on a terminal that shows what is lost."""
+    """Return if `given` is the stage's name, or if the operator types the name after seeing what will be lost."""
     check_confirmation(stage, given)
-    progress.say(f"this deletes the stage {stage} in {target.place}, for good:")
+    progress.say(f"this permanently deletes the stage {stage} in {target.place}:")
     lines = []
     for each in resources:
         with suppress_gone():
             lines.append(f"{each.name}: {each.summary()}")
-    for line in lines or ["no resource with data exists any more"]:
+    for line in lines or ["no resource with data is left"]:
         progress.say(f"  {line}")
-    if given is None and _typed(f"type {stage} to go on: ") != stage:
+    if given is None and _ask(f"type {stage} to continue: ") != stage:
         raise OperatorError("nothing was deleted")
 
 
 def check_confirmation(stage: str, given: str | None) -> None:
-    """Raise OperatorError if `given` is another name, or if it is None and there is no terminal to ask on."""
+    """Raise OperatorError if `given` is another name, or if it is None and no terminal can ask for it."""
     if given is not None and given != stage:
         raise OperatorError(f"CONFIRM={given} is not the name of the stage, {stage}; nothing was deleted")
     if given is None and not sys.stdin.isatty():
@@ -46,7 +46,7 @@ def check_confirmation(stage: str, given: str | None) -> None:
         )
 
 
-def _typed(prompt: str) -> str:
+def _ask(prompt: str) -> str:
     try:
         return input(prompt).strip()
     except EOFError:  # Ctrl-D
@@ -66,10 +66,10 @@ class Teardown:
     def destroy(self) -> None:
         """Delete keys, stacks, objects in all versions, retained resources, log groups and the stage file.
 
-        Everything is found by its name, so that a second run completes one that was interrupted.
+        Everything is found by its name, so that a second run completes an interrupted one.
         """
         delete_keys(self.target.client("apigateway"), self.stage)  # first, so that no more requests are accepted
-        self._stacks().delete(operations_stack(self.stage))  # now, so that no alarm reports the rest as missing
+        self._stacks().delete(operations_stack(self.stage))  # early, so that no alarm reports missing resources
         self._delete_apps()  # before the buckets are emptied, so that nothing is written to them again
         resources = list(stateful_resources(self.target, self.stage).values())
         for each in resources:
@@ -93,7 +93,7 @@ class Teardown:
             list(pool.map(lambda app: app[0].delete(app[1]), apps))
 
     def _delete_log_groups(self) -> None:
-        """Delete exactly this stage's groups: those of the stage `team-1` have the prefix of the stage `team`."""
+        """Delete this stage's groups by name: the stage `team-1` shares the prefix of the stage `team`."""
         logs = self.target.client("logs")
         for group in log_groups(self.stage):
             with suppress_gone():

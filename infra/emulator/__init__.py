@@ -1,4 +1,4 @@
-"""The embedded emulator: MiniStack from PyPI, in an environment and a process of its own."""
+"""The embedded emulator: MiniStack from PyPI, in its own environment and process."""
 
 from infra.emulator.server import Emulator, PortTakenError, Running, ensure_venv, running_emulator
 

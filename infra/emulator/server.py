@@ -1,7 +1,7 @@
 """Runs MiniStack as a subprocess, bound to 127.0.0.1, with IAM enforced.
 
-When it stops, its data is lost, unless it was started to keep it. Then it saves its data when it stops, and the
-next emulator that keeps its data continues with that. The data has URLs with the port.
+When the emulator stops, its data is lost, unless it was started to keep the data. Then it saves the data when it
+stops, and the next emulator that keeps its data loads it. The data contains URLs with the port.
 """
 
 import fcntl
@@ -58,8 +58,8 @@ class Running:
 class Emulator:
     """The embedded emulator of one state directory.
 
-    The emulator's process inherits the open PID file, on which `start` has taken a lock. The kernel releases the
-    lock when that process ends, so the PID in a locked file is that of the emulator in its PID namespace.
+    The emulator's process inherits the open PID file, which `start` has locked. The kernel releases the lock when
+    the process ends, so a locked file contains the PID of a running emulator, in the emulator's PID namespace.
     """
 
     state_dir: Path
@@ -79,7 +79,7 @@ class Emulator:
 
     @cached_property
     def kept_dir(self) -> Path:
-        """The folder in which the emulator saves its data, if it keeps them."""
+        """The folder in which an emulator that keeps its data saves it."""
         return self.state_dir / "emulator-kept"
 
     @cached_property
@@ -93,8 +93,8 @@ class Emulator:
     def start(self, *, keep: bool = False) -> bool:
         """Start the emulator and wait until it is healthy; return False if it was running already.
 
-        With `keep` it continues with what the last one has saved that was started so. Raise OperatorError if one
-        runs that does not keep its data, or if what was saved has another port.
+        With `keep` it loads the data that the last such emulator saved. Raise OperatorError if the running emulator
+        does not keep its data, or if the saved data has another port.
         """
         python = ensure_venv()
         with file_lock(self.state_dir / "emulator.lock"):
@@ -106,7 +106,7 @@ class Emulator:
                 raise OperatorError(f"the emulator already runs on port {running.port}: stop it first (make stop)")
             if _is_listening(self.port) and not (self._pid_file.exists() and _is_released(self.port)):
                 raise PortTakenError(self.port)
-            self._stop()  # deletes what an emulator that died, or a start that was killed, has left
+            self._stop()  # deletes what a dead emulator or an interrupted start has left
             folder = self._prepare_folder(keep=keep)
             with self._pid_file.open("w") as pid_file:
                 fcntl.flock(pid_file, fcntl.LOCK_EX)
@@ -137,20 +137,20 @@ class Emulator:
 
     def _check_keeps(self, running: Running, *, keep: bool) -> None:
         if keep and not running.keeps:
-            raise OperatorError("the emulator that runs does not keep its data: stop it first (make stop)")
+            raise OperatorError("the running emulator does not keep its data: stop it first (make stop)")
 
     def _prepare_folder(self, *, keep: bool) -> Path:
-        """Return the folder of the data, which is empty unless it was kept."""
-        lost, kept = self._data_dirs
+        """Return the folder for the data, which is empty unless data was kept."""
+        temporary, kept = self._data_dirs
         if not keep:
-            shutil.rmtree(lost, ignore_errors=True)
-            lost.mkdir(parents=True)
-            return lost
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            return temporary
         kept.mkdir(parents=True, exist_ok=True)
         port = self._kept_port.read_text() if self._kept_port.exists() else str(self.port)
         if port != str(self.port):
             remedy = f"set JOBPIPE_PORT={port}, or delete the folder"
-            raise OperatorError(f"what is kept in {kept} belongs to port {port}: {remedy}")
+            raise OperatorError(f"the data in {kept} belongs to port {port}: {remedy}")
         self._kept_port.write_text(port)
         return kept
 
@@ -222,7 +222,7 @@ class Emulator:
         return running is not None
 
     def _end(self, process: psutil.Process, seconds: float) -> None:
-        if process.cmdline()[1:] != _ARGUMENTS:  # the PID counts in the container that started the emulator
+        if process.cmdline()[1:] != _ARGUMENTS:  # the PID is from the container that started the emulator
             raise OperatorError("the emulator runs in another container: stop it there")
         for send_signal in (process.terminate, process.kill):
             send_signal()
@@ -230,7 +230,7 @@ class Emulator:
                 return
 
     def _end_lambdas(self) -> None:
-        # The Lambdas are processes of their own: one that is handling an invocation survives the emulator.
+        # The Lambdas are separate processes: while handling an invocation, they survive the emulator.
         python, folders = str(EMULATOR_VENV / "bin" / "python"), [f"{each}/" for each in self._data_dirs]
         for process in psutil.process_iter(["cmdline"]):
             command = " ".join(process.info["cmdline"] or [])
@@ -248,13 +248,13 @@ def _is_locked(file: IO[str]) -> bool:
 
 
 def ensure_venv() -> Path:
-    """Make or renew the emulator's environment, which has what AWS's Python runtime has; return its interpreter."""
+    """Make or renew the emulator's environment, with the packages of AWS's runtime; return its interpreter."""
     return ensure(ENVIRONMENTS["emulator"])
 
 
 @contextmanager
 def running_emulator(state_dir: Path, port: int = 0) -> Iterator[Emulator]:
-    """Run an emulator for the time of the block, on a free port if none is given."""
+    """Run an emulator during the block, on a free port if none is given."""
     state_dir = state_dir.resolve()
     emulator = Emulator(state_dir, port) if port else _start_on_free_port(state_dir)
     emulator.start()
@@ -294,5 +294,5 @@ def _is_listening(port: int) -> bool:
 
 
 def _is_released(port: int) -> bool:
-    """Wait until nothing listens on the port: a thread may close its sockets after its process is gone."""
+    """Wait until nothing listens on the port, since sockets may be closed after their process has ended."""
     return _wait_until(lambda: not _is_listening(port), STOP_SECONDS)

@@ -1,6 +1,6 @@
-"""Writes a zip's bill of materials (CycloneDX 1.6), and refuses a zip with a file of none or several components.
+"""Writes a zip's bill of materials (CycloneDX 1.6). Each file of the zip must belong to exactly one component.
 
-The bill has no timestamp, and its serial number follows from the zip, so that the same zip has the same bill.
+The bill has no timestamp, and its serial number derives from the zip, so that the same zip has the same bill.
 """
 
 import hashlib
@@ -114,4 +114,4 @@ def _why(name: str, parts: list[Distribution], claims: list[Distribution]) -> st
     others = [part for part in parts if name in part.files]
     if others:
         return f"is not the file that {others[0].name} {others[0].version} has under this name"
-    return "belongs to nothing that is locked for it"
+    return "belongs to no locked requirement"

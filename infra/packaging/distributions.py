@@ -1,4 +1,4 @@
-"""The components of a zip: our sources, and wheels that were fetched by their hashes."""
+"""The components of a zip: our sources, and wheels that were downloaded by hash."""
 
 import email
 import hashlib
@@ -27,20 +27,20 @@ _CHALICE = "chalice"
 
 @dataclass(frozen=True)
 class Distribution:
-    """One version of a component, and the files that a zip may have of it."""
+    """One version of a component, and its files that a zip may contain."""
 
     name: str
     version: str
     licence: str  # from its metadata
     sha256: str | None  # of the wheel; None for our own sources
-    requires: frozenset[str]  # names of other distributions, whether they are in the zip or not
+    requires: frozenset[str]  # names of other distributions, which need not be in the zip
     files: dict[str, bytes]
 
 
 def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path, kept: Path) -> list[Distribution]:
-    """Put into `folder`, and return, the wheels of a Lambda's requirements and of Chalice, whose runtime it copies.
+    """Put the wheels of a Lambda's requirements and of Chalice, whose runtime it copies, into `folder`.
 
-    What an earlier build with the same versions and hashes has downloaded is taken from `kept`, without the index.
+    Return them. Wheels that an earlier build with the same hashes has downloaded are copied from `kept`.
     """
     locked = {each.name: each for each in read_locked(requirements)}
     chalice = [each for each in read_locked(tools_lock) if each.name == _CHALICE]
@@ -50,7 +50,7 @@ def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path, kept: Path)
     folder.mkdir(parents=True)
     for wheel in earlier.glob("*.whl"):
         shutil.copyfile(wheel, folder / wheel.name)
-    with suppress(OperatorError, OSError, zipfile.BadZipFile):  # of a wheel that has changed since it was kept
+    with suppress(OperatorError, OSError, zipfile.BadZipFile):  # raised if a kept wheel has changed
         found = _read_wheels(folder, locked)
         if {each.name for each in found} == set(locked):
             return found
@@ -63,7 +63,7 @@ def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path, kept: Path)
 
 
 def _keep(folder: Path, place: Path) -> None:
-    """Copy the wheels to the place at once, since another build may be reading it or doing the same."""
+    """Copy the wheels to the place in one step, since another build may be reading or writing it."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
         new = Path(temporary) / "new"
@@ -76,17 +76,17 @@ def _keep(folder: Path, place: Path) -> None:
             new.rename(place)
 
 
-def _download(requirements: Path, wanted: str, folder: Path) -> None:
+def _download(requirements: Path, lines: str, folder: Path) -> None:
     list_file = folder / "requirements.txt"
-    list_file.write_text(wanted)
+    list_file.write_text(lines)
     command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--only-binary=:all:", "--no-deps"]
     command += ["--quiet", "--dest", str(folder), "-r", str(list_file)]
     environment = pip_environment(sys.executable)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no output"]
-        why = next((line for line in lines if line.startswith("ERROR: ")), lines[-1])
-        raise OperatorError(f"the wheels for {requirements.parent.name} cannot be fetched: {on_screen(why)}")
+        output = done.stderr.strip().splitlines() or ["no output"]
+        why = next((line for line in output if line.startswith("ERROR: ")), output[-1])
+        raise OperatorError(f"the wheels for {requirements.parent.name} cannot be downloaded: {on_screen(why)}")
 
 
 def _read_wheels(folder: Path, locked: dict[str, Locked]) -> list[Distribution]:
@@ -95,7 +95,7 @@ def _read_wheels(folder: Path, locked: dict[str, Locked]) -> list[Distribution]:
 
 def only_from(folder: Path) -> dict[str, str]:
     """Return settings of pip that restrict Chalice to these wheels: no index, no source archive, no build."""
-    # Chalice builds what it cannot use as a wheel from source, by name and version alone; pip refuses that here.
+    # Chalice would build a package from source, by name and version alone, if pip finds no usable wheel for it.
     return {
         "PIP_REQUIRE_HASHES": "1",
         "PIP_ONLY_BINARY": ":all:",
@@ -106,7 +106,7 @@ def only_from(folder: Path) -> dict[str, str]:
 
 
 def our_sources(laid_out: Path, version: str, wheels: Iterable[Distribution]) -> Distribution:
-    """Return what Chalice takes from an app's folder: app.py, chalicelib/, and the content of vendor/."""
+    """Return what Chalice packages from an app's folder: app.py, chalicelib/, and the content of vendor/."""
     vendor = laid_out / "vendor"
     paths = {path.relative_to(vendor).as_posix(): path for path in vendor.rglob("*") if path.is_file()}
     for path in (laid_out / "app.py", *(laid_out / "chalicelib").rglob("*")):
@@ -137,7 +137,7 @@ def _read_wheel(path: Path, locked: dict[str, Locked]) -> Distribution:
 
 
 def _unpacked(entry: str) -> str:
-    """Return the path of a wheel's file after unpacking (PEP 427: purelib and platlib go to the root)."""
+    """Return the path of a wheel's file when unpacked (PEP 427: purelib and platlib go to the root)."""
     first, _, rest = entry.partition("/")
     kind, _, inside = rest.partition("/")
     return inside if first.endswith(".data") and kind in {"purelib", "platlib"} else entry

@@ -1,4 +1,4 @@
-"""Writes a Lambda's zip reproducibly, and checks what it contains."""
+"""Writes a Lambda's zip reproducibly, and checks its content."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ _MODE = 0o100644 << 16
 
 
 def rewrite(source: Path, target: Path) -> str:
-    """Write the zip again with a fixed order, times and modes, and return the hash of its content."""
+    """Rewrite the zip with a fixed order, times and modes, and return the hash of its content."""
     with zipfile.ZipFile(source) as old:
         files = {name: old.read(name) for name in sorted(old.namelist()) if not name.endswith("/")}
     check(files, source)

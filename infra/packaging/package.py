@@ -2,14 +2,14 @@
 
 build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe and collections in vendor/
 build/<app>/out            the output of `chalice package`, merged with infra/templates/<app>.merge.yaml
-build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
+build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources give the same bytes
 build/<app>/lambda.cdx.json  its bill of materials (infra/packaging/bill_of_materials.py)
 build/<app>/template.json  its template after the SAM transform
 build/<app>/wheels         its wheels, whose hashes the lock names
 build/wheels               the wheels that were downloaded, for later builds
 build/<app>/built.json     hashes of all inputs, of the zip's content, and of each output file
 build/collections          the folder of collections as the package jobpipe_collections (infra/collections/build.py)
-build/folders/<hash>       the same for a deployment with another folder of collections than the checkout's own
+build/folders/<hash>       the same files for a deployment with a folder of collections outside the checkout
 """
 
 import argparse
@@ -62,8 +62,8 @@ PAGE_PARTS = {".html", ".css", ".js"}
 """The suffixes of the console's files, which an app's zip contains as one page."""
 ASSEMBLED_PAGE = "chalicelib/console/assembled.html"
 """The name of that page in the zip."""
-_ASSEMBLY = "chalicelib/console/assembly.py"  # which makes it, with tools that no zip has
-_SOURCE = "folder.txt"  # in a place of build/folders: the folder of collections
+_ASSEMBLY = "chalicelib/console/assembly.py"  # builds that page, with tools that no zip contains
+_SOURCE = "folder.txt"  # in each folder of build/folders: the path of the folder of collections
 _OUTPUTS = ("lambda.zip", "lambda.cdx.json", "template.json")
 _TOOLS_LOCK = ROOT / "requirements.lock"
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
@@ -85,10 +85,10 @@ class Package:
 
 
 def build_folder(collections: Path) -> Path:
-    """Return where a deployment with this folder of collections is built.
+    """Return the folder in which a deployment with this folder of collections is built.
 
-    Each folder has a place of its own, so that two deployments at once cannot upload each other's zips. The places
-    of folders that no longer exist are deleted.
+    Each folder of collections has its own, so that simultaneous deployments cannot upload each other's zips. The
+    build folders of folders that no longer exist are deleted.
     """
     if collections == COLLECTIONS:
         return BUILD_DIR
@@ -104,9 +104,9 @@ def build_folder(collections: Path) -> Path:
 
 
 def package_all(folder: Path = BUILD_DIR, collections: Path | None = None) -> dict[str, Package]:
-    """Build both apps at the same time, except those whose inputs and outputs have not changed.
+    """Build both apps in parallel. An app whose inputs and outputs have not changed is not built again.
 
-    Raise OperatorError, before anything is built, if the folder of collections is not as it must be.
+    Raise OperatorError, before anything is built, if the folder of collections is not valid.
     """
     collections = collections or collections_folder()
     with file_lock(folder / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
@@ -156,7 +156,7 @@ def _output_hashes(build: Path) -> dict[str, str]:
 def input_hash(app: str, collections: Iterable[CollectionSource]) -> str:
     """Return a hash of every file and version that a build depends on."""
     digest = hashlib.sha256(sys.version.encode())
-    for source in collections:  # by content, wherever their folder is
+    for source in collections:  # by content, since the path of the folder does not matter
         digest.update(f"{source.digest()}:".encode())
     for path in _inputs(app):
         content = path.read_bytes()
@@ -235,7 +235,7 @@ def main() -> int:
 
 
 def _main(arguments: argparse.Namespace) -> None:
-    """Build both apps, print a summary, and write the other templates as a stage on AWS gets them."""
+    """Build both apps, print a summary, and write the other templates as they are deployed to AWS."""
     for package in package_all(collections=collections_folder(arguments.collections)).values():
         size = package.zip_path.stat().st_size / 1024
         state = "built" if package.rebuilt else "unchanged"

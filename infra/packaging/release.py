@@ -1,4 +1,4 @@
-"""`make dist`: builds the source distribution and the wheel of jobpipe-client, and checks their version first."""
+"""`make dist`: checks the version of jobpipe-client, and builds its source distribution and its wheel."""
 
 import argparse
 import re
@@ -22,7 +22,7 @@ _BUILD = "import sys; from flit_core import buildapi; print(getattr(buildapi, 'b
 
 
 def check_version(changelog: str, tag: str) -> None:
-    """Raise OperatorError unless the changelog's newest release is this version, and the tag, if any, names it."""
+    """Raise OperatorError unless the changelog's newest release and the tag, if any, name this version."""
     sections = _SECTION.findall(changelog)
     if sections[:1] != [__version__]:
         newest = sections[0] if sections else "missing"
@@ -36,7 +36,7 @@ def check_version(changelog: str, tag: str) -> None:
 def build(folder: Path) -> list[Path]:
     """Build the source distribution, and the wheel from it, into an empty folder; return both files.
 
-    So the source distribution is complete, since the wheel is made of nothing else.
+    Building the wheel from the source distribution shows that the latter is complete.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

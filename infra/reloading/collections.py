@@ -1,4 +1,4 @@
-"""A saved module of a collection's operations: the package of collections is written anew, without a deployment."""
+"""Rebuilds the package of collections after a module of operations was saved, without a deployment."""
 
 import ast
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ MANIFEST = f"{PACKAGE}/__init__.py"
 def rebuilt_package(folder: Path, build: Path, manifest: bytes) -> dict[str, bytes] | None:
     """Return the files of the package of this folder of collections by their names in a zip.
 
-    Return None if the change needs a deployment: if anything but the names of operations differs from the manifest
-    that the functions have. Raise OperatorError if the folder is not as it must be.
+    Return None if the change needs a deployment, since more than the names of operations differs from the
+    functions' manifest. Raise OperatorError if the folder is not valid.
     """
     target = build / "saved"
     try:
         build_package(folder, target)
     except OperatorError as error:
-        raise OperatorError(f"{error}; the functions run what they had") from None
+        raise OperatorError(f"{error}; the functions are not changed") from None
     except FileNotFoundError as error:
-        raise OperatorError(f"{error.filename} was deleted while it was read") from None
+        raise OperatorError(f"{error.filename} was deleted while it was being read") from None
     files = {
         path.relative_to(target).as_posix(): path.read_bytes()
         for path in sorted((target / PACKAGE).rglob("*"))
@@ -41,7 +41,7 @@ def _without_names(manifest: bytes) -> dict[str, Any]:
 
 
 class PurityCheck:
-    """Tries the operations beside the stage, since that takes some seconds. A deployment would try them before."""
+    """Tries the operations in the background, since that takes some seconds. A deployment tries them first."""
 
     def __init__(self, folder: Path, build: Path) -> None:
         self._folder = folder
@@ -50,23 +50,23 @@ class PurityCheck:
         self._check: Future[None] | None = None
 
     def begin(self) -> None:
-        """Try the operations as they are now; the result of a try that still goes on is not wanted any more."""
+        """Try the operations as they are now. The result of an unfinished trial is ignored."""
         if self._check is not None:
             self._check.cancel()
         self._check = self._pool.submit(check_folder, self._folder, self._verdicts)
 
     def problem(self) -> str | None:
-        """Return once what was found, or None if there is nothing, or nothing yet."""
+        """Return the problem that the trial found, only once; return None if there is none, or none yet."""
         if self._check is None or not self._check.done():
             return None
         check, self._check = self._check, None
         error = check.exception()
         if isinstance(error, FileNotFoundError):
-            return None  # the file was deleted meanwhile, which is a change that is tried by itself
+            return None  # the file was deleted meanwhile, and that change starts another trial
         if error is not None and not isinstance(error, OperatorError):
             raise error
         return None if error is None else str(error)
 
     def end(self) -> None:
-        """Try nothing more."""
+        """Start no more trials."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""The functions of one app on a local stage, and the code that they run."""
+"""Changes the code that the functions of one app run on a local stage."""
 
 import io
 import zipfile
@@ -28,25 +28,25 @@ class AppFunctions:
 
     @property
     def manifest(self) -> bytes:
-        """The manifest of the collections that the functions have."""
+        """The manifest of the collections in the functions' code."""
         return self._files[MANIFEST]
 
     def code(self) -> dict[str, str]:
-        """Return the digest of the code of each function that there is."""
+        """Return the digest of the code of each function that exists."""
         return running_code(self._lambdas, self._names)
 
-    def forget(self) -> None:
-        """Take it that the functions may run other code than was put."""
+    def distrust(self) -> None:
+        """Assume that the functions may run other code than the last one that was put."""
         self._may_differ = True
 
     def with_saved(
         self, entries: Mapping[str, Path], collections: Mapping[str, bytes] | None = None
     ) -> dict[str, bytes]:
-        """Return what the functions run, with these files, and perhaps with another package of collections.
+        """Return the functions' code with these files and, if given, another package of collections.
 
-        A missing file is removed from the code.
+        A missing file is removed from the code. No function is changed.
 
-        Raise OperatorError if a module is not valid Python or the console lacks a file. No function is changed.
+        Raise OperatorError if a module is not valid Python or the console lacks a file.
         """
         files = dict(self._files)
         if collections is not None:
@@ -67,7 +67,7 @@ class AppFunctions:
         return files
 
     def put(self, files: dict[str, bytes]) -> None:
-        """Let the functions run these files."""
+        """Make the functions run these files."""
         if files == self._files and not self._may_differ:
             return
         self._may_differ = True
@@ -79,7 +79,7 @@ def _page() -> bytes:
     try:
         return assemble().encode()
     except FileNotFoundError as error:
-        raise OperatorError(f"the console lacks {error.filename}; the functions run what they had") from None
+        raise OperatorError(f"the console lacks {error.filename}; the functions are not changed") from None
 
 
 def _functions_of(stage: str, app: str) -> list[str]:
@@ -93,7 +93,7 @@ def _check_syntax(path: Path, content: bytes) -> None:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = path if line is None else f"{path}:{line}"
-        raise OperatorError(f"{where}: {getattr(error, 'msg', error)}; the functions run what they had") from None
+        raise OperatorError(f"{where}: {getattr(error, 'msg', error)}; the functions are not changed") from None
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""Find the source files of the Lambdas, and which of them have changed."""
+"""Finds the source files of the Lambdas, and the files that have changed."""
 
 import stat
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ State = tuple[int, int]
 
 @dataclass(frozen=True)
 class Sources:
-    """The files on which a deployment depends."""
+    """The source files that a deployment uses."""
 
     apps: dict[str, Path]  # the folder of each app
     collections: Path
 
     def read(self) -> dict[Path, State]:
-        """Return the state of each file; what is deleted meanwhile is left out."""
+        """Return the state of each file, except files that are deleted meanwhile."""
         states: dict[Path, State] = {}
         for path in self._paths():
             try:
@@ -39,7 +39,7 @@ class Sources:
     def entries(self, app: str, changed: set[Path]) -> dict[str, Path] | None:
         """Return the app's changed files by their names in its zip; None if the change needs a deployment.
 
-        The files of the console have one name, since the zip has them as one page.
+        The files of the console share one name, since they are one page in the zip.
         """
         entries: dict[str, Path] = {}
         for path in changed:
@@ -54,7 +54,7 @@ class Sources:
         return entries
 
     def is_module_of_collection(self, path: Path) -> bool:
-        """Return whether operations may be in the file."""
+        """Return whether the file may contain operations."""
         return path.suffix == ".py" and path.is_relative_to(self.collections)
 
     def _paths(self) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Creates change sets, waits for them, and reports why one is refused."""
+"""Creates change sets, waits for them, and reports why a change set is refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ToImport = dict[str, Any]  # a ResourceToImport of CloudFormation
 
 @dataclass(frozen=True)
 class ChangeSetRequests:
-    """Change sets in the CloudFormation of one target."""
+    """Requests about change sets to the CloudFormation of one target."""
 
     cloudformation: Any
     poll_seconds: float
@@ -66,10 +66,10 @@ class ChangeSetRequests:
             raise OperatorError(f"{name} is refused: {on_screen(error.response['Error']['Message'])}") from None
         described = self.wait(
             lambda: self.cloudformation.describe_change_set(ChangeSetName=change_set, StackName=name),
-            lambda answer: answer["Status"] in {"CREATE_COMPLETE", "FAILED"},
+            lambda response: response["Status"] in {"CREATE_COMPLETE", "FAILED"},
         )
         if described["Status"] == "CREATE_COMPLETE":
-            return change_set  # even if it lists no changes: those to outputs are not listed
+            return change_set  # even if it lists no changes, since changes of outputs are not listed
         reason = self._cause(change_set, described.get("StatusReason", "no reason given"))
         self.delete(name, change_set)
         if kind == UPDATE and _means_no_changes(reason):
@@ -101,12 +101,12 @@ class ChangeSetRequests:
         except tenacity.RetryError:
             # An index of a large table, for instance, takes hours.
             raise OperatorError(
-                f"CloudFormation has not finished after {STACK_SECONDS // 60} minutes, and goes on: run this again"
-                " when the stack's status does not end in IN_PROGRESS any more"
+                f"CloudFormation has not finished after {STACK_SECONDS // 60} minutes, and continues: run this"
+                " again when the stack's status no longer ends in IN_PROGRESS"
             ) from None
 
     def _cause(self, change_set: str, reason: str) -> str:
-        """Return the reason or, if it only names one of AWS's early checks, the check's findings."""
+        """Return the reason or, if it only names an early validation, the findings of that validation."""
         if _EARLY_VALIDATION not in reason:
             return reason
         try:

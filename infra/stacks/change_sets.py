@@ -16,7 +16,7 @@ from infra.errors import OperatorError
 from infra.stacks import parameters as stack_parameters
 from infra.stacks.change_set_requests import CREATE, IMPORT, UPDATE, ChangeSetRequests, ToImport
 from infra.stacks.changes import StackDiff, all_added
-from infra.stacks.events import StackEvents, made_and_left
+from infra.stacks.events import StackEvents, find_leftovers
 from infra.stacks.template_bodies import INLINE_ONLY, TemplateBodies
 from infra.templates.sources import Template
 
@@ -24,7 +24,7 @@ STALE_SECONDS = 20  # in case an emulator records no events
 _UNUSABLE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED"}
 _CREATION_FAILED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}  # so the stack never held data
 _IMPORT_FAILED = {"IMPORT_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_FAILED"}
-RemoveRemains = Callable[[list[tuple[str, str]]], None]  # takes types and physical ids
+DeleteLeftovers = Callable[[list[tuple[str, str]]], None]  # its argument: types and physical ids
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class StackResult:
 
 
 class Stacks:
-    """The stacks of one target. Failures of CloudFormation are raised as OperatorError."""
+    """The stacks of one target. CloudFormation failures are raised as OperatorError."""
 
     def __init__(
         self,
@@ -45,21 +45,21 @@ class Stacks:
         poll_seconds: float,
         *,
         allow_loss: bool = True,
-        remove_remains: RemoveRemains | None = None,
+        delete_leftovers: DeleteLeftovers | None = None,
         bodies: TemplateBodies = INLINE_ONLY,
     ) -> None:
         self._cfn = cloudformation
         self._progress = progress
         self._requests = ChangeSetRequests(cloudformation, poll_seconds, bodies)
         self._allow_loss = allow_loss
-        self._remove_remains = remove_remains
+        self._delete_leftovers = delete_leftovers
 
     def deploy(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
     ) -> StackResult:
-        """Create the stack, or update it to the template. After a failure, the next deployment can begin.
+        """Create the stack, or update it to the template. After a failure, the stack can be deployed again.
 
-        Without `allow_loss`, a change set that replaces or removes a resource with state is refused.
+        Without `allow_loss`, a change set that replaces or removes a stateful resource is refused.
         """
         exists = self.remove_unusable(name)
         events = StackEvents(self._cfn, name, self._progress)
@@ -86,8 +86,8 @@ class Stacks:
             self._delete_empty(name)
             raise
 
-    def take_back(self, name: str, template: Template, to_import: Sequence[ToImport]) -> None:
-        """Import existing resources into the stack, whose template has to be the same otherwise."""
+    def reimport(self, name: str, template: Template, to_import: Sequence[ToImport]) -> None:
+        """Import existing resources into the stack; otherwise the template must equal the stack's."""
         events = StackEvents(self._cfn, name, self._progress)
         names = _values_of(self._describe(name))
         values: list[stack_parameters.Parameter] = [
@@ -98,7 +98,7 @@ class Stacks:
     def diff(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
     ) -> StackDiff:
-        """Return what deploy() would change. Neither a change set nor an empty stack is left."""
+        """Return what deploy() would change, without leaving a change set or an empty stack."""
         stack = self._describe(name)
         status = stack["StackStatus"] if stack else ""
         if status in _UNUSABLE:
@@ -124,7 +124,7 @@ class Stacks:
         return StackDiff(name, changes, differing)
 
     def delete(self, name: str) -> bool:
-        """Delete the stack and wait until it is gone; return whether it existed."""
+        """Delete the stack and wait for the deletion; return whether the stack existed."""
         stack = self._describe(name)
         if stack is None:
             return False
@@ -144,11 +144,11 @@ class Stacks:
         return stack_parameters.resolved(template, _values_of(self._describe(name)), values)
 
     def parameters(self, name: str) -> dict[str, str]:
-        """Return the stack's parameters as far as their values are known; none if there is no such stack."""
+        """Return the stack's parameters with known values, or an empty dict if there is no such stack."""
         return {key: value for key, value in _values_of(self._describe(name)).items() if value is not None}
 
     def outputs(self, name: str) -> dict[str, str]:
-        """Return the stack's outputs, which are empty if there is no such stack."""
+        """Return the stack's outputs, or an empty dict if there is no such stack."""
         stack = self._describe(name) or {}
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
@@ -171,24 +171,24 @@ class Stacks:
         status = stack["StackStatus"]
         if status == "DELETE_FAILED" and not self._allow_loss:
             raise OperatorError(
-                f"{name} is half deleted ({status}), and would be deleted and created again: "
+                f"{name} is partly deleted ({status}), and would be deleted and created again: "
                 "ALLOW_REPLACEMENT=yes allows it"
             )
         if status in _UNUSABLE or self._is_failed_import(name, stack):
-            self._progress.event(name, status, "deleting what is left of an earlier try")
-            self._delete_with_remains(name)
+            self._progress.event(name, status, "deleting what an earlier attempt left")
+            self._delete_with_leftovers(name)
             return False
         _refuse_busy(name, status)
         return True
 
-    def _delete_with_remains(self, name: str) -> None:
-        """Delete the stack and what it would leave, whose names the next try needs.
+    def _delete_with_leftovers(self, name: str) -> None:
+        """Delete the stack and the resources it would leave behind, so that their names can be used again.
 
-        The stack is deleted last, since only its events say what it created.
+        The stack is deleted last, since only its events show what it created.
         """
         stack = self._describe(name)
-        if stack and self._remove_remains and stack["StackStatus"] in _CREATION_FAILED:
-            self._remove_remains(made_and_left(self._cfn, stack["StackId"]))
+        if stack and self._delete_leftovers and stack["StackStatus"] in _CREATION_FAILED:
+            self._delete_leftovers(find_leftovers(self._cfn, stack["StackId"]))
         self.delete(name)
 
     def _choose(
@@ -218,7 +218,7 @@ class Stacks:
             )
 
     def _delete_empty(self, name: str) -> None:
-        """Delete the empty stack that a change set of a new stack creates, or that a failed import leaves."""
+        """Delete the empty stack that a change set for a new stack, or a failed import, leaves behind."""
         stack = self._describe(name)
         if stack and (stack["StackStatus"] == "REVIEW_IN_PROGRESS" or self._is_failed_import(name, stack)):
             self._cfn.delete_stack(StackName=stack["StackId"])
@@ -236,7 +236,7 @@ class Stacks:
         stale_until = time.monotonic() + STALE_SECONDS
 
         def status_after_events() -> str:
-            # After the execution, a stack may still have the final status of the change before. So a status counts
+            # After the execution, a stack may still have the final status of the last change. So a status counts
             # only if it is read after the first new event.
             has_begun = events.has_begun or time.monotonic() > stale_until
             status = self._status(name)  # before the events, so that all events before a final status are printed
@@ -250,9 +250,9 @@ class Stacks:
             return
         cause = self._cause(name, events)
         if status in _UNUSABLE:
-            # If this fails, the next deployment tries it again; the operator needs the cause of the first failure.
+            # If this fails, the next deployment tries again; the operator needs the cause of the first failure.
             with suppress(OperatorError, ClientError, BotoCoreError):
-                self._delete_with_remains(name)
+                self._delete_with_leftovers(name)
         raise OperatorError(f"{name} failed and was rolled back: {cause}")
 
     def _cause(self, name: str, events: StackEvents) -> str:
@@ -291,8 +291,8 @@ def _refuse_busy(name: str, status: str) -> None:
         )
     if status.endswith("IN_PROGRESS"):
         raise OperatorError(
-            f"{name} is being changed ({status}), by another deployment or by one that CloudFormation has not"
-            " finished yet; try again when that is done"
+            f"{name} is being changed ({status}), by another deployment or by an earlier one that CloudFormation"
+            " has not finished; try again when the change has ended"
         )
 
 

@@ -1,4 +1,4 @@
-"""The changes of a change set, and which of them lose something."""
+"""The changes of a change set, and which of them lose data, addresses or secrets."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,13 +9,13 @@ from infra.templates.sources import Template
 STATEFUL = {
     "AWS::ApiGateway::ApiKey",
     "AWS::ApiGateway::RestApi",  # its id is part of the base URL
-    "AWS::ApiGateway::Stage",  # its name too, and without it the API does not answer
-    "AWS::ApiGateway::UsagePlan",  # the deployment adds keys to it, and no stack does
+    "AWS::ApiGateway::Stage",  # its name is part of the base URL too
+    "AWS::ApiGateway::UsagePlan",  # the deployment adds keys to it outside the stack
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
-    "AWS::SNS::Topic",  # subscriptions that were made by hand
+    "AWS::SNS::Topic",  # its subscriptions may have been made by hand
     "AWS::SQS::Queue",
 }
 _HARMLESS = {"add", "change", "import"}
@@ -25,7 +25,7 @@ _HARMLESS = {"add", "change", "import"}
 class Change:
     """One resource that a change set would add, modify, replace or remove."""
 
-    action: str  # add, change, replace, may replace, remove, or another word of CloudFormation
+    action: str  # add, change, replace, may replace, remove, or another CloudFormation action
     resource_type: str
     logical_id: str
     causes: tuple[str, ...] = ()  # the properties that change, with the parameters that change them
@@ -64,7 +64,7 @@ def read_change(resource: dict[str, Any]) -> Change:
 
 
 def _causes(details: list[dict[str, Any]]) -> tuple[str, ...]:
-    """Return each property once, with the parameters and resources that change it."""
+    """Return the changed properties, each with the parameters and resources that change it."""
     by: dict[str, list[str]] = {}
     for detail in details:
         target = detail.get("Target", {})
@@ -75,7 +75,7 @@ def _causes(details: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def all_added(template: Template) -> tuple[Change, ...]:
-    """Return the template's resources as additions, with their conditions."""
+    """Return an addition for each resource of the template, with its condition."""
     return tuple(
         Change("add", each["Type"], logical, (f"if {each['Condition']}",) if "Condition" in each else ())
         for logical, each in sorted(template["Resources"].items())

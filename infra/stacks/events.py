@@ -1,4 +1,4 @@
-"""The events of a stack, which CloudFormation records while it changes the stack."""
+"""Reads the events that CloudFormation records while it changes a stack."""
 
 from collections.abc import Iterator
 from itertools import takewhile
@@ -13,9 +13,9 @@ _CANCELLED = "cancelled"  # in the reason of resources that failed only because 
 
 
 class StackEvents:
-    """The events of one stack from the creation of this object.
+    """The events of one stack since this object was created.
 
-    CloudFormation lists the newest first, and 90 days of them: each read stops at the last known event.
+    CloudFormation lists the events of 90 days, newest first, so each read stops at the last known event.
     """
 
     def __init__(self, cloudformation: Any, name: str, progress: Progress) -> None:
@@ -28,7 +28,7 @@ class StackEvents:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a new event was read."""
+        """Whether a new event has been read."""
         return bool(self._new)
 
     def print_new(self) -> None:
@@ -41,7 +41,7 @@ class StackEvents:
         self._read_new()
         failed = [event for event in self._new if event["ResourceStatus"].endswith("FAILED")]
         causes = [event for event in failed if _CANCELLED not in event.get("ResourceStatusReason", "").lower()]
-        # The stack's own event repeats those of its resources.
+        # The stack's own event only repeats the failure of a resource.
         causes.sort(key=lambda event: event["ResourceType"] == "AWS::CloudFormation::Stack")
         if not causes:
             return None
@@ -71,7 +71,7 @@ class StackEvents:
         return found[::-1]
 
     def _pages(self) -> Iterator[dict[str, Any]]:
-        """Yield pages of events, newest first; none if there is no such stack."""
+        """Yield pages of events, newest first, or nothing if there is no such stack."""
         try:
             yield from self._cfn.get_paginator("describe_stack_events").paginate(StackName=self._name)
         except ClientError as error:
@@ -79,10 +79,10 @@ class StackEvents:
                 raise
 
 
-def made_and_left(cloudformation: Any, stack_id: str) -> list[tuple[str, str]]:
-    """Return type and physical id of what this stack created and, by its events, has not deleted.
+def find_leftovers(cloudformation: Any, stack_id: str) -> list[tuple[str, str]]:
+    """Return the type and physical id of each resource that this stack created and, by its events, did not delete.
 
-    A creation that fails because the resource "already exists" has the id of a resource that is not the stack's.
+    If a creation fails because the resource "already exists", the id is that of a resource outside the stack.
     """
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
     left: dict[str, tuple[str, str]] = {}
@@ -91,11 +91,11 @@ def made_and_left(cloudformation: Any, stack_id: str) -> list[tuple[str, str]]:
         initiated = status == "CREATE_IN_PROGRESS" and "Initiated" in event.get("ResourceStatusReason", "")
         if (status == "CREATE_COMPLETE" or initiated) and event.get("PhysicalResourceId"):
             left[logical] = (event["ResourceType"], event["PhysicalResourceId"])
-        elif status == "DELETE_COMPLETE" or (status == "CREATE_FAILED" and _names_another(event)):
+        elif status == "DELETE_COMPLETE" or (status == "CREATE_FAILED" and _already_existed(event)):
             left.pop(logical, None)
     return list(left.values())
 
 
-def _names_another(event: dict[str, Any]) -> bool:
+def _already_existed(event: dict[str, Any]) -> bool:
     reason = event.get("ResourceStatusReason", "").lower()
     return "already exist" in reason or "alreadyexist" in reason

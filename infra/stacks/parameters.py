@@ -1,4 +1,4 @@
-"""Chooses the value of each parameter of a stack: the operator's, the stack's own, or a default."""
+"""Chooses the value of each parameter of a stack: the operator's, the stack's current value, or a default."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ def choose(
 ) -> list[Parameter]:
     """Return a value for every parameter that does not use the template's own default.
 
-    A parameter that is not given keeps the stack's current value or, if it has none yet, takes the target's
-    default. A value that is the old template's default is not kept if the new template has another default.
+    A parameter that is not given keeps the stack's current value or, if it has none, gets the target's default. A
+    value that equals the old template's default is not kept if the new template has another default.
     """
     declared = template.get("Parameters", {})
     earlier = before.get("Parameters", {})
@@ -52,7 +52,7 @@ def resolved(template: Template, current: dict[str, str | None], values: list[Pa
 def changed(
     template: Template, current: dict[str, str | None], values: list[Parameter]
 ) -> dict[str, tuple[str, str]]:
-    """Return the values before and after of each parameter that changes and is no secret."""
+    """Return the old and the new value of each parameter that changes and is not secret."""
     differing = {}
     after = resolved(template, current, values)
     for key, declaration in template.get("Parameters", {}).items():

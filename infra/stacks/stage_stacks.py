@@ -1,7 +1,7 @@
 """The stacks of one deployment, which share parameters such as WorkerTimeout.
 
-Each stack keeps its own values, which may differ after a deployment that was interrupted between two stacks. So all
-stacks take the value of the first.
+Each stack keeps its own values, which may differ after a deployment was interrupted between two stacks. So all
+stacks take the value of the first stack.
 """
 
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class StageStacks:
     _shared: dict[str, tuple[str, str]] = field(default_factory=dict)  # the value, and the first stack that has it
 
     def deploy(self, stack: PlannedStack, given: Values) -> StackResult:
-        """Create or update the stack. Parameters that are not given keep their values, or take the defaults."""
+        """Create or update the stack. Parameters not in `given` keep their values or get their defaults."""
         return self.stacks.deploy(stack.name, stack.template, self._share(stack, given), self.defaults)
 
     def diff(self, stack: PlannedStack, given: Values) -> StackDiff:
@@ -42,7 +42,7 @@ class StageStacks:
         missing = sorted(required - set(parameters) - set(self.defaults))
         if not missing:
             return self.stacks.diff(stack.name, stack.template, parameters, self.defaults)
-        note = f"no change set before the foundation has {', '.join(missing)}"
+        note = f"there can be no change set before the foundation has {', '.join(missing)}"
         if self.stacks.template(stack.name) is None:
             return StackDiff(stack.name, all_added(stack.template), note=f"there is no such stack yet; {note}")
         return StackDiff(stack.name, (), note=note)
@@ -52,12 +52,12 @@ class StageStacks:
         return self.stacks.planned(stack.name, stack.template, self._shared_values(stack) | given, self.defaults)
 
     def _share(self, stack: PlannedStack, given: Values) -> Values:
-        """Return the parameters to give to the stack, report those that change to match another, and record all."""
+        """Return and record the stack's parameters; report each value that changes to match another stack."""
         before = self.stacks.planned(stack.name, stack.template, given, self.defaults)
         for name, value in self._shared_values(stack).items():
             if name not in given and before.get(name, value) != value:
                 first = self._shared[name][1]
-                self.progress.say(f"{stack.name}: {name} becomes {value}, as {first} has it; it was {before[name]}")
+                self.progress.say(f"{stack.name}: {name} becomes {value}, as in {first}; it was {before[name]}")
         parameters = self._shared_values(stack) | given
         for name, value in self.planned(stack, given).items():
             self._shared.setdefault(name, (value, stack.name))

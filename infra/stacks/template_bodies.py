@@ -1,7 +1,6 @@
-"""How CloudFormation gets a template: in the request if it is small enough, else from the artifacts bucket.
+"""Passes a template to CloudFormation: in the request if it is small enough, else through the artifacts bucket.
 
-The API's template has each route of each collection, and a request takes 51,200 bytes. An object may have
-1,000,000.
+The API's template contains each route of each collection. A request may have 51,200 bytes, and an object 1,000,000.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class TemplateBodies:
     s3: Callable[[], Any] | None = None
 
     def of(self, name: str, template: Template, parameters: Iterable[Parameter]) -> dict[str, str]:
-        """Return the member of a request that has the template of this stack; put a large one into the bucket."""
+        """Return the request member with this stack's template, after storing a large template in the bucket."""
         body = to_json(template).encode()
         if len(body) <= INLINE_LIMIT:
             return {"TemplateBody": body.decode()}
@@ -37,7 +36,7 @@ class TemplateBodies:
             raise OperatorError(f"the template of {name} exceeds {INLINE_LIMIT} bytes")
         s3, key = self.s3(), f"templates/{name}.json"
         put = s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-        # With its version, the object is the one that was put, whoever else writes to the bucket.
+        # The version ensures that CloudFormation reads this object, whoever else writes to the bucket.
         version = put.get("VersionId", "null")
         suffix = "" if version == "null" else f"?versionId={version}"
         return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}{suffix}"}

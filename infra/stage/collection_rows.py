@@ -1,4 +1,4 @@
-"""What a stage records of each collection: the rules of its look-ups, and which of them are ready.
+"""The row in which a stage records a collection: the rules of its look-ups, and which look-ups are ready.
 
 The rows are in the table of collections. Deployments and `make reindex` write them, and the API reads the states
 (jobpipe/stores/stage/dynamodb_index_states.py).
@@ -22,7 +22,7 @@ READY, BUILDING = "ready", "building"
 
 @dataclass(frozen=True)
 class LookUpRules:
-    """What decides the id, the locks and the index entries of a collection's documents."""
+    """The rules that determine the id, the locks and the index entries of a collection's documents."""
 
     key: str | None
     access: str
@@ -32,7 +32,7 @@ class LookUpRules:
 
     @property
     def look_ups(self) -> dict[str, str]:
-        """The kind of each unique and indexed field; a field of another kind is another look-up."""
+        """The kind of each unique and indexed field. If the kind changes, the look-up is a different one."""
         kinds = [*((each, "unique") for each in self.unique), *((each, "indexed") for each in self.indexes)]
         return {name: f"{kind} {self.types[name]}" for name, kind in kinds}
 
@@ -46,12 +46,12 @@ class LookUpRules:
         )
 
     def to_json(self) -> str:
-        """Return the rules as a row has them."""
+        """Return the rules in the form that a row stores."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "LookUpRules":
-        """Return the rules that a row has."""
+        """Return the rules that a row stores."""
         found = json.loads(text)
         return cls(
             found["key"], found["access"], tuple(found["unique"]), tuple(found["indexes"]), dict(found["types"])
@@ -64,21 +64,21 @@ class CollectionRow:
 
     rules: LookUpRules
     states: Mapping[str, str]  # READY or BUILDING, by unique or indexed field
-    changed_at: float  # seconds since 1970, when the rules changed and the worker was of the new release
-    revision: str = ""  # another one after each write
+    changed_at: float  # seconds since 1970, when the rules changed and the new worker was deployed
+    revision: str = ""  # changes with each write
 
     @property
     def building(self) -> list[str]:
-        """The fields whose look-ups are not ready."""
+        """The fields whose look-ups are being built."""
         return [name for name, state in self.states.items() if state == BUILDING]
 
 
 class RowChangedError(OperatorError):
-    """Another deployment or `make reindex` has written the row since it was read."""
+    """Another deployment or `make reindex` has changed the row since it was read."""
 
 
 def read_rows(dynamodb: Any, table: str) -> Iterator[Any]:
-    """Yield the rows of all collections as DynamoDB has them."""
+    """Yield the rows of all collections in DynamoDB's form."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="#partition = :partition",
@@ -114,7 +114,7 @@ class CollectionRows:
         states: Mapping[str, str],
         changed_at: float | None = None,
     ) -> CollectionRow:
-        """Write the row and return it; raise RowChangedError if it is no longer as `before`."""
+        """Write the row and return it; raise RowChangedError if the stored row no longer equals `before`."""
         row = CollectionRow(
             rules, dict(states), time.time() if changed_at is None else changed_at, secrets.token_hex(8)
         )
@@ -131,16 +131,16 @@ class CollectionRows:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            # A first put that was repeated after a lost answer meets itself.
+            # After a lost response, boto3 repeats the put, which may find the row that the first request wrote.
             stored = self.get(collection)
             if stored is None or stored.revision != row.revision:
                 raise RowChangedError(
-                    f"{collection}: another deployment or reindex has changed its look-ups meanwhile; run it again"
+                    f"{collection}: another deployment or reindex has just changed the look-ups; run this again"
                 ) from None
         return row
 
     def unchanged(self, collection: str, row: CollectionRow) -> dict[str, Any]:
-        """Return the condition of a transaction that the collection's row is still this one."""
+        """Return a transaction's condition that the collection's row has not changed."""
         check = {
             "TableName": self._table,
             "Key": row_key(collection),
@@ -150,9 +150,9 @@ class CollectionRows:
         return {"ConditionCheck": check}
 
     def has_documents(self, collection: str, access: str) -> bool:
-        """Return whether there is a document, by consistent reads.
+        """Return whether the collection has a document, by consistent reads.
 
-        The scopes of a collection with access "own" are not known, so the table is read until one is found.
+        The owners of a collection with access "own" are not known, so the table is scanned for a document.
         """
         if access == "own":
             pages = self._dynamodb.get_paginator("scan").paginate(

@@ -1,4 +1,4 @@
-"""Reads all events of a log group, also from an emulator that returns only the first 10,000."""
+"""Reads all events of a log group, even from an emulator that returns only the first 10,000."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-_PAGE = 10_000  # the maximum of events in one answer of FilterLogEvents
+_PAGE = 10_000  # the maximum number of events in a response of FilterLogEvents
 
 
 @dataclass
 class LogEvents:
-    """The events of a log group since a time, each once, in the order of their times."""
+    """The events of a log group since a time, each once, by time."""
 
     logs: Any  # a client of CloudWatch Logs
     group: str
@@ -54,5 +54,5 @@ class LogEvents:
 
 
 def mark_of(event: dict[str, Any]) -> str:
-    """An identifier of an event within its log group, as far as the emulator provides one."""
+    """Return the id of an event within its log group, or what best replaces the id on an emulator."""
     return str(event.get("eventId") or f"{event.get('logStreamName')} {event['timestamp']} {event['message']}")

@@ -1,7 +1,7 @@
 """The names of a stage's resources."""
 
 FUNCTIONS = ("api", "worker", "dead-letters", "release", "events", "deliveries")
-"""All functions that a stage may have; the last two come with Events=on."""
+"""All functions that a stage may have. The last two exist only with Events=on."""
 
 
 def foundation_stack(stage: str) -> str:

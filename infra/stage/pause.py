@@ -1,10 +1,9 @@
-"""Pauses a stage, whose worker then takes no commands from their queue, and resumes it.
+"""Pauses a stage, so that its worker takes no commands from the queue, and resumes it.
 
-A row in the table of collections says that the stage is paused (jobpipe/stores/stage/dynamodb_pause.py). The API
-shows it, and a deployment leaves the stage paused because of it. The worker takes no commands since its event
-source mapping is disabled. The row is written before the mapping is disabled, and deleted after it is enabled. So
-an interruption can leave a stage that is shown as paused and takes commands, but none that is paused and does not
-say so. The same command completes it.
+A pause disables the worker's event source mapping, and records the pause in a row of the table of collections
+(jobpipe/stores/stage/dynamodb_pause.py), which the API shows and deployments respect. The row is written before the
+mapping is disabled, and deleted after the mapping is enabled. So an interruption may leave a stage that is shown as
+paused while its worker still takes commands, but never an unreported pause. Repeating the command completes it.
 """
 
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ _IN_TRANSITION = {"ResourceInUseException", "ResourceConflictException"}
 
 @dataclass(frozen=True)
 class StagePause:
-    """Whether a stage is paused, and the event source mapping of its queue of commands."""
+    """The recorded pause of a stage, and the event source mapping of its queue of commands."""
 
     dynamodb: Any
     lambdas: Any
@@ -40,7 +39,7 @@ class StagePause:
         return read_paused_at(self.dynamodb, self.table)
 
     def pause(self) -> datetime:
-        """Pause the stage, and return since when it is paused. A batch that the worker has may still end."""
+        """Pause the stage, and return when it was paused. The worker still finishes the batch that it has."""
         at = self.paused_at()
         if at is None:
             at = now()
@@ -49,16 +48,16 @@ class StagePause:
         return at
 
     def resume(self) -> datetime | None:
-        """Resume the stage, and return since when it was paused, or None if it was not."""
+        """Resume the stage, and return when it was paused, or None if it was not."""
         at = self.paused_at()
         self.enable(enabled=True)
         self.dynamodb.delete_item(TableName=self.table, Key=row_key())
         return at
 
     def enable(self, *, enabled: bool) -> None:
-        """Enable or disable the mapping, and return when that is done; raise OperatorError after three minutes."""
+        """Enable or disable the mapping, and wait for it; raise OperatorError after three minutes."""
         for mapping in self._mappings():
-            self._bring_to("Enabled" if enabled else "Disabled", mapping)
+            self._bring_into("Enabled" if enabled else "Disabled", mapping)
 
     def _mappings(self) -> list[str]:
         pages = self.lambdas.get_paginator("list_event_source_mappings").paginate(FunctionName=self.function)
@@ -74,36 +73,36 @@ class StagePause:
             )
         return found
 
-    def _bring_to(self, wanted: str, mapping: str) -> None:
-        for attempt in _until(wanted):
+    def _bring_into(self, requested: str, mapping: str) -> None:
+        for attempt in _attempts_until(requested):
             with attempt:
                 state = self.lambdas.get_event_source_mapping(UUID=mapping)["State"]
-                if state in {"Enabled", "Disabled"} and state != wanted:
-                    state = self._update(mapping, wanted)
-                if state != wanted:
+                if state in {"Enabled", "Disabled"} and state != requested:
+                    state = self._update(mapping, requested)
+                if state != requested:
                     raise _NotYetError(state)
 
-    def _update(self, mapping: str, wanted: str) -> str:
+    def _update(self, mapping: str, state: str) -> str:
         try:
-            answer = self.lambdas.update_event_source_mapping(UUID=mapping, Enabled=wanted == "Enabled")
+            response = self.lambdas.update_event_source_mapping(UUID=mapping, Enabled=state == "Enabled")
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _IN_TRANSITION:  # a change of somebody else's is under way
+            if error.response["Error"]["Code"] not in _IN_TRANSITION:  # another change is in progress
                 raise
             return "in transition"
-        return str(answer["State"])
+        return str(response["State"])
 
 
 class _NotYetError(Exception):
-    """The mapping is in another state than it is to be in."""
+    """The mapping is not yet in the requested state."""
 
 
-def _until(wanted: str) -> Iterator[tenacity.AttemptManager]:
+def _attempts_until(requested: str) -> Iterator[tenacity.AttemptManager]:
     """Yield attempts until one raises no _NotYetError; raise OperatorError after the last one."""
 
     def give_up(state: tenacity.RetryCallState) -> None:
         last = state.outcome.exception() if state.outcome else None
         raise OperatorError(
-            f"the event source mapping is {last} and not {wanted} after {_SECONDS:.0f} seconds; run it again"
+            f"the event source mapping is {last} and not {requested} after {_SECONDS:.0f} seconds; run this again"
         )
 
     return iter(
@@ -117,7 +116,7 @@ def _until(wanted: str) -> Iterator[tenacity.AttemptManager]:
 
 
 def read_paused_at(dynamodb: Any, table: str) -> datetime | None:
-    """Return when the stage of this table of collections was paused, or None if it is not."""
+    """Return when the stage with this table of collections was paused, or None if it is not."""
     answer = dynamodb.get_item(TableName=table, Key=row_key(), ConsistentRead=True)
     try:
         return paused_at_of(answer.get("Item"))

@@ -32,7 +32,7 @@ def stage_file(state_dir: Path, stage: str) -> Path:
 
 
 def write_deployment(state_dir: Path, deployment: Deployment) -> Path:
-    """Replace the stage's file in one step, readable only by its owner, and return its path."""
+    """Replace the stage's file atomically, readable only by its owner, and return its path."""
     path = stage_file(state_dir, deployment.stage)
     draft = path.with_suffix(".json.new")
     try:
@@ -75,7 +75,7 @@ def read_deployment(state_dir: Path, stage: str) -> Deployment:
 
 
 def _checked(found: Deployment) -> Deployment:
-    """Return the deployment; raise ValueError or TypeError, which quote no value, if a value is not valid."""
+    """Return the deployment; raise ValueError or TypeError, without quoting the value, if a value is not valid."""
     check_url(found.base_url)
     check_url(found.endpoint_url or found.base_url)
     check_key(found.api_key)

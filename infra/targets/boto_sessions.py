@@ -1,7 +1,7 @@
-"""Creates boto3's sessions and clients, and alone decides what they read from the user's environment.
+"""Creates boto3's sessions and clients. Only this module decides what they read from the user's environment.
 
-For an emulator they read neither variables nor files of AWS, and use no proxy on a loopback host. For AWS they read
-the settings of all AWS tools, except endpoints: the region and the stage file determine where a stage is.
+For an emulator they read no AWS variables or files, and use no proxy on a loopback host. For AWS they read the
+usual settings of AWS tools, except endpoints: the region and the stage file determine where a stage is.
 docs/environment.md has the whole table.
 """
 
@@ -22,7 +22,7 @@ from jobpipe_client.environment import is_loopback
 
 _FILES = {"config_file": os.devnull, "credentials_file": os.devnull}
 _SECTIONS = ("s3", "proxies_config")  # settings that the session variables do not include
-_UNUSABLE = "an AWS_… variable or AWS's configuration file has a value that is not a valid number, time or URL"
+_INVALID = "an AWS_… variable or AWS's configuration file has a value that is not a valid number, time or URL"
 _NO_OTHER_ENDPOINT = {"ignore_configured_endpoint_urls": (None, None, True, None)}
 
 
@@ -43,14 +43,14 @@ def emulator_session(region: str) -> boto3.Session:
 def aws_session(region: str | None) -> boto3.Session:
     """Return a session with the user's credentials and, if `region` is None, the environment's region."""
     # An AWS_ENDPOINT_URL left in a shell would also receive the calls that retrieve credentials.
-    with _usable():
+    with _report_invalid_settings():
         session = botocore.session.Session(session_vars=_NO_OTHER_ENDPOINT)
         return boto3.Session(region_name=region, botocore_session=session)
 
 
 def check_credentials(session: boto3.Session) -> None:
-    """Raise OperatorError, which does not quote them, if the credentials are not valid in a header."""
-    with _usable():
+    """Raise OperatorError, without quoting the credentials, if they are not valid in a header."""
+    with _report_invalid_settings():
         found = session.get_credentials()
     if found is None:
         return  # the first call raises an error
@@ -63,7 +63,7 @@ def check_credentials(session: boto3.Session) -> None:
 def make_client(
     session: boto3.Session, service: str, endpoint_url: str | None, config: Config | None = None
 ) -> Any:
-    """Return a client of the emulator at `endpoint_url` or, if that is None, of AWS."""
+    """Return a client for the emulator at `endpoint_url` or, if that is None, for AWS."""
     loopback = endpoint_url is not None and is_loopback(urlsplit(endpoint_url).hostname)
     bound = Config(
         ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # newer than the stubs
@@ -71,7 +71,7 @@ def make_client(
         # The buckets are not accelerated, and an emulator has no host name for each bucket.
         s3={"addressing_style": "path" if endpoint_url else "auto", "use_accelerate_endpoint": False},
     )
-    with _usable():
+    with _report_invalid_settings():
         # boto3-stubs can name the type of a client only for a literal service
         return session.client(  # type: ignore[call-overload]
             service, endpoint_url=endpoint_url, config=config.merge(bound) if config else bound
@@ -79,11 +79,11 @@ def make_client(
 
 
 @contextmanager
-def _usable() -> Iterator[None]:
-    """Raise OperatorError in place of botocore's ValueError for an invalid setting, which quotes the value."""
+def _report_invalid_settings() -> Iterator[None]:
+    """Raise OperatorError in place of botocore's ValueError about an invalid setting, which quotes the value."""
     try:
         yield
     except BotoCoreError:  # some of which are ValueErrors, too
         raise
     except ValueError:
-        raise OperatorError(f"AWS cannot be asked: {_UNUSABLE}") from None
+        raise OperatorError(f"AWS cannot be called: {_INVALID}") from None

@@ -1,4 +1,4 @@
-"""LocalStack through Docker Compose, and the removal of all that a Compose project leaves on an engine."""
+"""Starts LocalStack through Docker Compose, and removes everything that a Compose project leaves behind."""
 
 import hashlib
 import os
@@ -19,9 +19,9 @@ from infra.errors import OperatorError
 from infra.settings import ROOT, Settings, compose_environment
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
-LABEL = "jobpipe"  # in docker-compose.yml, on the functions' containers and on the suite's image
+LABEL = "jobpipe"  # as in docker-compose.yml: on the functions' containers and on the image of the tests
 SERVICE = "localstack"
-_ANSWER_SECONDS = 60
+_COMMAND_SECONDS = 60
 _PULL_SECONDS = 900
 _START_SECONDS = 120
 _BUILD_SECONDS = 1200
@@ -33,17 +33,17 @@ Done = subprocess.CompletedProcess[str]
 
 
 def why_not(settings: Settings) -> str | None:
-    """Return why LocalStack cannot be started here, or None if it can. The image is then present."""
+    """Return why LocalStack cannot be started here, or None if it can. In that case the image is present."""
     if not COMPOSE_FILE.exists():
         return "there is no docker-compose.yml"
-    if not shutil.which("docker") or ask("docker", "info").returncode:
-        return "no Docker engine answers"
+    if not shutil.which("docker") or run_command("docker", "info").returncode:
+        return "no Docker engine is running"
     if not compose_command():
         return "Docker Compose is not installed"
     image = settings.localstack_image
-    if ask("docker", "image", "inspect", image).returncode:
+    if run_command("docker", "image", "inspect", image).returncode:
         print(f"pulling {image} ...", flush=True)
-        if ask("docker", "pull", "--quiet", image, timeout=_PULL_SECONDS).returncode:
+        if run_command("docker", "pull", "--quiet", image, timeout=_PULL_SECONDS).returncode:
             return f"the image {image} cannot be pulled"
     return None
 
@@ -52,13 +52,13 @@ def why_not(settings: Settings) -> str | None:
 def starting(settings: Settings) -> Iterator[None]:
     """Start LocalStack, and take it down again if the block, which waits for it, fails.
 
-    Raise OperatorError if one was started from here: Compose would create it again, without its data.
+    Raise OperatorError if LocalStack was already started from here: Compose would create it again, without data.
     """
     marker = _marker(settings)
     if marker.exists():
         port = marker.read_text()
         raise OperatorError(
-            f"LocalStack was started from here{f' on port {port}' if port else ''} and does not answer at"
+            f"LocalStack was started from here{f' on port {port}' if port else ''} and does not respond at"
             f" {settings.emulator_url}: set JOBPIPE_PORT to its port, or delete it with all its data by `make stop`"
         )
     project = Project(_name(settings, "jobpipe"), settings.port)
@@ -95,13 +95,13 @@ def run_tests(settings: Settings) -> int:
         raise OperatorError("there is no docker-compose.yml")
     if not compose_command():
         raise OperatorError("Docker Compose is not installed")
-    # A separate project, so that a LocalStack with a stage is not taken down with it. Its port is any free one,
-    # since the tests use LocalStack's inner port, and an emulator may use the configured one.
+    # A separate project, so that a LocalStack with a stage is not taken down with it. It uses any free port, since
+    # the tests use LocalStack's inner port, and an emulator may use the configured port.
     project = Project(_name(settings, "jobpipe-tests"), None)
     with file_lock(settings.state_dir / "test-compose.lock"):
         try:
-            project.take_down()  # what a killed run has left
-            # `run` waits for LocalStack's health check, shows only the suite's output, and has its exit status
+            project.take_down()  # a killed run may have left containers
+            # `run` waits for LocalStack's health check, shows only the tests' output, and returns their exit status
             status = project.watch("build", "tests", timeout=_BUILD_SECONDS)
             status = status or project.watch("run", "--rm", "-T", "tests", timeout=_SUITE_SECONDS)
             if status:
@@ -135,47 +135,49 @@ class Project:
     def _compose(self) -> list[str]:
         return [*compose_command(), "-p", self.name, "-f", str(COMPOSE_FILE), "--profile", "tests"]
 
-    def compose(self, *arguments: str, timeout: float = _ANSWER_SECONDS) -> Done:
+    def compose(self, *arguments: str, timeout: float = _COMMAND_SECONDS) -> Done:
         """Run Compose and capture its output."""
-        return self._ask(*self._compose, *arguments, timeout=timeout)
+        return self._run(*self._compose, *arguments, timeout=timeout)
 
     def watch(self, *arguments: str, timeout: float) -> int:
         """Run Compose, show its output, and return its exit status."""
         return _run([*self._compose, *arguments], self._environment, timeout, capture=False).returncode
 
     def take_down(self) -> None:
-        """Delete all of the project: containers, including those of the functions, networks, volumes."""
+        """Delete the project's containers, including the functions' containers, its networks and its volumes."""
         with uninterrupted():
-            self.compose("stop", timeout=_DOWN_SECONDS)  # LocalStack removes its functions, if it still can
+            self.compose("stop", timeout=_DOWN_SECONDS)  # LocalStack removes its functions, if it is still able to
             self._remove_functions()  # before the network, which cannot be removed while they use it
             done = self.compose("down", "--volumes", "--remove-orphans", timeout=_DOWN_SECONDS)
             if done.returncode:
                 raise OperatorError(f"the containers of {self.name} cannot be taken down: {_last_line(done)}")
-            self._ask("docker", "image", "prune", "--force", "--filter", f"label={LABEL}={self.name}")
+            self._run("docker", "image", "prune", "--force", "--filter", f"label={LABEL}={self.name}")
 
-    def _ask(self, *command: str, timeout: float = _ANSWER_SECONDS) -> Done:
-        return ask(*command, environment=self._environment, timeout=timeout)
+    def _run(self, *command: str, timeout: float = _COMMAND_SECONDS) -> Done:
+        return run_command(*command, environment=self._environment, timeout=timeout)
 
     def _remove_functions(self) -> None:
-        found = self._ask("docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}={self.name}")
+        found = self._run("docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}={self.name}")
         if containers := found.stdout.split():
-            self._ask("docker", "rm", "--force", "--volumes", *containers, timeout=_DOWN_SECONDS)
+            self._run("docker", "rm", "--force", "--volumes", *containers, timeout=_DOWN_SECONDS)
 
 
 def compose_command() -> list[str]:
-    """Return the installed Compose, preferably the plugin; an empty list if there is none."""
-    if shutil.which("docker") and ask("docker", "compose", "version").returncode == 0:
+    """Return the command of the installed Compose, preferably the plugin, or an empty list."""
+    if shutil.which("docker") and run_command("docker", "compose", "version").returncode == 0:
         return ["docker", "compose"]
     return ["docker-compose"] if shutil.which("docker-compose") else []
 
 
-def ask(*command: str, environment: dict[str, str] | None = None, timeout: float = _ANSWER_SECONDS) -> Done:
+def run_command(
+    *command: str, environment: dict[str, str] | None = None, timeout: float = _COMMAND_SECONDS
+) -> Done:
     """Run a command and capture its output."""
     return _run(command, environment, timeout, capture=True)
 
 
 def _run(command: Sequence[str], environment: dict[str, str] | None, timeout: float, *, capture: bool) -> Done:
-    """Run a command, which fails if it takes too long. None of its processes is left."""
+    """Run a command, which fails if it takes too long. All of its processes are ended."""
     output = subprocess.PIPE if capture else None
     process = subprocess.Popen(
         command,

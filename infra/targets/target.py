@@ -63,10 +63,10 @@ class Target:
         return str(self.client("sts").get_caller_identity()["Account"])
 
     def check_parameters(self, given: dict[str, str]) -> None:
-        """Refuse on AWS the values that only an emulator may have."""
+        """Refuse values that only an emulator may have if the target is AWS."""
         wrong = [name for name, value in _REQUIRED_ON_AWS.items() if given.get(name, value) != value]
         if wrong and not self.is_emulator:
-            raise OperatorError(f"{', '.join(wrong)}: other values than the default are for emulators only")
+            raise OperatorError(f"{', '.join(wrong)}: values other than the default are for emulators only")
 
     def with_arns(self, given: dict[str, str]) -> dict[str, str]:
         """Return the parameters with ARNs in place of the names of the event bus and of state machines."""
@@ -87,9 +87,9 @@ class Target:
         return f"arn:{partition}:{service}:{self.region}:{self.account()}:{kind}{name}"
 
     def check_location(self, earlier: Deployment | None) -> None:
-        """Refuse a region or account other than the one that the stage was deployed to from this checkout.
+        """Refuse a region or account other than where this checkout has deployed the stage.
 
-        Otherwise the stage would be created twice, or reported as destroyed though it still exists elsewhere.
+        Otherwise the stage would be created twice, or reported as destroyed although it still exists elsewhere.
         """
         if earlier is None or earlier.on_emulator or self.is_emulator:
             return
@@ -104,7 +104,7 @@ class Target:
         if account and account != self.account():
             raise OperatorError(
                 f"the stage {earlier.stage} is in the account {account}, which these credentials do not belong to: "
-                f"use others, {remedy}"
+                f"use other credentials, {remedy}"
             )
 
     def base_url(self, outputs: dict[str, str]) -> str:
@@ -114,7 +114,7 @@ class Target:
         return f"{self.endpoint_url}/_aws/execute-api/{outputs['RestAPIId']}/{API_STAGE}"
 
     def default_parameters(self, stage: str) -> dict[str, str]:
-        """Return this target's defaults for parameters; the templates' own are those for AWS."""
+        """Return this target's defaults for parameters. The templates' own defaults are for AWS."""
         if not self.is_emulator:
             return {"AccessLogs": access_logs(self.client("apigateway"))}
         return {
@@ -130,12 +130,12 @@ class Target:
             "RestApiId": f"jobpipe{stage.replace('-', '')}",
             "RateLimit": "1000",
             "BurstLimit": "2000",
-            "AccessLogs": "false",  # emulators write none
+            "AccessLogs": "false",  # emulators write no access logs
         }
 
 
 def access_logs(apigateway: Any) -> str:
-    """Return "true" if the account is seen to allow API Gateway to write access logs, else "false"."""
+    """Return "true" if the account is known to let API Gateway write access logs, else "false"."""
     try:
         return "true" if apigateway.get_account().get("cloudwatchRoleArn") else "false"
     except botocore.exceptions.ClientError as error:
@@ -145,9 +145,9 @@ def access_logs(apigateway: Any) -> str:
 
 
 def find_target(requested: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:
-    """Return the target that is `requested`. Start an emulator if none answers, or return None without `start`.
+    """Return the requested target. If no emulator is running, start one, or return None without `start`.
 
-    Raise OperatorError if the target does not fit the stage, or if another service answers in its place.
+    Raise OperatorError if the target does not fit the stage, or if another service runs in its place.
     """
     if requested == AWS or (requested == AUTO and stage != LOCAL_STAGE):
         if stage == LOCAL_STAGE:
@@ -164,10 +164,10 @@ def find_target(requested: str, stage: str, settings: Settings, *, start: bool =
         raise OperatorError(f"{error}; {_remedy(settings)}") from None
     if found:
         if requested not in {AUTO, found}:
-            raise OperatorError(f"{_NAMES[found]} answers at {url}, not {_NAMES[requested]}; {_remedy(settings)}")
+            raise OperatorError(f"{_NAMES[found]} runs at {url}, not {_NAMES[requested]}; {_remedy(settings)}")
         if settings.keep:
-            _check_keeps(found, settings)
-        return _emulator(found, url, f"{_NAMES[found]} answers at {url}")
+            _check_keeps_data(found, settings)
+        return _emulator(found, url, f"{_NAMES[found]} runs at {url}")
     if not start:
         return None
     if settings.endpoint_url:
@@ -175,22 +175,22 @@ def find_target(requested: str, stage: str, settings: Settings, *, start: bool =
     return _start(requested, settings)
 
 
-def _check_keeps(found: str, settings: Settings) -> None:
-    """Raise OperatorError if the emulator that answers does not keep its data."""
+def _check_keeps_data(found: str, settings: Settings) -> None:
+    """Raise OperatorError if the running emulator does not keep its data."""
     running = Emulator(settings.state_dir, settings.port).status() if found == EMBEDDED else None
     if running is None or not running.keeps:
-        raise OperatorError(f"{_NAMES[found]} answers and does not keep its data: stop it first, or leave KEEP out")
+        raise OperatorError(f"{_NAMES[found]} is running and does not keep its data: stop it first, or omit KEEP")
 
 
 def _remedy(settings: Settings) -> str:
-    """Return what the operator can do if another service than the requested emulator answers."""
+    """Return what the operator can do if another service runs in place of the requested emulator."""
     if settings.endpoint_url:
         return "AWS_ENDPOINT_URL names it: unset the variable, or set it to LocalStack or MiniStack"
     return "choose a free port with JOBPIPE_PORT=..."
 
 
 def target_of(deployment: Deployment) -> Target:
-    """Return the target that a stage was deployed into."""
+    """Return the target to which a stage was deployed."""
     why = "the stage was deployed there"
     if deployment.endpoint_url:
         return _emulator(deployment.target, deployment.endpoint_url, why)
@@ -201,21 +201,19 @@ def _start(requested: str, settings: Settings) -> Target:
     if settings.keep and requested == LOCALSTACK:
         raise OperatorError("KEEP=yes is for the embedded emulator: LocalStack keeps no data")
     is_chosen = settings.keep or requested not in {AUTO, LOCALSTACK}
-    reason = "it was asked for" if is_chosen else compose.why_not(settings)
+    reason = "it was requested" if is_chosen else compose.why_not(settings)
     if reason is None:
         with compose.starting(settings):
             wait_for_localstack(settings)
-        return _emulator(LOCALSTACK, settings.emulator_url, "nothing answered, and Docker can run it")
+        return _emulator(LOCALSTACK, settings.emulator_url, "no emulator was running, and Docker can run it")
     if requested == LOCALSTACK:
-        raise OperatorError(
-            f"LocalStack does not answer at {settings.emulator_url} and cannot be started: {reason}"
-        )
+        raise OperatorError(f"LocalStack is not running at {settings.emulator_url} and cannot be started: {reason}")
     Emulator(settings.state_dir, settings.port).start(keep=settings.keep)
     return _emulator(EMBEDDED, settings.emulator_url, reason)
 
 
 def wait_for_localstack(settings: Settings) -> None:
-    """Return when LocalStack is healthy; raise OperatorError after three minutes."""
+    """Wait until LocalStack is healthy; raise OperatorError after three minutes."""
     retrying = tenacity.Retrying(
         wait=tenacity.wait_fixed(0.5),
         stop=tenacity.stop_after_delay(_LOCALSTACK_START_SECONDS),
@@ -242,7 +240,7 @@ def _aws() -> Target:
         if not session.region_name:
             raise botocore.exceptions.NoRegionError
         check_credentials(session)
-        target = Target(AWS, session.region_name, None, "it was asked for", session)
+        target = Target(AWS, session.region_name, None, "it was requested", session)
         target.account()
     except LIBRARY_ERRORS as error:
         # Credentials that cannot read their own identity are not sufficient for a deployment.

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from infra.cli.command_line import run
 from infra.cli.console import LastingConsole, emit
-from infra.deployment.look_ups import settling_seconds
+from infra.deployment.collection_indexes import settling_seconds
 from infra.errors import OperatorError
 from infra.stage.collection_rows import READY, CollectionRow, CollectionRows, RowChangedError
 from jobpipe.stores.documents.s3_documents import S3Documents
@@ -113,7 +113,7 @@ def check_deployed(rows: CollectionRows, name: str, row: CollectionRow) -> None:
     """Raise RowChangedError if the stage's row has been written since it was read."""
     found = rows.get(name)
     if found is None or found.revision != row.revision:
-        raise RowChangedError(f"{name} was deployed or reindexed meanwhile; run it again")
+        raise RowChangedError(f"{name} was deployed or reindexed meanwhile; run this again")
 
 
 def rebuild_of(

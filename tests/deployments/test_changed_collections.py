@@ -86,7 +86,7 @@ def test_a_folder_changes_while_there_are_documents(run: Run, folder: Shop, tmp_
     for field in ("invoice", "customer"):
         assert f"  building    look-up orders by {field}" in diff
     deployed = run("infra.deploy", "up")
-    line = "the look-up by invoice, customer is building: `make reindex COLLECTION=orders` completes it"
+    line = "the look-up by invoice, customer is being built: `make reindex COLLECTION=orders` completes it"
     assert f"collection orders: {line}" in deployed.stdout, deployed.stdout + deployed.stderr
     stage = Stage(read_deployment(tmp_path / "state", "local"))
     for query in ("invoice=7", "customer=alice"):

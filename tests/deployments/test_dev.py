@@ -160,7 +160,7 @@ def test_what_is_saved_is_applied_until_ctrl_c(dev: Dev) -> None:
 
     code = dev.code()
     dev.edit("worker_lambda/chalicelib/execute.py", lambda source: source + "\ndef half(\n")
-    dev.sees("'(' was never closed; the functions run what they had")
+    dev.sees("'(' was never closed; the functions are not changed")
     assert dev.code() == code
     dev.edit("worker_lambda/chalicelib/execute.py", lambda source: source.replace("\ndef half(\n", ""))
     dev.edit("infra/templates/foundation.yaml", lambda source: source.replace("Description:", "Description: a", 1))
@@ -170,7 +170,7 @@ def test_what_is_saved_is_applied_until_ctrl_c(dev: Dev) -> None:
     dev.edit("jobpipe/__init__.py", version("7.7.8"))
     dev.answers("7.7.8")
     assert dev.end() == 130
-    assert "deploying what was applied ..." in dev.printed()
+    assert "deploying the applied changes ..." in dev.printed()
     assert "Traceback" not in dev.printed()
     dev.answers("7.7.8")
 
@@ -249,10 +249,10 @@ def test_what_a_refused_last_deployment_left_is_told_and_replaced(dev_with_shop:
     clock = "    import time\n    return {**order, 'total': time.time()}\n"
     operations.write_text(ours + f'\n\n@operation()\ndef ring(order):\n    """Ring."""\n{clock}')
     dev.applied(1)
-    dev.sees("the stage runs it, and no deployment will")
+    dev.sees("the stage runs this operation, but a deployment will refuse it")
     assert dev.end() == 1
     assert (
-        "the stage still runs what was applied; make deploy-local ends that when this is mended:" in dev.printed()
+        "the stage still runs the applied changes; correct this error and run make deploy-local:" in dev.printed()
     )
     assert dev.code() != built
 
@@ -275,7 +275,7 @@ def test_backups_and_files_beside_the_collections_set_off_nothing(dev_with_shop:
     dev.applied(1)
     assert dev.end() == 130
     said = dev.printed().partition("each source file that you save is applied")[2]
-    assert [line for line in said.splitlines() if "deploying" in line] == ["deploying what was applied ..."]
+    assert [line for line in said.splitlines() if "deploying" in line] == ["deploying the applied changes ..."]
     assert "csv" not in said
     assert "~" not in said
 
@@ -301,7 +301,7 @@ def test_a_saved_operation_is_applied_without_a_deployment(dev_with_shop: Dev) -
     code = dev.code()
     dev.edit(operations, lambda source: source + "\ndef half(\n")
     dev.sees("'(' was never closed")
-    dev.sees("; the functions run what they had")
+    dev.sees("; the functions are not changed")
     dev.edit(
         operations,
         lambda source: source.replace(
@@ -319,7 +319,7 @@ def test_a_saved_operation_is_applied_without_a_deployment(dev_with_shop: Dev) -
             "    return order\n", "    import time\n    return {**order, 'total': time.time()}\n"
         ),
     )
-    dev.sees("the stage runs it, and no deployment will")
+    dev.sees("the stage runs this operation, but a deployment will refuse it")
     dev.edit(
         operations,
         lambda source: source.replace(

@@ -163,7 +163,7 @@ def test_stacks_with_different_values_after_an_interruption_get_the_same_values(
     assert not operations.differs
     assert worker.parameters == {"WorkerTimeout": ("5", "20")}
     assert api.parameters == {"LogLevel": ("INFO", "DEBUG")}
-    assert "api: LogLevel becomes DEBUG, as jobpipe-prod-worker has it; it was INFO" in console.export_text()
+    assert "api: LogLevel becomes DEBUG, as in jobpipe-prod-worker; it was INFO" in console.export_text()
 
     # MiniStack reports that an API whose function changes may be replaced; AWS changes it in place.
     replace(deployer, allow_loss=True).deploy()
@@ -296,4 +296,4 @@ def test_a_destruction_without_a_terminal_needs_the_name_as_an_argument(
                 confirm_destruction(target, PROD, resources, given, Progress(console))
 
         confirm_destruction(target, PROD, resources, PROD, Progress(console))
-    assert "no resource with data exists" in console.export_text()
+    assert "no resource with data is left" in console.export_text()

@@ -242,7 +242,7 @@ def test_a_run_ends_when_a_deployment_has_changed_the_rules() -> None:
         several(stage)
         row = stage.begin_building()
         calls = Calls(stage.emulator, at, before=partial(stage.rows.put, "orders", row, row.rules, row.states))
-        with pytest.raises(OperatorError, match="meanwhile; run it again"):
+        with pytest.raises(OperatorError, match="run this again"):
             stage.reindex(calls)
         assert set(stage.states.values()) == {BUILDING}, at
         stage.check(complete=False)

@@ -1,6 +1,6 @@
 """The foundation of a stage on AWS, and resources that remain of it."""
 
-from infra.deployment.remaining import Remaining
+from infra.deployment.remaining import RemainingResource
 from infra.stage.names import foundation_stack
 from infra.targets.target import Target
 from infra.templates.sources import foundation_for
@@ -13,7 +13,7 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-5555555555
 OTHER = "arn:aws:kms:us-east-1:000000000000:key/99999999-2222-3333-4444-555555555555"
 
 
-def remaining_resource(logical_id: str, key: str | None = None) -> Remaining:
+def remaining_resource(logical_id: str, key: str | None = None) -> RemainingResource:
     resource = TEMPLATE["Resources"][logical_id]
     kind, name = resource["Type"], logical_id.lower()
     identifiers = {
@@ -21,7 +21,7 @@ def remaining_resource(logical_id: str, key: str | None = None) -> Remaining:
         "AWS::S3::Bucket": {"BucketName": name},
         "AWS::SQS::Queue": {"QueueUrl": f"https://sqs/{name}"},
     }
-    return Remaining(logical_id, kind, name, identifiers[kind], {}, key)
+    return RemainingResource(logical_id, kind, name, identifiers[kind], {}, key)
 
 
 def stack_resources(target: Target, stack: str) -> list[tuple[str, str]]:

@@ -40,5 +40,5 @@ def test_commands_for_the_stage_local_refuse_other_stages(command: str, words: t
     done = commands.run(
         sys.executable, "-m", "infra.deploy", command, "--only-local", *words, "--confirm", stage, env=environment
     )
-    line = f"{command}: this is for the stage local, not {stage}; for AWS there is make deploy and make destroy\n"
+    line = f"{command}: this is for the stage local, not {stage}; use make deploy and make destroy for AWS\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", line)

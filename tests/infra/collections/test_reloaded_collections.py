@@ -60,7 +60,7 @@ def test_what_the_stage_must_have_needs_a_deployment(
 def test_a_mistake_is_an_error(folder: Path, tmp_path: Path, manifest: bytes) -> None:
     operations = folder / "orders" / "operations.py"
     operations.write_text(operations.read_text() + "\ndef half(\n")
-    with pytest.raises(OperatorError, match="was never closed; the functions run what they had"):
+    with pytest.raises(OperatorError, match="was never closed; the functions are not changed"):
         rebuilt_package(folder, tmp_path, manifest)
 
 
@@ -70,7 +70,7 @@ def test_a_module_that_is_deleted_while_it_is_read_is_an_error(
     module = folder / "orders" / "totals.py"
     with (
         deleted_when_read(module),
-        pytest.raises(OperatorError, match=r"totals\.py was deleted while it was read"),
+        pytest.raises(OperatorError, match=r"totals\.py was deleted while it was being read"),
     ):
         rebuilt_package(folder, tmp_path, manifest)
     assert not module.exists()

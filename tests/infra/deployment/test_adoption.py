@@ -17,7 +17,7 @@ from infra.deployment import adoption
 from infra.deployment.adoption import import_template, plan_adoption
 from infra.deployment.comparison import print_diff
 from infra.deployment.plan import Deployer
-from infra.deployment.remaining import DataKey, remaining
+from infra.deployment.remaining import DataKey, find_remaining
 from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError
 from infra.settings import ROOT
@@ -80,7 +80,7 @@ def test_a_stack_that_was_deleted_by_hand_is_imported_from_its_resources(
     later = stage.request("POST", "/items", {"name": unique("Later"), "description": "d"}, headers=WAIT)
     assert later.status_code == 201
     text = console.export_text()
-    assert "resources of it remain: CommandsQueue, DeadLettersQueue" in text
+    assert "some of its resources remain: CommandsQueue, DeadLettersQueue" in text
     assert "jobpipe-prod-worker          UNCHANGED" in text
     assert "jobpipe-prod-api             UNCHANGED" in text
     assert deployer.diff()[0].differs is False
@@ -104,7 +104,7 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     deployment.deploy()
 
     created = "CollectionsTable, DeadLettersQueue, LookupsTable"
-    assert f"created empty, and lost unless an earlier release had none: {created}" in console.export_text()
+    assert f"not found, so they are created empty: {created}" in console.export_text()
     assert set(tables) <= set(dynamodb.list_tables()["TableNames"])
     assert stack_parameters(deployer)["WorkerTimeout"] == "60"
     url = sqs.get_queue_url(QueueName="jobpipe-prod-commands.fifo")["QueueUrl"]
@@ -128,10 +128,12 @@ def test_events_that_are_turned_off_and_on_again_keep_their_webhooks(
 ) -> None:
     """Not on the emulator, which keeps in the stack what a condition removes, unlike CloudFormation."""
     monkeypatch.setattr(
-        adoption, "remaining", lambda _, __, template: [remaining_resource(each) for each in template["Resources"]]
+        adoption,
+        "find_remaining",
+        lambda _, __, template: [remaining_resource(each) for each in template["Resources"]],
     )
     before = adoption.DeployedStack(TEMPLATE, {"Stage": PROD, "Events": was}, {})
-    plan = adoption.plan_return(deployer.target, PROD, TEMPLATE, before, {"Stage": PROD, "Events": will_be})
+    plan = adoption.plan_reimport(deployer.target, PROD, TEMPLATE, before, {"Stage": PROD, "Events": will_be})
     assert set(plan.names if plan else ()) == imported
     if plan is not None:
         for name in imported:
@@ -144,7 +146,7 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
     given = {"Stage": PROD, "Encryption": "customer-managed", "RequireTls": "false"}  # the emulator has no TLS
     key = stacks.deploy(STACK, TEMPLATE, given).outputs["EncryptionKey"]
     dynamodb, s3 = target.client("dynamodb"), target.client("s3")
-    for each in remaining(target, PROD, TEMPLATE):  # the emulator's CloudFormation does not set these
+    for each in find_remaining(target, PROD, TEMPLATE):  # the emulator's CloudFormation does not set these
         if each.kind == "AWS::DynamoDB::Table":
             encrypted = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
             dynamodb.update_table(TableName=each.name, SSESpecification=encrypted)
@@ -152,13 +154,13 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
             rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
             s3.put_bucket_encryption(Bucket=each.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     stacks.delete(STACK)
-    with pytest.raises(OperatorError, match="must stay so"):
-        replace(deployer, overrides={"Encryption": "aws-owned"}).update_executor().import_orphaned_resources(
+    with pytest.raises(OperatorError, match="must stay encrypted"):
+        replace(deployer, overrides={"Encryption": "aws-owned"}).create_updates().import_orphaned_resources(
             PlannedStack(STACK, TEMPLATE), {"Stage": PROD}
         )
     assert stacks.template(STACK) is None
 
-    deployer.update_executor().import_orphaned_resources(PlannedStack(STACK, TEMPLATE), {"Stage": PROD})
+    deployer.create_updates().import_orphaned_resources(PlannedStack(STACK, TEMPLATE), {"Stage": PROD})
 
     assert stack_parameters(deployer)["Encryption"] == "customer-managed"
     # The emulator reports that a bucket may be replaced when the key of its encryption changes.
@@ -186,7 +188,7 @@ def test_a_table_that_cannot_be_read_is_not_imported(deployer: Deployer, monkeyp
             "describe_table", {"Table": {"TableStatus": "ARCHIVED"}}, {"TableName": "jobpipe-prod-jobs"}
         )
         with pytest.raises(OperatorError, match=r"jobpipe-prod-jobs is ARCHIVED: see docs/operations\.md#a-table"):
-            remaining(deployer.target, PROD, tables)
+            find_remaining(deployer.target, PROD, tables)
 
 
 DATA_RESOURCES = [
@@ -206,8 +208,8 @@ def test_an_import_has_the_indexes_that_the_jobs_table_has(
     """The deployment that follows adds the others: to CloudFormation, what an import names is there."""
     attributes = {"PointInTimeRecovery": True, "DeletionProtectionEnabled": True, "Indexes": present}
     found = [replace(remaining_resource("JobsTable"), attributes=attributes)]
-    monkeypatch.setattr(adoption, "remaining", lambda *_: found)
-    monkeypatch.setattr(adoption, "data_key", lambda *_: None)
+    monkeypatch.setattr(adoption, "find_remaining", lambda *_: found)
+    monkeypatch.setattr(adoption, "find_data_key", lambda *_: None)
     plan = plan_adoption(deployer.target, PROD, TEMPLATE, {})
     assert plan is not None
     properties = plan.template["Resources"]["JobsTable"]["Properties"]

@@ -12,10 +12,10 @@ from rich.console import Console
 from infra.cli.progress import Progress
 from infra.deployment.plan import Deployer
 from infra.deployment.stateful import Bucket as StatefulBucket
-from infra.deployment.stateful import delete_remains
+from infra.deployment.stateful import delete_leftovers
 from infra.errors import OperatorError
 from infra.stacks.change_sets import Stacks
-from infra.stacks.events import made_and_left
+from infra.stacks.events import find_leftovers
 from infra.targets.target import Target
 from tests.helpers.embedded import embedded
 
@@ -94,7 +94,7 @@ def test_a_resource_with_data_is_not_deleted(deployer: Deployer, kind: str, name
         target.client("s3").put_object(Bucket=name, Key="k", Body=b"v")
 
     with pytest.raises(OperatorError, match=f"{name} is not empty"):
-        delete_remains(target, deployer.progress, [(TABLE, name), (QUEUE, f"http://x/{name}"), (BUCKET, name)])
+        delete_leftovers(target, deployer.progress, [(TABLE, name), (QUEUE, f"http://x/{name}"), (BUCKET, name)])
 
     assert target.client("dynamodb").describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] is True
     assert target.client("sqs").list_queues(QueueNamePrefix=name)["QueueUrls"]
@@ -140,7 +140,7 @@ def test_which_resources_a_stack_made_and_left() -> None:
         ("Gone", "DELETE_COMPLETE", "other", ""),
     )
 
-    assert made_and_left(cfn, "the-id") == [(TABLE, "jobs"), (TABLE, "items")]
+    assert find_leftovers(cfn, "the-id") == [(TABLE, "jobs"), (TABLE, "items")]
 
 
 class Aws:
@@ -219,7 +219,7 @@ def test_protected_tables_of_a_failed_roll_back_do_not_prevent_the_next_try() ->
         assert aws.status == "ROLLBACK_FAILED", "the stack and its events still exist"
         aws.tables -= {name for _, name in resources}
 
-    stacks = Stacks(aws, Progress(Console(quiet=True)), 0, remove_remains=remove)
+    stacks = Stacks(aws, Progress(Console(quiet=True)), 0, delete_leftovers=remove)
     with pytest.raises(OperatorError, match="kms:CreateKey"):
         stacks.deploy("first", {"Resources": {}}, {})
     assert not aws.tables
@@ -233,7 +233,7 @@ def test_the_cause_is_reported_even_if_the_clean_up_takes_too_long() -> None:
         raise WaiterError("TableNotExists", "Max attempts exceeded", {})
 
     with pytest.raises(OperatorError, match="kms:CreateKey"):
-        Stacks(Aws(), Progress(Console(quiet=True)), 0, remove_remains=remove).deploy(
+        Stacks(Aws(), Progress(Console(quiet=True)), 0, delete_leftovers=remove).deploy(
             "first", {"Resources": {}}, {}
         )
 

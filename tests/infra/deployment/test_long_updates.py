@@ -21,7 +21,7 @@ def test_a_deployment_says_that_cloudformation_goes_on(monkeypatch: pytest.Monke
     monkeypatch.setattr(change_set_requests, "STACK_SECONDS", 0)
     requests = ChangeSetRequests(a_client("cloudformation"), poll_seconds=0)
 
-    with pytest.raises(OperatorError, match=r"has not finished .*, and goes on: run this again"):
+    with pytest.raises(OperatorError, match=r"has not finished .*, and continues: run this again"):
         requests.wait(lambda: "UPDATE_IN_PROGRESS", lambda status: status == "UPDATE_COMPLETE")
 
 

@@ -15,9 +15,9 @@ from rich.console import Console
 from infra.cli.progress import Progress
 from infra.collections.folder import read_folder
 from infra.collections.look_ups import declared_rules
-from infra.deployment import look_ups
-from infra.deployment.look_ups import LookUps
-from infra.deployment.served import Served
+from infra.deployment import collection_indexes
+from infra.deployment.collection_indexes import CollectionIndexes
+from infra.deployment.served import ServedCollections
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE
 from infra.stacks.change_sets import Stacks
@@ -64,9 +64,9 @@ class Deployment:
     while_waiting: Callable[[], None] = lambda: None
     waited: list[float] = field(default_factory=list)
 
-    def steps(self, rules: LookUpRules) -> tuple[LookUps, Console]:
+    def steps(self, rules: LookUpRules) -> tuple[CollectionIndexes, Console]:
         console = Console(record=True, width=250, file=io.StringIO())
-        return LookUps(self.target, {self.name: rules}, Progress(console), self._wait), console
+        return CollectionIndexes(self.target, {self.name: rules}, Progress(console), self._wait), console
 
     def deploy(self, rules: LookUpRules) -> str:
         steps, console = self.steps(rules)
@@ -101,7 +101,7 @@ class Deployment:
 
 @pytest.fixture
 def stage(deployed: tuple[Target, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    monkeypatch.setattr(look_ups, "settling_seconds", lambda *_: 7.0)
+    monkeypatch.setattr(collection_indexes, "settling_seconds", lambda *_: 7.0)
     return Deployment(*deployed)
 
 
@@ -140,9 +140,9 @@ def test_a_new_field_of_a_collection_with_documents_is_built(stage: Deployment) 
     assert stage.diff(ORDERS) == [f"{stage.name} by invoice (look-up): building"]
     said = stage.deploy(ORDERS)
     assert stage.states == {"invoice": BUILDING, "customer": READY}
-    assert f"the look-up by invoice is building: `make reindex COLLECTION={stage.name}` completes it" in said
+    assert f"the look-up by invoice is being built: `make reindex COLLECTION={stage.name}` completes it" in said
     assert stage.waited == []
-    assert "is building" in stage.deploy(ORDERS), "each deployment says so until it is built"
+    assert "is being built" in stage.deploy(ORDERS), "each deployment says so until it is built"
 
 
 def test_a_new_field_of_an_empty_collection_is_ready_once_no_old_worker_can_write(stage: Deployment) -> None:
@@ -231,7 +231,7 @@ def test_a_row_that_another_has_written_is_not_overwritten(stage: Deployment) ->
     stage.deploy(ORDERS)
     before = stage.rows.get(stage.name)
     stage.rows.put(stage.name, before, ORDERS, {})
-    with pytest.raises(RowChangedError, match="meanwhile; run it again"):
+    with pytest.raises(RowChangedError, match="run this again"):
         stage.rows.put(stage.name, before, ORDERS, {})
     with pytest.raises(RowChangedError):
         stage.rows.put(stage.name, None, ORDERS, {})
@@ -253,7 +253,7 @@ def test_a_row_that_cannot_be_read_is_one_line(stage: Deployment) -> None:
 
 
 def test_without_collections_no_table_is_read(deployed: tuple[Target, dict[str, str]]) -> None:
-    steps = LookUps(deployed[0], {}, Progress(Console(quiet=True)))
+    steps = CollectionIndexes(deployed[0], {}, Progress(Console(quiet=True)))
     for step in (steps.check, steps.prepare, steps.complete, steps.diff):
         step({"CollectionsTable": "no-such-table"})
 
@@ -269,9 +269,9 @@ def test_a_folder_without_a_collection_that_is_served_is_refused(stage: Deployme
     stage.deploy(ORDERS)
     others = [name for name in stage.rows.all() if name != stage.name]
 
-    def served(*declared: str, may_remove: bool = False) -> Served:
+    def served(*declared: str, may_remove: bool = False) -> ServedCollections:
         quiet = Progress(Console(quiet=True))
-        return Served(stage.target, [*others, *declared], Path("../shop"), quiet, may_remove)
+        return ServedCollections(stage.target, [*others, *declared], Path("../shop"), quiet, may_remove)
 
     served(stage.name).check(stage.outputs)
     with pytest.raises(
@@ -291,11 +291,11 @@ def test_a_folder_without_a_collection_that_is_served_is_refused(stage: Deployme
         served().check(stage.outputs)
 
 
-def diff_of(served: Served, stage: Deployment) -> tuple[Change, ...]:
+def diff_of(served: ServedCollections, stage: Deployment) -> tuple[Change, ...]:
     found = served.diff(stage.outputs)
     return found.changes if found else ()
 
 
 def test_a_stage_without_the_table_serves_nothing() -> None:
     target: Any = None  # nothing is asked
-    Served(target, [], Path("../shop"), Progress(Console(quiet=True))).check({})
+    ServedCollections(target, [], Path("../shop"), Progress(Console(quiet=True))).check({})

@@ -18,7 +18,7 @@ from tests.infra.stage_with_keys import Run, deployed
 
 pytestmark = pytest.mark.slow
 
-NO_PAUSE = "Paused: set by make pause and make resume, which a deployment follows"
+NO_PAUSE = "Paused: set by make pause and make resume, and kept by a deployment"
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_deployment_leaves_a_paused_stage_paused_and_says_so(run: Run, stage: 
     # The update of another property of the mapping would enable it again.
     done = run("deploy", "up", "--parameter", "WorkerConcurrency=7")
     assert done.returncode == 0, done.stderr
-    assert "the stage is paused since" in done.stdout + done.stderr
+    assert "the stage has been paused since" in done.stdout + done.stderr
     assert states(stage)["jobpipe-local-commands.fifo"] == "Disabled"
     job = accepted(stage)
     assert is_left_waiting(stage, job)

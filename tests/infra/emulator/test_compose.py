@@ -265,7 +265,7 @@ def test_localstack_that_this_checkout_started_is_not_recreated_without_its_data
 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert re.search(r"on port 4566 and does not answer at .* JOBPIPE_PORT .* `make stop`", done.stderr)
+    assert re.search(r"on port 4566 and does not respond at .* JOBPIPE_PORT .* `make stop`", done.stderr)
     assert not any("up -d" in call or "down" in call for call in engine.calls)
     assert engine.run("infra.local", "stop").returncode == 0
     assert not (engine.folder / "state" / "compose-started").exists()

@@ -90,12 +90,12 @@ def answering(answers: Answers) -> Iterator[Settings]:
 @pytest.mark.parametrize(
     ("answers", "name", "reason"),
     [
-        (LOCALEMU, "LocalEmu 1.3.2 answers", "sqs-fifo"),
-        (MOTO, "moto answers", "outputs"),
-        (FAUXQS, "fauxqs answers", "no CloudFormation"),
-        (DYNALITE, "dynalite answers", "one of the services"),
-        (DYNAMODB_LOCAL, "DynamoDB Local or dynalite answers", "one of the services"),
-        (FLASK, "not an emulator that jobpipe knows", "answers 404 (Server: 'Werkzeug/3.1.9')"),
+        (LOCALEMU, "LocalEmu 1.3.2 runs", "sqs-fifo"),
+        (MOTO, "moto runs", "outputs"),
+        (FAUXQS, "fauxqs runs", "no CloudFormation"),
+        (DYNALITE, "dynalite runs", "needs other services"),
+        (DYNAMODB_LOCAL, "DynamoDB Local or dynalite runs", "needs other services"),
+        (FLASK, "not an emulator that jobpipe knows", "returns 404 (Server: 'Werkzeug/3.1.9')"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )

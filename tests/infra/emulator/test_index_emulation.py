@@ -11,7 +11,7 @@ from rich.console import Console
 
 from infra.cli.progress import Progress
 from infra.deployment.emulation import add_missing_indexes
-from infra.deployment.indexes import index_names, tables_of
+from infra.deployment.indexes import index_names, table_properties
 from infra.deployment.plan import Deployer
 from infra.emulator import running_emulator
 from infra.settings import LOCAL_STAGE, Settings
@@ -38,7 +38,7 @@ ON, OFF = {"JobLists": "on"}, {"JobLists": "off"}
 @pytest.mark.parametrize("parameters", [ON, OFF])
 def test_an_index_that_is_missing_is_added_once(tmp_path: Path, parameters: dict[str, str]) -> None:
     template = foundation_for("local")
-    properties = tables_of(template, parameters)["JobsTable"]
+    properties = table_properties(template, parameters)["JobsTable"]
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     with running_emulator(tmp_path) as emulator:
         dynamodb = embedded_target(emulator.port, tmp_path).client("dynamodb")
@@ -113,7 +113,7 @@ def test_each_update_of_a_stage_adds_one_index(
             return result
 
         monkeypatch.setattr(Stacks, "deploy", recorded)
-        executor = deployer.update_executor()
+        executor = deployer.create_updates()
         outputs = executor.deploy_foundation(PlannedStack(stack, template), given)
 
         lists_all = wanted != OFF
@@ -142,7 +142,7 @@ def test_a_stage_of_an_earlier_release_lists_earlier_and_later_failures(tmp_path
         row |= {"status": {"S": "failed"}, "trouble": {"S": "failed#2026-11-22T12:00:00.000Z"}}
         clients.dynamodb.put_item(TableName=table, Item=row)
 
-        deployer.update_executor().deploy_foundation(PlannedStack(stack, template), given)
+        deployer.create_updates().deploy_foundation(PlannedStack(stack, template), given)
 
         jobs, job = DynamoDbJobs(clients, table, timedelta(days=7)), _job()
         jobs.put_new(job, now())
@@ -154,7 +154,7 @@ def test_a_stage_of_an_earlier_release_lists_earlier_and_later_failures(tmp_path
 
 
 def test_the_stores_read_the_indexes_that_the_template_makes() -> None:
-    indexes = tables_of(foundation_for("prod"), ON)["JobsTable"]["GlobalSecondaryIndexes"]
+    indexes = table_properties(foundation_for("prod"), ON)["JobsTable"]["GlobalSecondaryIndexes"]
     read = [*sources("alice"), *recent_sources("alice")]
     assert {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes} == {
         **{source.index: [source.key, source.order] for source in read},

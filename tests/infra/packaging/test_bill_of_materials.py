@@ -70,7 +70,7 @@ def test_a_bill_is_valid_and_has_version_licence_and_hashes(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"evil.py": b""}, "evil.py, which belongs to nothing that is locked"),
+        ({"evil.py": b""}, "evil.py, which belongs to no locked requirement"),
         ({"lib.py": b"L"}, "lib.py, which is not the file that lib 2.0 has"),
         ({"app.py": b"A"}, "app.py, which is not the file that jobpipe 1.0 has"),
     ],
@@ -107,7 +107,7 @@ def test_a_wheel_of_another_hash_is_refused(tmp_path: Path) -> None:
         text = text.replace(digest, digest[::-1])
     lock.write_text(text)
 
-    with pytest.raises(OperatorError, match="cannot be fetched: ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"):
+    with pytest.raises(OperatorError, match="cannot be downloaded: ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"):
         fetch_wheels(lock, TOOLS_LOCK, tmp_path / "wheels", tmp_path / "kept")
 
 

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.checks import LEAST, UNRESERVED, concurrency_problem
+from infra.deployment.checks import MIN_CONCURRENCY, MIN_UNRESERVED, concurrency_problem
 from infra.deployment.plan import Deployer, Plan
 from infra.errors import OperatorError
 from infra.packaging.package import package_all
@@ -69,9 +69,9 @@ def test_the_lowest_advised_concurrency_is_the_lowest_possible(account: tuple[An
     shape = client.meta.service_model.shape_for("ScalingConfig").members["MaximumConcurrency"].metadata
     parameter = template("worker")["Parameters"]["WorkerConcurrency"]
     assert (parameter["MinValue"], parameter["MaxValue"]) == (shape["min"], shape["max"])
-    assert shape["min"] == LEAST
+    assert shape["min"] == MIN_CONCURRENCY
     mappings = rendered("worker").of_type("AWS::Lambda::EventSourceMapping").values()
-    assert {str(each["ScalingConfig"]["MaximumConcurrency"]) for each in mappings} == {"50", str(LEAST)}
+    assert {str(each["ScalingConfig"]["MaximumConcurrency"]) for each in mappings} == {"50", str(MIN_CONCURRENCY)}
 
 
 def test_the_queues_of_deliveries_have_limits_of_their_own() -> None:
@@ -103,7 +103,7 @@ def test_a_reservation_that_lambda_would_refuse_is_refused(
 
 def test_the_required_remainder_is_the_one_that_aws_documents() -> None:
     documentation = a_client("lambda").meta.service_model.operation_model("PutFunctionConcurrency").documentation
-    assert f"leave at least {UNRESERVED} simultaneous executions unreserved" in documentation
+    assert f"leave at least {MIN_UNRESERVED} simultaneous executions unreserved" in documentation
 
 
 def test_nothing_is_reserved_before_the_worker_exists(account: tuple[Any, Stubber]) -> None:
@@ -136,7 +136,7 @@ def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
     for overrides, reported in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
         add_limits(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
-        updates = deployer.update_executor()
+        updates = deployer.create_updates()
         plan = Plan(target, "prod", overrides, updates.stage_stacks, updates, COLLECTIONS)
         plan.check_parameters({"Stage": "prod"} | overrides, foundation, worker)
         assert (reported in console.export_text()) if reported else not console.export_text()

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from infra.deployment.adoption import plan_adoption
-from infra.deployment.remaining import DataKey, Remaining, data_key
+from infra.deployment.remaining import DataKey, RemainingResource, find_data_key
 from infra.errors import OperatorError
 from infra.targets.target import AWS, Target
 from tests.helpers.stubbed import a_client
@@ -39,8 +39,8 @@ def add_key(
     kms.add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": key_id})
 
 
-def key_of(*found: Remaining) -> DataKey | None:
-    return data_key(TARGET, PROD, TEMPLATE, list(found))
+def key_of(*found: RemainingResource) -> DataKey | None:
+    return find_data_key(TARGET, PROD, TEMPLATE, list(found))
 
 
 def test_the_key_of_all_resources_is_imported(kms: Stubber) -> None:
@@ -117,6 +117,8 @@ def test_a_stage_without_its_own_key_needs_no_permission_for_kms(kms: Stubber) -
 def test_returning_to_the_key_of_aws_is_refused(kms: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
     add_key(kms, ALIAS, KEY)
     add_key(kms, KEY, KEY)
-    monkeypatch.setattr("infra.deployment.adoption.remaining", lambda *_: [remaining_resource("ItemsTable", KEY)])
-    with pytest.raises(OperatorError, match=r"encrypted with its own key .* must stay so"):
+    monkeypatch.setattr(
+        "infra.deployment.adoption.find_remaining", lambda *_: [remaining_resource("ItemsTable", KEY)]
+    )
+    with pytest.raises(OperatorError, match=r"must stay encrypted with the stage's own key"):
         plan_adoption(TARGET, PROD, TEMPLATE, {"Encryption": "aws-owned"})

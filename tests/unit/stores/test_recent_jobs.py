@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.deployment.indexes import tables_of
+from infra.deployment.indexes import table_properties
 from infra.templates.sources import foundation_for
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands.command import DeleteItem
@@ -222,7 +222,9 @@ def test_an_index_that_is_being_made_or_removed_is_said(code: str, message: str,
 def test_a_job_enters_the_index_once_and_no_later_write_changes_its_entry() -> None:
     (index,) = [
         each
-        for each in tables_of(foundation_for("prod"), {"JobLists": "on"})["JobsTable"]["GlobalSecondaryIndexes"]
+        for each in table_properties(foundation_for("prod"), {"JobLists": "on"})["JobsTable"][
+            "GlobalSecondaryIndexes"
+        ]
         if each["IndexName"] == "recent"
     ]
     key = {each["AttributeName"] for each in index["KeySchema"]}

@@ -1,21 +1,21 @@
-"""The look-ups of collections during a deployment: what may not change, what is ready, and what has to be built.
+"""Prepares the indexes of collections during a deployment: the locks and index entries that look-ups need.
 
-A look-up is `ready` if every document has its lock or index entry. A deployment comes to that in three steps:
+The index on a field is `ready` if every document has its lock or index entry. A deployment takes three steps:
 
-1. Before anything is changed, it refuses rules that documents cannot follow (`check`).
-2. After the foundation and before the worker, it writes the row of a new collection, and takes fields that are gone
-   or of another kind from the rows of others (`prepare`). The old API then refuses such look-ups, since the new
-   worker no longer writes what they need.
+1. Before anything is changed, it refuses rules that existing documents cannot satisfy (`check`).
+2. After the foundation and before the worker, it writes the row of a new collection, and removes fields that no
+   longer exist or have another kind from the rows of other collections (`prepare`). The old API then refuses
+   look-ups by these fields, since the new worker no longer writes what they need.
 3. After both Lambdas, it adds the new fields (`complete`).
 
-A new collection is ready from its first moment: its row is written before the first worker that knows it, so each
-of its documents is written by workers that take the locks of all its fields.
+The indexes of a new collection are ready at once: its row is written before the first worker that knows the
+collection, so every worker that writes its documents takes the locks of all fields.
 
 A new field of an older collection is ready only if no document was written by a worker that did not know the field.
-One that the new worker has written does no harm. So emptiness is judged after the last command of the old worker
-has ended, which is at most its time-out after the update: an old worker that is in the middle of a command would
-commit a document without the lock, or remove a lock that the new worker has taken. If there is a document then,
-nobody can tell which worker wrote it: the field is `building`, and `make reindex` completes it.
+So the deployment looks for documents only after the last command of the old worker has ended, which is at most the
+worker's timeout after the update. Until then an old worker may commit a document without the lock, or remove a lock
+that the new worker has taken. If there is a document, nobody can tell which worker wrote it: the field is
+`building`, and `make reindex` completes it.
 """
 
 import time
@@ -31,13 +31,13 @@ from infra.targets.target import Target
 from jobpipe.stores.stage.dynamodb_index_states import CACHED_FOR
 
 AWS_SECONDS = 60
-"""On AWS, for how long after an update an invocation may still begin with the code before it."""
-_INSTEAD = "copy its documents to a collection of another name, or delete them first"
+"""For how long after an update AWS may still start an invocation with the old code."""
+_REMEDY = "copy its documents to a collection of another name, or delete them first"
 
 
 @dataclass(frozen=True)
 class RulesChange:
-    """A collection whose rules are not those of its row."""
+    """A collection whose declared rules differ from the rules in its row."""
 
     name: str
     before: CollectionRow | None
@@ -48,18 +48,18 @@ class RulesChange:
         return self.before is None
 
     @property
-    def gone(self) -> list[str]:
-        """The fields that the collection has no longer, or of another kind."""
-        return _missing(self._before, self.rules)
+    def removed(self) -> list[str]:
+        """The fields that the collection no longer has, or has with another kind."""
+        return _fields_missing_in(self.rules, self._before)
 
     @property
     def added(self) -> list[str]:
-        """The fields that the collection did not have, or of another kind."""
-        return _missing(self.rules, self._before)
+        """The fields that the collection did not have, or had with another kind."""
+        return _fields_missing_in(self._before, self.rules)
 
     @property
     def problem(self) -> str | None:
-        """Why documents that exist cannot follow the change, or None if they can."""
+        """Why existing documents cannot satisfy the new rules, or None if they can."""
         if self.before is None:
             return None
         old, new = self.before.rules, self.rules
@@ -77,20 +77,20 @@ class RulesChange:
         return self.before.rules if self.before else self.rules.without({*self.rules.look_ups})
 
 
-def _missing(these: LookUpRules, those: LookUpRules) -> list[str]:
-    others = those.look_ups
-    return [name for name, kind in these.look_ups.items() if others.get(name) != kind]
+def _fields_missing_in(rules: LookUpRules, others: LookUpRules) -> list[str]:
+    present = rules.look_ups
+    return [name for name, kind in others.look_ups.items() if present.get(name) != kind]
 
 
-def changes(declared: Mapping[str, LookUpRules], rows: Mapping[str, CollectionRow]) -> list[RulesChange]:
-    """Return the collections whose rules differ from those of the stage."""
+def find_changes(declared: Mapping[str, LookUpRules], rows: Mapping[str, CollectionRow]) -> list[RulesChange]:
+    """Return the collections whose declared rules differ from the rules in their rows."""
     pairs = ((name, rows.get(name), rules) for name, rules in declared.items())
     return [RulesChange(*each) for each in pairs if each[1] is None or each[1].rules != each[2]]
 
 
 @dataclass
-class LookUps:
-    """Does the steps on the rows of one stage."""
+class CollectionIndexes:
+    """Carries out the steps in the rows of one stage."""
 
     target: Target
     declared: Mapping[str, LookUpRules]
@@ -98,42 +98,42 @@ class LookUps:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
     def check(self, outputs: Mapping[str, str]) -> None:
-        """Raise OperatorError, with a line for each collection whose documents cannot follow its new rules."""
+        """Raise OperatorError with a line for each collection whose documents cannot satisfy the new rules."""
         rows = self._rows(outputs)
         if rows is not None:
-            self._refuse(rows, changes(self.declared, rows.all()))
+            self._refuse(rows, find_changes(self.declared, rows.all()))
 
     def prepare(self, outputs: Mapping[str, str]) -> None:
         """Write what must be recorded before a worker of the new release runs."""
         rows = self._rows(outputs)
         if rows is None:
             return
-        found = changes(self.declared, rows.all())
-        self._refuse(rows, found)  # an imported foundation had no outputs before
+        found = find_changes(self.declared, rows.all())
+        self._refuse(rows, found)  # a foundation that was just imported had no outputs to check before
         dropped = False
         for change in found:
             before = change.before
             if before is None:
                 self._add(rows, change)
-            elif change.gone:
-                gone = {*change.gone}
-                kept = {name: state for name, state in before.states.items() if name not in gone}
-                rows.put(change.name, before, before.rules.without(gone), kept, before.changed_at)
+            elif change.removed:
+                removed = {*change.removed}
+                kept = {name: state for name, state in before.states.items() if name not in removed}
+                rows.put(change.name, before, before.rules.without(removed), kept, before.changed_at)
                 dropped = True
                 self.progress.say(
-                    f"collection {change.name}: no look-up by {', '.join(change.gone)} any more"
-                    f" (`make reindex COLLECTION={change.name}` removes what it has stored)"
+                    f"collection {change.name}: look-ups by {', '.join(change.removed)} are removed"
+                    f" (`make reindex COLLECTION={change.name}` deletes what was stored for them)"
                 )
 
-        if dropped:  # the old API may still remember that the look-ups were ready, and the new worker ends them
+        if dropped:  # the old API may have cached that the removed indexes are ready
             self.sleep(CACHED_FOR)
 
     def complete(self, outputs: Mapping[str, str]) -> None:
-        """Record the new rules: both Lambdas follow them."""
+        """Record the new rules, which both Lambdas follow now."""
         rows = self._rows(outputs)
         if rows is None:
             return
-        found = changes(self.declared, rows.all())
+        found = find_changes(self.declared, rows.all())
         empty = {each.name for each in found if not rows.has_documents(each.name, self._access(each))}
         if any(each.added for each in found if each.name in empty):
             self._wait_for_old_worker(outputs)
@@ -141,8 +141,8 @@ class LookUps:
             is_empty = change.name in empty and not rows.has_documents(change.name, self._access(change))
             if change.problem and not is_empty:
                 self.progress.marked(
-                    f"collection {change.name}: documents were created while its rules changed, and are not"
-                    " as these rules make them: delete them",
+                    f"collection {change.name}: documents were created while its rules changed, and do not"
+                    " satisfy the new rules: delete them",
                     "bold red",
                 )
             states = dict(change.before.states) if change.before else {}
@@ -153,20 +153,20 @@ class LookUps:
                 self.progress.marked(building_line(name, row.building), "yellow")
 
     def diff(self, outputs: Mapping[str, str]) -> StackDiff | None:
-        """Return what a deployment would change, or None if that is nothing."""
+        """Return what a deployment would change, or None if it would change nothing."""
         rows = self._rows(outputs)
         stored = rows.all() if rows else {}
-        found = [line for each in changes(self.declared, stored) for line in self._lines(each, rows)]
+        found = [line for each in find_changes(self.declared, stored) for line in self._lines(each, rows)]
         return StackDiff("collections", tuple(found)) if found else None
 
     def _rows(self, outputs: Mapping[str, str]) -> CollectionRows | None:
-        """Return the stage's rows, or None if there is no table yet or no collection that needs one."""
+        """Return the stage's rows, or None if there is no table yet or no collection is declared."""
         table = outputs.get("CollectionsTable")
         return CollectionRows(self.target.client("dynamodb"), table) if table and self.declared else None
 
     def _refuse(self, rows: CollectionRows, found: list[RulesChange]) -> None:
         problems = [
-            f"collection {each.name}: {each.problem}; it has documents: {_INSTEAD}"
+            f"collection {each.name}: {each.problem}; it has documents: {_REMEDY}"
             for each in found
             if each.problem and rows.has_documents(each.name, self._access(each))
         ]
@@ -181,13 +181,13 @@ class LookUps:
             rows.put(change.name, None, change.rules, dict.fromkeys(change.rules.look_ups, READY))
 
     def _access(self, change: RulesChange) -> str:
-        """Return how the documents that exist are divided into partitions."""
+        """Return "own" if existing documents may be in the partitions of owners, else "shared"."""
         accesses = {change.rules.access, *([change.before.rules.access] if change.before else [])}
         return "own" if "own" in accesses else "shared"
 
     def _wait_for_old_worker(self, outputs: Mapping[str, str]) -> None:
         seconds = settling_seconds(self.target.client("lambda"), outputs["WorkerFunction"], self.target.is_emulator)
-        self.progress.say(f"waiting {seconds:.0f} s, until commands of the old worker have ended")
+        self.progress.say(f"waiting {seconds:.0f} s until all commands of the old worker have ended")
         self.sleep(seconds)
 
     def _lines(self, change: RulesChange, rows: CollectionRows | None) -> Iterator[Change]:
@@ -199,21 +199,21 @@ class LookUps:
             return
         elif change.problem:
             yield Change("change", "collection", change.name)
-        for name in change.gone:
+        for name in change.removed:
             yield Change("remove", "look-up", f"{change.name} by {name}")
         for name in change.added:
             yield Change(READY if empty else BUILDING, "look-up", f"{change.name} by {name}")
 
 
 def settling_seconds(lambdas: Any, worker: str, is_emulator: bool) -> float:
-    """Return for how long after an update the old worker may still commit."""
+    """Return for how many seconds after an update the old worker may still commit."""
     timeout = float(lambdas.get_function_configuration(FunctionName=worker)["Timeout"])
     return timeout if is_emulator else timeout + AWS_SECONDS
 
 
 def building_line(collection: str, fields: list[str]) -> str:
-    """Return what the operator has to do for look-ups that are being built."""
+    """Return a line that says how to complete the look-ups that are being built."""
     return (
-        f"collection {collection}: the look-up by {', '.join(fields)} is building:"
+        f"collection {collection}: the look-up by {', '.join(fields)} is being built:"
         f" `make reindex COLLECTION={collection}` completes it"
     )
