@@ -1,6 +1,6 @@
 """`python -m infra.make_values MODULE ARGUMENT...`: runs a module with the values that operators gave to make.
 
-make and the shell see only the names of variables; their values come from the environment and are used unchanged:
+make and the shell see only the names of variables. The values come from the environment and are used unchanged:
 
     --since=@SINCE         --since=VALUE, if the variable is not empty
     --reason=@each:REASON  --reason=WORD for each word of the value; quotes hold words together, nothing is expanded
@@ -27,7 +27,7 @@ _REFERENCE = re.compile(r"(?:(?P<option>--[a-z-]+)=)?@(?:(?P<kind>each|yes|words
 _BOOLEANS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 _IN_A_RECIPE = re.compile(r"@(?:[a-z]+:)?([A-Za-z_]+)")
 _IN_THE_SHELL = re.compile(r"\$\$\{?([A-Z_]{3,})")
-_SIMILARITY = 0.85  # of two names, from 0 to 1, from which one is taken for a misspelling of the other
+_SIMILARITY = 0.85  # from 0 to 1; two names that are at least this similar count as a misspelling
 _USAGE_ERROR = 2
 
 
@@ -73,7 +73,7 @@ def _with_value(argument: str, given: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_yes(name: str, value: str) -> bool:
-    # Any other word is a mistake and does not mean no: DRY_RUN=ja must not be ignored.
+    # Any other word is an error and does not mean no: DRY_RUN=ja must not be ignored.
     if not value.strip():
         return False
     try:

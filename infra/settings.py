@@ -1,6 +1,6 @@
-"""Settings from the environment, which no other module of infra reads, except for make's values (make_values.py).
+"""Reads settings from the environment. No other module of infra does so, except make_values.py for make's values.
 
-Some functions import from the client late: this module is also used before any library is installed.
+Some functions import the client late, since this module is also used before any library is installed.
 """
 
 import os
@@ -26,7 +26,7 @@ _STAGE = re.compile(r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a command."""
+    """The settings of an operator's command."""
 
     stage: str
     port: int
@@ -38,7 +38,7 @@ class Settings:
 
     @property
     def emulator_url(self) -> str:
-        """The URL of the emulator. An OperatorError about AWS_ENDPOINT_URL does not quote the value."""
+        """The URL of the emulator. An OperatorError about AWS_ENDPOINT_URL does not quote its value."""
         from jobpipe_client.environment import check_url  # noqa: PLC0415
 
         if self.endpoint_url is None:
@@ -72,9 +72,9 @@ def state_dir() -> Path:
 
 
 def collections_folder(given: str | None = None) -> Path:
-    """Return the folder of collections: the given one, that of the environment, or the checkout's.
+    """Return the folder of collections: the given folder, JOBPIPE_COLLECTIONS, or the checkout's.
 
-    A relative path starts at the working directory: for make, where it was called, or the folder of `make -C`.
+    A relative path starts at the working directory, which for make is where it was called, or the folder of `-C`.
     """
     return Path(given or os.environ.get("JOBPIPE_COLLECTIONS") or COLLECTIONS).resolve()
 
@@ -83,13 +83,13 @@ def check_stage(stage: str) -> str:
     """Return the name if every resource's name can contain it; raise OperatorError otherwise."""
     if not _STAGE.fullmatch(stage):
         raise OperatorError(
-            f"{stage!r} is no stage name: up to 16 lower-case letters, digits and inner hyphens, letter first"
+            f"{stage!r} is not a stage name: up to 16 lower-case letters, digits and inner hyphens, letter first"
         )
     return stage
 
 
 def aws_region() -> str | None:
-    """Return AWS_REGION, which AWS's tools read but boto3 does not; None leaves the choice to boto3."""
+    """Return AWS_REGION, which AWS's tools read but boto3 does not, or None to let boto3 choose."""
     from jobpipe_client.environment import value_of  # noqa: PLC0415
 
     return value_of("AWS_REGION")
@@ -101,7 +101,7 @@ def tool_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(excluded)} | {
         "AWS_DEFAULT_REGION": EMULATOR_REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would package the bytecode of modules that it imports
+        "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would package the bytecode of the modules it imports
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
 

@@ -1,7 +1,7 @@
-"""Asks pip-audit for advisories against the versions in the lock files. Nothing is installed for that.
+"""Asks pip-audit for advisories against the versions in the lock files, without installing them.
 
-The exit status is 0 if there are none, 1 if there are some (or after an operator's error), and 3 if there are none
-but some versions got no answer: pip-audit itself passes over versions that the advisory service does not know.
+The exit status is 1 if there is an advisory (or after an operator's error), 3 if there is none but the advisory
+service does not know some versions, which pip-audit itself would ignore, and 0 otherwise.
 """
 
 import json
@@ -62,7 +62,7 @@ class Finding:
 
 
 class NoAnswerError(Exception):
-    """The advisory service did not answer."""
+    """The advisory service did not respond."""
 
 
 def read_ignored(path: Path) -> list[Ignored]:
@@ -87,7 +87,7 @@ def _ignored(members: dict[str, Any], path: Path) -> Ignored:
 
 @dataclass
 class _Answers:
-    """The answers of the advisory service about the pins of all locks."""
+    """What the advisory service says about the pins of all locks."""
 
     findings: list[Finding] = field(default_factory=list)
     unanswered: list[Locked] = field(default_factory=list)
@@ -95,7 +95,7 @@ class _Answers:
 
 
 def audit(pip_audit: Sequence[str], locks: dict[str, list[Locked]], ignored: Sequence[Ignored], today: date) -> int:
-    """Print the advisories that are not ignored and the versions without an answer; return the exit status."""
+    """Print the advisories that are not ignored and the unknown versions; return the exit status."""
     pins = {(each.name, each.version): each for lock in locks.values() for each in lock}
     answers = _ask_about(pip_audit, pins.values())
     open_findings = [each for each in answers.findings if not any(each.is_ignored(one, today) for one in ignored)]
@@ -104,7 +104,7 @@ def audit(pip_audit: Sequence[str], locks: dict[str, list[Locked]], ignored: Seq
         print(f"{each.package} {each.version}: {' '.join(sorted(each.ids))}; {each.fixed_in}; in {locked_in}")
     for entry in ignored:
         if not answers.unanswered and not any(each.is_ignored(entry, entry.until) for each in answers.findings):
-            print(f"{IGNORED.name}: {entry.id} of {entry.package} concerns nothing any more; take it out")
+            print(f"{IGNORED.name}: {entry.id} of {entry.package} no longer applies; remove the entry")
     hidden = len(answers.findings) - len(open_findings)
     print(f"{len(pins)} versions, {len(open_findings)} advisories{f', {hidden} more ignored' if hidden else ''}")
     if answers.unanswered:
@@ -132,7 +132,7 @@ def _ask_about(pip_audit: Sequence[str], pins: Collection[Locked]) -> _Answers:
 
 
 def _without_repeated_names(pins: Collection[Locked]) -> list[list[Locked]]:
-    """Divide the pins into groups that have each name once, since pip-audit takes one version of a name."""
+    """Divide the pins into groups that contain each name once, since pip-audit accepts one version of a name."""
     groups: list[dict[str, Locked]] = []
     for pin in pins:
         group = next((each for each in groups if pin.name not in each), None)
@@ -143,7 +143,7 @@ def _without_repeated_names(pins: Collection[Locked]) -> list[list[Locked]]:
 
 
 def _ask(pip_audit: Sequence[str], pins: list[Locked]) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """Return the advisories against each version that the service knows."""
+    """Return the advisories about each version that the service knows."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "requirements.txt"
         path.write_text("".join(f"{pin.line}\n" for pin in pins))

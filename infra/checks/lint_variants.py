@@ -1,6 +1,6 @@
-"""Writes the templates to build/lint, a file for each set of parameters that stages choose between.
+"""Writes the templates to build/lint, with a file for each typical set of parameters, for checkov.
 
-checkov evaluates no condition and takes `!If [OwnKey, the key, nothing]` for a key that is set, so it checks these.
+checkov does not evaluate conditions: it treats `!If [OwnKey, the key, nothing]` as a key that is set.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def variants(templates: dict[str, Template]) -> dict[str, Template]:
 
 
 def write_variants(folder: Path = BUILD_DIR / "lint", collections: Path | None = None) -> None:
-    """Write the files; delete those of an earlier run."""
+    """Write the files, and delete the files of an earlier run."""
     apps = {
         app: read_template(package.template_path) for app, package in package_all(collections=collections).items()
     }

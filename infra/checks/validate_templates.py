@@ -1,7 +1,7 @@
-"""`python validate_templates.py FILE ...`: checks templates by AWS's own validator, which the CDK uses too.
+"""`python validate_templates.py FILE ...`: checks templates with AWS's own validator, which the CDK uses too.
 
-It runs in the environment of the checks and cannot import infra. The validator ignores cfn-lint's Metadata, so no
-error can be excepted.
+This module runs in the environment of the checks and cannot import infra. The validator ignores cfn-lint's
+Metadata, so no error can be suppressed.
 """
 
 import sys

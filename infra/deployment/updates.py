@@ -166,7 +166,7 @@ class StackUpdates:
         # An emulator gives a changed API a new usage plan, which lacks the stage's keys.
         if self.target.is_emulator:
             keys.admit_all()
-        for key in keys.left_out():
+        for key in keys.outside_plan():
             self.progress.say(
                 f"API key {key.key_id}, {key.name!r}, is not in the stage's usage plan; run `make keys`"
             )

@@ -1,7 +1,7 @@
-"""`python -m infra.environments check|make NAME`: checks, or makes and renews, one of the virtual environments.
+"""`python -m infra.environments check|make NAME`: checks, or makes and renews, a virtual environment.
 
-The environment's own interpreter runs `check`, which changes nothing; any Python from 3.11 on runs `make`. That
-makes several at the same time, as in `make tools emulator`.
+The environment's own interpreter runs `check`, which changes nothing. Any Python from 3.11 on runs `make`, which
+can make several at the same time, as in `make tools emulator`.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from infra.errors import OperatorError
 
 
 def main() -> int:
-    """Return 0 if everything is installed, the status of `check`, or 1 after a line on what `make` failed at."""
+    """Return 0 if everything is installed, else the status of `check`, or 1 after `make` has reported an error."""
     parser = argparse.ArgumentParser(prog="python -m infra.environments")
     commands = parser.add_subparsers(dest="command", required=True)
     checks = commands.add_parser("check")

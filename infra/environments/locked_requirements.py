@@ -38,7 +38,7 @@ def _locked(line: str, path: Path) -> Locked:
     try:
         requirement = Requirement(_HASH.sub("", line))
     except InvalidRequirement:
-        raise OperatorError(f"{path.name}: {line[:80]!r} is no requirement with hashes (make lock)") from None
+        raise OperatorError(f"{path.name}: {line[:80]!r} is not a requirement with hashes (make lock)") from None
     versions = [each.version for each in requirement.specifier if each.operator == "=="]
     exact = len(requirement.specifier) == len(versions) == 1 and "*" not in versions[0] and not requirement.url
     if not exact or not hashes:

@@ -1,4 +1,4 @@
-"""The settings of the operator's pip that apply here: those for downloads, none on what to install or where."""
+"""Passes on the operator's pip settings for downloads, but not the settings about what to install or where."""
 
 import ast
 import os
@@ -43,7 +43,7 @@ def _read_configuration(python: Path | str, environment: dict[str, str]) -> dict
 
 
 def _pip_config(python: Path | str, environment: dict[str, str], *arguments: str) -> str:
-    # pip would take these variables for options of `pip config` and read only one file.
+    # pip would treat these variables as options of `pip config`, and read only one file.
     all_files = {"PIP_USER": "0", "PIP_GLOBAL": "0", "PIP_SITE": "0"}
     done = subprocess.run(
         [str(python), "-m", "pip", "config", *arguments],

@@ -1,4 +1,4 @@
-"""The settings of pip as variables of uv, which installs a lock in less time but does not read pip's settings."""
+"""Translates pip's settings into variables of uv, which installs faster but does not read pip's settings."""
 
 import os
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ _VALUES = {
     "PIP_RETRIES": "UV_HTTP_RETRIES",
 }
 _SWITCHES = {"PIP_NO_INDEX": "UV_NO_INDEX", "PIP_NO_CACHE_DIR": "UV_NO_CACHE"}
-_WITHOUT_MEANING = {"PIP_CACHE_DIR", "PIP_NO_INPUT", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_CONFIG_FILE"}
+_NOT_NEEDED = {"PIP_CACHE_DIR", "PIP_NO_INPUT", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_CONFIG_FILE"}
 _OFF = {"", "0", "false", "no", "off", "n", "f"}
-# Other variables of uv say what to install, or where.
+# Other variables of uv determine what is installed, or where.
 _DOWNLOADS = {
     *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX"),
     *("UV_CACHE_DIR", "UV_NO_CACHE", "UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES", "UV_INSECURE_HOST", "UV_NATIVE_TLS"),
@@ -28,11 +28,11 @@ _DOWNLOADS = {
 
 
 def uv_environment(pip: Mapping[str, str]) -> dict[str, str] | None:
-    """Return the environment for uv, given that for pip; None if uv has nothing for one of pip's settings."""
+    """Return the environment for uv from the one for pip, or None if uv has no equivalent of a pip setting."""
     found = {name: value for name, value in tool_environment().items() if not name.startswith(("UV_", "PIP_"))}
     found |= {name: value for name, value in os.environ.items() if name in _DOWNLOADS}
     for name, value in pip.items():
-        if not name.startswith("PIP_") or name in _WITHOUT_MEANING:
+        if not name.startswith("PIP_") or name in _NOT_NEEDED:
             continue
         if name in _LISTS:
             variable, separator = _LISTS[name]
@@ -44,5 +44,5 @@ def uv_environment(pip: Mapping[str, str]) -> dict[str, str] | None:
                 found[_SWITCHES[name]] = "1"
         else:
             return None
-    # pip takes a version from any index that has it, and so must uv; the lock's hashes say which file is right.
+    # Like pip, uv must take a version from any index that has it; the lock's hashes show that it is the right file.
     return found | {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1"}

@@ -1,7 +1,7 @@
-"""The checkout's virtual environments, each from its lock file. This module needs only the standard library.
+"""The checkout's virtual environments, each made from a lock file. This module needs only the standard library.
 
-An environment is recreated if its interpreter is missing or of another version, or if it was made in another
-folder, since its scripts would run the packages there.
+An environment is recreated if its interpreter is missing or has another version, or if the environment was made in
+another folder, whose packages its scripts would run.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _CREATED_IN = re.compile(r"^command = .* -m venv (?:--\S+ )*(.+)$", re.MULTILINE
 
 @dataclass(frozen=True)
 class Environment:
-    """A lock that is installed in a folder, which several may share; the file `stamp` records the installation."""
+    """A lock that is installed in a folder, which locks may share; the file `stamp` records the installation."""
 
     name: str
     title: str
@@ -36,7 +36,7 @@ class Environment:
     lock: Path
     stamp: str = ".installed"
     editable: bool = False  # whether this checkout's client is installed too, for bin/jobpipe
-    exact: bool = False  # whether it must have the caller's Python version, and no package of an earlier lock
+    exact: bool = False  # whether it needs the caller's Python version, and no packages of earlier locks
 
     @property
     def python(self) -> Path:
@@ -44,7 +44,7 @@ class Environment:
 
     @property
     def digest(self) -> str:
-        """The digest that the stamp has after the installation of the present files."""
+        """The digest that an installation of the present files writes into the stamp."""
         files = [self.lock, ROOT / "pyproject.toml"] if self.editable else [self.lock]
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
@@ -77,7 +77,7 @@ ENVIRONMENTS = {each.name: each for each in _ALL}
 
 
 def ensure(environment: Environment) -> Path:
-    """Make or renew the environment and install its lock, as far as needed; return its interpreter."""
+    """Make or renew the environment and install its lock, if needed; return its interpreter."""
     folder = environment.folder
     try:
         with file_lock(ROOT / ".jobpipe" / f"{folder.name}.lock"):
@@ -104,7 +104,7 @@ def check(environment: Environment, version: str) -> int:
 
 
 def was_created_here(folder: Path, version: str) -> bool:
-    """Whether the environment was made by this version of Python, and in its present folder."""
+    """Whether the environment was made with this version of Python, and in its present folder."""
     try:
         config = (folder / "pyvenv.cfg").read_text(encoding="utf-8", errors="surrogateescape")
         created_in = _CREATED_IN.search(config)
@@ -163,7 +163,7 @@ def _is_installed_by_uv(python: str, lock: list[str], pip_settings: dict[str, st
     command = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, *lock]
     try:
         return subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, check=False).returncode == 0
-    except OSError:  # it is no program
+    except OSError:  # uv cannot be executed
         return False
 
 

@@ -1,6 +1,6 @@
 """`python -m infra.keys create|list|rotate|revoke`: the API keys of a stage.
 
-A new key is the only line on standard output, so that it can be captured; all else goes to standard error.
+A new key is the only line on standard output, so that it can be captured. Everything else goes to standard error.
 """
 
 import argparse
@@ -43,15 +43,15 @@ class StageKeys:
     keys: ApiKeys
 
     def create(self, owner: str, role: Role) -> None:
-        """Make the first key of an owner. A second one would give another person the owner's jobs and items."""
+        """Make the first key of an owner. A second key would give another person the owner's jobs and items."""
         if self.keys.of(owner):
             raise OperatorError(f"{owner} has a key already; make rotate-key OWNER={owner} makes a further one")
         self._print_key(self.keys.add(owner, role))
 
     def rotate(self, owner: str, role: Role | None, *, revoke_old: bool) -> None:
-        """Make a further key of an owner; revoke the old ones, if asked to, once the new one works.
+        """Make a further key of an owner; with `revoke_old`, revoke the old keys once the new key works.
 
-        Without a role, it is that of the latest key.
+        Without a role, the key has the role of the latest key.
         """
         old = self._keys_of(owner)
         in_file = any(key.value == self.deployment.api_key for key in old)
@@ -67,7 +67,7 @@ class StageKeys:
         elif works:
             self._revoke(old)
         else:
-            raise OperatorError("the old keys stay until the new one works: make revoke-key KEY=...")
+            raise OperatorError("the old keys stay until the new key works: make revoke-key KEY=...")
 
     def revoke(self, owner: str | None, key_id: str | None) -> None:
         """Revoke all keys of an owner, or one key; pause the webhooks of an owner who has no other key."""
@@ -102,7 +102,7 @@ class StageKeys:
         return OperatorError(f"{owner} has no key of the stage {self.deployment.stage!r}")
 
     def _pause_webhooks_of(self, owner: str) -> bool:
-        """Pause the webhooks of an owner without a key, and say so; return False if there are none to pause."""
+        """Pause the webhooks of an owner without a key, and report it; return False if there are none to pause."""
         number = pause_webhooks(owner, self.deployment, self.target)
         if number:
             _tell(f"{owner} has no other key: {number} webhooks of {owner} are paused now (make webhooks)")
@@ -122,7 +122,7 @@ class StageKeys:
             if self.keys.revoke(key):
                 _tell(f"key {key.key_id} of {key.owner} is deleted")
             else:
-                reason = f"its name {key.name!r} is not one of this stage"
+                reason = f"its name {key.name!r} does not belong to this stage"
                 _tell(f"key {key.key_id} is removed from the usage plan but not deleted: {reason}")
         for key in keys:
             if not wait_for_key(self.deployment.base_url, key.value, accepted=False):
@@ -131,7 +131,7 @@ class StageKeys:
 
 
 def _role_without_letter(owner: str) -> Role:
-    """Return the role of a key that replaces one of an earlier release."""
+    """Return the role of a key that replaces a key of an earlier release."""
     return Role.OPERATOR if owner == FIRST_OWNER else Role.WRITER
 
 

@@ -1,4 +1,4 @@
-"""The webhooks of an owner whose last key is revoked, who cannot change them any more."""
+"""Pauses the webhooks of an owner whose last key was revoked, and who can no longer change them."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from jobpipe.domain.events.pausing import pause
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
 
-_CALL_TIMEOUT = 20.0  # seconds until a call of AWS is given up or tried again
+_CALL_TIMEOUT = 20.0  # seconds until an AWS call is abandoned or retried
 
 
 def pause_webhooks(owner: str, deployment: Deployment, target: Target) -> int:
@@ -30,6 +30,6 @@ def pause_webhooks(owner: str, deployment: Deployment, target: Target) -> int:
         return sum(pause(each, webhooks) for each in webhooks.of_owner(owner))
     except Unavailable as outage:
         raise OperatorError(
-            f"{owner} has no key any more, but may still have webhooks that receive events: {outage.detail} "
+            f"{owner} no longer has a key, but may still have webhooks that receive events: {outage.detail} "
             f"Pause them by make webhooks PAUSE={owner}"
         ) from outage

@@ -20,7 +20,7 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class GatewayResponse:
-    """The response to one kind of error, or to a family of errors, each of which keeps its own status."""
+    """The response to a kind of error, or to a family of errors that keep their own statuses."""
 
     response_type: str
     slug: str

@@ -19,7 +19,7 @@ _ABSENT = {"Ref": "AWS::NoValue"}
 
 
 class Rendered:
-    """A template with values for its parameters. A parameter without a value or default evaluates to its name."""
+    """A template with values for its parameters. A parameter without value and default evaluates to its name."""
 
     def __init__(self, source: Template, **parameters: str) -> None:
         self.source = source
@@ -35,7 +35,7 @@ class Rendered:
         }
 
     def without_conditions(self) -> Template:
-        """Return the template with its conditions resolved, and without outputs; all else stays as it is."""
+        """Return the template with its conditions resolved, and without outputs, but otherwise unchanged."""
         resources = {name: self._resolve_conditions(self.source["Resources"][name]) for name in self.resources}
         others = {name: part for name, part in self.source.items() if name not in {"Conditions", "Outputs"}}
         return {**others, "Resources": resources}

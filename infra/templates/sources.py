@@ -21,9 +21,9 @@ DASHBOARD = ROOT / "infra" / "templates" / "dashboard.yaml"
 AWS_OWNED = "aws-owned"  # the value of EncryptionKey and of Encryption for a stage without its own key
 CUSTOMER_MANAGED = "customer-managed"  # the value of Encryption for a stage with its own key
 INLINE_LIMIT = 51_200  # bytes that CloudFormation takes without a bucket
-_LINTERS = {"cfn-lint", "checkov"}  # the notes for these are no part of what is deployed
+_LINTERS = {"cfn-lint", "checkov"}  # notes for linters are not deployed
 _REST_API = "RestAPI"  # the logical id that Chalice gives
-_STAGE_SKIPS = {  # checks of checkov that the API's stage does not pass, and why; SAM has no place for them
+_STAGE_SKIPS = {  # checkov checks that the API's stage fails, and why; SAM has no place for such notes
     "CKV_AWS_76": "a parameter decides: AWS refuses access logs if the account has no role for them",
     "CKV_AWS_120": "a cache would return one caller's jobs to another, and outdated states to polls",
 }
@@ -36,8 +36,8 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     names = [key.value for key, _ in node.value]
     twice = {name for name in names if names.count(name) > 1}
-    if twice:  # YAML would silently keep the last
-        raise yaml.constructor.ConstructorError(None, None, f"{twice} is there twice", node.start_mark)
+    if twice:  # YAML would silently keep the last value
+        raise yaml.constructor.ConstructorError(None, None, f"{twice} is given twice", node.start_mark)
     return loader.construct_mapping(node, deep=True)
 
 
@@ -48,7 +48,7 @@ _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 def read_template(path: Path) -> Template:
     """Read a YAML file, with CloudFormation's short tags written out.
 
-    Raise OperatorError if it is no YAML, or if a name is given twice.
+    Raise OperatorError if the file is not YAML, or if a name is given twice.
     """
     try:
         template: Template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
@@ -59,7 +59,7 @@ def read_template(path: Path) -> Template:
 
 
 def foundation_for(stage: str) -> Template:
-    """Return the foundation's template. Only in the local stage are its resources deleted with their stack."""
+    """Return the foundation's template. Only in the local stage are resources deleted with their stack."""
     template = read_template(FOUNDATION)
     if stage == LOCAL_STAGE:
         for resource in template["Resources"].values():
@@ -70,7 +70,7 @@ def foundation_for(stage: str) -> Template:
 
 
 def operations() -> Template:
-    """Return the template of topic, alarms and dashboard, whose body is a text in CloudFormation."""
+    """Return the template of the topic, the alarms and the dashboard, whose body CloudFormation takes as text."""
     template = read_template(OPERATIONS)
     body = json.dumps(read_template(DASHBOARD), separators=(",", ":"))
     template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": body}
@@ -90,8 +90,8 @@ def to_json(template: Template) -> str:
 def without_notes(template: Template) -> Template:
     """Return the template without the metadata that only linters read.
 
-    This is for the stacks of the Lambdas. That of the foundation keeps its notes: CloudFormation imports resources
-    only into a template that is otherwise the one that an earlier release has deployed.
+    This is for the stacks of the Lambdas. The foundation's template keeps its notes, since CloudFormation imports
+    resources only if the template otherwise equals the one that an earlier release has deployed.
     """
     resources = {name: _without_notes(each) for name, each in template["Resources"].items()}
     return _without_notes({**template, "Resources": resources})
@@ -104,13 +104,13 @@ def _without_notes(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_sam(sam: Template) -> Template:
-    """Return plain CloudFormation for Chalice's SAM, with additions that neither of the two can express."""
+    """Return plain CloudFormation for Chalice's SAM template, with additions that SAM cannot express."""
     # Only a build needs these, and they take a second to import.
     from boto3 import Session  # noqa: PLC0415
     from samtranslator.parser.parser import Parser  # noqa: PLC0415
     from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
-    # The translator warns about metrics that nobody collects.
+    # The translator warns about metrics, which are not collected here.
     logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
     # No role here has managed policies, which would have to be looked up in an account.
     translator = Translator({}, Parser(), boto_session=Session(region_name=EMULATOR_REGION))
@@ -118,8 +118,8 @@ def from_sam(sam: Template) -> Template:
     if _REST_API in sam["Resources"]:
         body = sam["Resources"][_REST_API]["Properties"]["DefinitionBody"]
         body[OPENAPI_KEY] = openapi_responses()
-        # The routes are described in the OpenAPI document of the project; here that takes 4 KB of the limit. A
-        # response of the Lambda has its own content type, and the default of `produces` is application/json.
+        # The project's OpenAPI document describes the routes; here that would take 4 KB of the limit. A response of
+        # the Lambda has its own content type, and `produces` defaults to application/json.
         for route in body["paths"].values():
             for method in route.values():
                 method.pop("summary", None)
@@ -128,10 +128,10 @@ def from_sam(sam: Template) -> Template:
     template.pop("Transform", None)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
-            resource["Properties"].pop("Tags", None)  # they name a stage of Chalice, which is not used
+            resource["Properties"].pop("Tags", None)  # the tags name an unused stage of Chalice
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":
             resource["Metadata"] = _lint_ignores("W1031")  # as below
-    # With Events=off the ARNs of the queues of events are empty, and only conditional resources name them.
+    # With Events=off the ARNs of the event queues are empty, but only conditional resources use them.
     template["Metadata"] = _lint_ignores("W1030")
     if _REST_API in template["Resources"]:
         _finish_api(template)
@@ -140,11 +140,11 @@ def from_sam(sam: Template) -> Template:
 
 def _finish_api(template: Template) -> None:
     resources: Template = template["Resources"]
-    # Emulators give an API the id in this tag. On AWS there is no such tag.
+    # Emulators take the API's id from this tag. On AWS the tag does not exist.
     tags = [{"Key": key, "Value": {"Ref": "RestApiId"}} for key in ("ms-custom-id", "_custom_id_")]
     resources[_REST_API]["Properties"]["Tags"] = {"Fn::If": ["HasRestApiId", tags, {"Ref": "AWS::NoValue"}]}
 
-    # AWS reads the gateway's responses from the OpenAPI body, whose next update would delete resources beside it.
+    # AWS reads the gateway's responses from the OpenAPI body, whose next update would delete separate resources.
     # MiniStack reads them only from resources.
     responses = gateway_response_resources(_REST_API, condition="HasRestApiId")
     resources |= responses
@@ -153,7 +153,7 @@ def _finish_api(template: Template) -> None:
             # A deployment is a copy of the API at its creation. SAM gives it a new name when the body changes, and
             # the body has the same responses.
             _after(resource, sorted(responses), condition="HasRestApiId")
-            del resource["Properties"]["StageName"]  # it would create a second stage, called Stage
+            del resource["Properties"]["StageName"]  # would create a second stage, called Stage
         if resource["Type"] == "AWS::ApiGateway::Stage":
             skips = [{"id": check, "comment": reason} for check, reason in _STAGE_SKIPS.items()]
             resource["Metadata"] = {"checkov": {"skip": skips}}
@@ -163,8 +163,8 @@ def _finish_api(template: Template) -> None:
 def _after(deployment: Template, others: list[str], condition: str) -> None:
     """Make the deployment depend on resources that exist only under a condition.
 
-    A DependsOn cannot be conditional, and AWS's validator reports one on a conditional resource as an error. A
-    reference can be conditional, and creates a dependency in CloudFormation and in the emulators too.
+    A DependsOn cannot be conditional, and AWS's validator rejects a DependsOn on a conditional resource. A
+    reference can be conditional, and creates a dependency in CloudFormation and in the emulators.
     """
     described = deployment["Properties"]["Description"]
     names = [{"Ref": each} for each in others]

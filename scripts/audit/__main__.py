@@ -1,7 +1,7 @@
 """Compares the jobs, items, documents, locks and index entries of a stage, and reports where they disagree.
 
 Nothing is changed without --repair; the table shows what a repair would do. Exit status: 0 clean, 3 findings,
-1 error, 4 nothing found, but not everything could be judged because messages wait on the queues.
+1 error, 4 nothing found, but not everything could be judged because messages wait in the queues.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ def check_attributes(row: Row, required: Types, optional: Types) -> None:
             raise MalformedRowError(f"{name} is empty or too long")
 
 
-def parsed(parse: Callable[[Any], _T], row: Row) -> _T:
-    """Return what the Lambdas read in the row; raise MalformedRowError if they cannot read it."""
+def parse_row(parse: Callable[[Any], _T], row: Row) -> _T:
+    """Parse the row as the Lambdas do; raise MalformedRowError if they cannot read it."""
     try:
         return parse(row)
     except JobpipeError as error:
@@ -48,7 +48,7 @@ def parsed(parse: Callable[[Any], _T], row: Row) -> _T:
 
 
 def check_times(*texts: str) -> None:
-    """Raise MalformedRowError unless all are times as rfc3339 writes them: they are compared as text."""
+    """Raise MalformedRowError unless all texts are times as rfc3339() writes them: they are compared as text."""
     for text in texts:
         try:
             moment = datetime.fromisoformat(text)
@@ -60,7 +60,7 @@ def check_times(*texts: str) -> None:
 
 
 def check_json(name: str, text: str | None) -> None:
-    """Raise MalformedRowError if there is a text which is not a JSON object."""
+    """Raise MalformedRowError if the text is neither None nor a JSON object."""
     if text is None:
         return
     try:

@@ -1,6 +1,6 @@
-"""The checks: each is one statement on the audit's tables, and selects suspects.
+"""The checks: SQL statements on the audit's tables, each of which selects suspects.
 
-Not every suspect is a finding, because the stage changes while it is read. Each statement leaves out what changed
+Not every suspect is a finding, because the stage changes while it is being read. Each statement skips what changed
 after `:cutoff`, a time in RFC 3339. The columns are the arguments of the method in confirm.py.
 """
 
@@ -18,7 +18,7 @@ DANGLING_DOCUMENT_POINTERS = """
     FROM documents LEFT JOIN objects ON objects.key = documents.document_key
     WHERE objects.key IS NULL AND documents.updated_at <= :cutoff
 """
-"""Documents of other collections which are not in the bucket."""
+"""Rows of other collections whose document is not in the bucket."""
 
 MALFORMED_ROWS = """
     SELECT table_name, key, sort_key FROM malformed
@@ -37,10 +37,10 @@ ORPHAN_DOCUMENTS = """
     )
     AND NOT EXISTS (SELECT 1 FROM jobs WHERE superseded = objects.key AND updated_at > :cutoff)
 """
-"""Documents to which no row points, and whose job has ended or has another generation, so cannot commit them.
+"""Documents to which no row points, and which no job can commit, since the job has ended or has a new generation.
 
-The worker deletes a superseded document soon after the commit; documents superseded after the cutoff are left out.
-The second column says whether a job has recorded that it superseded the document; such a record is never removed.
+The worker deletes a superseded document soon after the commit, so one superseded after the cutoff is skipped. The
+second column says whether a job has recorded that it superseded the document. Such a record is never removed.
 """
 
 LOCKS_WITHOUT_ITEM = """
@@ -71,7 +71,7 @@ UNFINISHED_JOBS = """
     )
     FROM jobs WHERE NOT done AND scheduled_for IS NULL AND updated_at <= :cutoff
 """
-"""Jobs that have not ended and wait for no time, and whether a worker put a document for them.
+"""Unfinished jobs that are not scheduled, and whether a worker put a document for them.
 
 They are findings if the queues are empty, or if they are older than a message can be.
 """
@@ -86,7 +86,7 @@ ORPHAN_COMMANDS = """
     FROM objects LEFT JOIN jobs ON jobs.job_id = objects.job_id
     WHERE kind = 'waiting' AND modified <= :cutoff AND (jobs.job_id IS NULL OR NOT waits)
 """
-"""Commands in the bucket for which no job waits any more; a cancelled job waits until the next release."""
+"""Commands in the bucket that no waiting job needs any more. A cancelled job waits until the next release."""
 
 ORPHAN_CLAIMS = """
     SELECT objects.key
@@ -99,8 +99,8 @@ ORPHAN_CLAIMS = """
 """
 """Claim checks whose job has ended and does not keep them.
 
-Claim checks of failed jobs that have expired, or were replaced by a later job of the same id, are left out:
-DynamoDB expires the row without telling anybody, and the bucket's lifecycle deletes the claim check.
+Claim checks of failed jobs that have expired, or that a later job of the same id has replaced, are skipped:
+DynamoDB expires the row silently, and the bucket's lifecycle deletes the claim check.
 """
 
 MISSING_CLAIMS = """
@@ -138,13 +138,13 @@ DOCUMENTS_WITHOUT_LOCK = """
         WHERE other.value = recorded.value AND other.is_lock AND other.item_id <> recorded.item_id
     )
 """
-"""Unique values of documents that are not locked, or locked for another one, unless several documents have them."""
+"""Unique values that are not locked, or locked for another document, unless several documents have them."""
 
 VALUES_HELD_TWICE = """
     SELECT value, collection, scope, min(item_id), max(item_id) FROM recorded
     WHERE is_lock GROUP BY value HAVING count(*) > 1 AND max(updated_at) <= :cutoff
 """
-"""Unique values that several documents have, with two of them."""
+"""Unique values that several documents have, with two of the documents."""
 
 STALE_ENTRIES = """
     SELECT value, at, item_id FROM lookups
@@ -169,4 +169,4 @@ MISSING_ENTRIES = """
         AND lookups.at = recorded.updated_at
     )
 """
-"""Documents that record a value of an indexed field, and have no entry for it."""
+"""Documents that record a value of an indexed field, but have no entry for it."""

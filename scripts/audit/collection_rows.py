@@ -15,7 +15,7 @@ from jobpipe.stores.dynamodb_rows import Row, document_from_row
 from jobpipe.stores.stage.dynamodb_index_states import PARTITION, states_of
 from jobpipe.stores.stage.dynamodb_pause import PARTITION as STAGE_PARTITION
 from jobpipe.stores.stage.dynamodb_pause import paused_at_of
-from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
+from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parse_row
 from scripts.audit.object_keys import SCOPE, parse_document_key
 
 _PLACE = rf"(?P<collection>{COLLECTION_NAME.pattern})#(?P<scope>(?:{SCOPE})?)#"
@@ -44,18 +44,18 @@ class Lookup:
 
 
 def is_pause(row: Row) -> bool:
-    """Return whether the row says that the stage is paused; it is no document."""
+    """Return whether the row says that the stage is paused, and so is not a document."""
     return row["partition"].get("S") == STAGE_PARTITION
 
 
 def check_pause(row: Row) -> None:
     """Raise MalformedRowError if the row is not valid."""
     check_attributes(row, {"paused_at": "S"}, {})
-    parsed(paused_at_of, row)
+    parse_row(paused_at_of, row)
 
 
 def is_index_state(row: Row) -> bool:
-    """Return whether the row says which look-ups of a collection are ready; it is no document."""
+    """Return whether the row says which look-ups of a collection are ready, and so is not a document."""
     return row["partition"].get("S") == PARTITION
 
 
@@ -63,19 +63,19 @@ def check_index_state(row: Row) -> Mapping[str, str]:
     """Return the states by field; raise MalformedRowError if the row is not valid."""
     check_attributes(row, {"states": "S"}, {})
     check_json("states", row["states"]["S"])
-    return parsed(states_of, row)
+    return parse_row(states_of, row)
 
 
 def check_document(row: Row) -> tuple[ItemRef, StoredItem]:
     """Return the document in a row, and its place; raise MalformedRowError if the row is not valid."""
     check_attributes(row, _DOCUMENT, _DOCUMENT_OPTIONAL)
-    item, partition = parsed(document_from_row, row), row["partition"]["S"]
+    item, partition = parse_row(document_from_row, row), row["partition"]["S"]
     match = _PARTITION.fullmatch(partition)
     if match is None or match["collection"] == ITEMS or not _ID.fullmatch(item.item_id):
-        raise MalformedRowError("partition or item_id is not that of a document")
+        raise MalformedRowError("partition or item_id cannot belong to a document")
     ref = ItemRef(match["collection"], match["scope"], item.item_id)
     if partition_key(ref.collection, ref.scope, item.item_id) != partition:
-        raise MalformedRowError("partition is not the one of its item_id")
+        raise MalformedRowError("partition does not belong to item_id")
     key = parse_document_key(item.document.key)
     if key is None or key[0] != ref:
         raise MalformedRowError("document_key is not the key of its document")
@@ -83,7 +83,7 @@ def check_document(row: Row) -> tuple[ItemRef, StoredItem]:
     check_json("inline", item.inline)
     for name, values in (("locks", item.locks), ("entries", item.entries)):
         _check_values(name, values, ref)
-        # The worker requires that the row is as it would write it: another text is never changed any more.
+        # The worker's conditions compare the text that it would write, so a row with another text can never change.
         if name in row and row[name]["S"] != json_text.encode(values):
             raise MalformedRowError(f"{name} is not in the form in which jobpipe writes it")
     return ref, item
@@ -96,7 +96,7 @@ def check_lookup(row: Row) -> Lookup:
     value_key = value[2:]
     match = _VALUE_KEY.fullmatch(value_key)
     if match is None or not _ID.fullmatch(item_id):
-        raise MalformedRowError("value or item_id is not that of a document of a collection")
+        raise MalformedRowError("value or item_id cannot belong to a document of a collection")
     at, at_id = "", item_id
     if value == index_key(value_key):
         at, _, at_id = entry.partition("#")
@@ -114,4 +114,4 @@ def _check_values(name: str, values: object, ref: ItemRef) -> None:
     for field, value_key in values.items():
         start = f"{ref.collection}#{ref.scope}#{quote(field, safe='')}#"
         if not isinstance(value_key, str) or not value_key.startswith(start) or not _VALUE_KEY.fullmatch(value_key):
-            raise MalformedRowError(f"{name} has {value_key!r}, which is no value of {field}")
+            raise MalformedRowError(f"{name} has {value_key!r}, which is not a value of {field}")

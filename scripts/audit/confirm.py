@@ -1,7 +1,7 @@
-"""Confirms suspects by consistent reads, because the audit's tables are no snapshot of a running stage.
+"""Confirms suspects by consistent reads, because the audit's tables are not a snapshot of a running stage.
 
-Each method of Confirm returns a finding only if all of it was true at one moment between its reads. The comments
-say why; mostly because keys, versions and generations are used once and never come back.
+Each method of Confirm returns a finding only if all of it was true at one moment between the reads. The comments
+say why: mostly because keys, versions and generations are used once and never come back.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from scripts.audit.resources import Backlog, Resources
 from scripts.audit.rows import check_row
 
 OVERDUE = timedelta(hours=1)
-"""A scheduled job whose time has passed so long ago is a finding; a release takes a minute."""
+"""A scheduled job is a finding this long after its time; a release takes a minute."""
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
 _NOT_WRITING = {"read", "delete"}  # operations that commit no document; a collection may have others that do
 
@@ -66,7 +66,7 @@ class Confirm:
         return None
 
     def dangling_pointer(self, item_id: str, key: str, collection: str = ITEMS, scope: str = "") -> Finding | None:
-        # Read the bucket first and the row second: nobody may delete the document while the row points to it.
+        # Read the bucket first and the row second: no process may delete the document while the row points to it.
         if self._exists(key):
             return None
         ref = ItemRef(collection, scope, item_id)
@@ -77,8 +77,8 @@ class Confirm:
         return DanglingPointer(subject_of(ref), ref, item, is_deleted)
 
     def orphan_document(self, key: str, superseded: int) -> Finding | None:
-        # Read the job first: once it cannot commit the document, it never will. Read the row second and the bucket
-        # last, because a worker may have deleted the document meanwhile.
+        # Read the job first: once it cannot commit the document, it never will again. Read the row second and the
+        # bucket last, because a worker may have deleted the document meanwhile.
         parsed = parse_document_key(key)
         if parsed is None:
             return OrphanDocument(key, None) if self._exists(key) else None
@@ -98,8 +98,8 @@ class Confirm:
         return OrphanDocument(key, why, bool(superseded), only_copy)
 
     def lock_without_item(self, name: str) -> Finding | None:
-        # Read the lock twice and the item between. A lock is put in one transaction with its item, so the item was
-        # without the name while the lock existed, unless it was renamed and renamed back.
+        # Read the lock twice and the item between. A lock and its item are put in one transaction, so the item did
+        # not have the name while the lock existed, unless it was renamed and renamed back.
         holder = self.resources.lock_holder(name)
         if holder is None:
             return None
@@ -109,7 +109,7 @@ class Confirm:
         return LockWithoutItem(name, holder, item)
 
     def item_without_lock(self, item_id: str) -> Finding | None:
-        # Read the row twice and the lock between: a version never comes back, so the row did not change meanwhile.
+        # Read the row twice and the lock between: versions never come back, so the row did not change meanwhile.
         item = self.resources.item(item_id)
         if item is None:
             return None
@@ -124,14 +124,14 @@ class Confirm:
     def name_held_twice(self, name: str, *item_ids: str) -> Finding | None:
         items = [self.resources.item(item_id) for item_id in item_ids]
         sharing = tuple(item for item in items if item is not None and has_name(item, name))
-        # Read the first item again: it had the name while the second was read.
+        # Read the first item again, to see that it had the name while the second item was read.
         if len(sharing) < len(item_ids) or self.resources.item(item_ids[0]) != items[0]:
             return None
         return NameHeldTwice(name, sharing, self.resources.lock_holder(name))
 
     def unfinished_job(self, job_id: str, generation: str, updated_at: str, has_document: int) -> Finding | None:
-        # Ask for the length of the queues before reading the job: if they are empty, no message can end it. A job
-        # that is older than any message can be is stuck whatever is on the queues.
+        # Read the length of the queues before the job: if they are empty, no message can end it. A job that is
+        # older than any message can be is stuck, whatever is in the queues.
         overdue = updated_at <= rfc3339(self.now - 2 * QUEUE_RETENTION)  # once on the queue, once as a dead letter
         if not overdue and self._messages_wait():
             self._count_not_judged("unfinished jobs")
@@ -149,7 +149,7 @@ class Confirm:
         return Lost(job_id, job, traces, self.now, overdue, command_claim(self.resources, job))
 
     def overdue_job(self, job_id: str) -> Finding | None:
-        # Read the bucket last: while the job waits, only a release deletes its command, and then it waits no more.
+        # Read the bucket last: only a release deletes the command of a waiting job, and ends the waiting.
         job = self.resources.job(job_id)
         if job is None or job.status is not Status.SCHEDULED or job.is_expired(self.now) or job.not_before is None:
             return None
@@ -168,11 +168,11 @@ class Confirm:
         job = self.resources.job(parsed[0])
         if (job is not None and job.waiting is not None) or not self._exists(key):
             return None
-        return OrphanClaim(key, "its job does not wait for its time any more")
+        return OrphanClaim(key, "its job is no longer scheduled")
 
     def orphan_claim(self, key: str) -> Finding | None:
-        # Read the job first: a claim check that it does not need now it will never need again. A new request makes
-        # keys of its own, and a retry uses the claim check that the failed job keeps.
+        # Read the job first: if it does not need the claim check now, it never will again. A new request makes new
+        # keys, and a retry uses the claim check that the failed job keeps.
         parsed = parse_claim_key(key)
         if parsed is None:
             return OrphanClaim(key, None) if self._exists(key) else None
@@ -188,7 +188,7 @@ class Confirm:
         return OrphanClaim(key, f"its job has {job.status.value} and does not keep it")
 
     def missing_claim(self, job_id: str, key: str) -> Finding | None:
-        # Read the bucket first: whoever deletes the claim check of a job has ended the job before.
+        # Read the bucket first: a job is ended before its claim check is deleted.
         if self._exists(key):
             return None
         job = self.resources.job(job_id)
@@ -197,10 +197,10 @@ class Confirm:
         return MissingClaim(job_id, job, key, deleted=bool(versions(self.resources, key).hidden))
 
     def _may_be_the_only_copy(self, key: str, job: Job | None, item: StoredItem | None) -> bool:
-        """Return whether the document may have been committed while its item has no other document.
+        """Return whether the document may have been committed, and its item has no other document.
 
-        This happens if the item's row is lost, or the document that the row points to. A job does not always record
-        the document that it committed; then the documents of its other attempts are spared too.
+        The latter means that the item's row, or the document that the row points to, is lost. If the job has not
+        recorded which document it committed, the documents of its other attempts are spared too.
         """
         if job is not None and not job.is_expired(self.now):
             if job.status is not Status.SUCCEEDED or job.operation in _NOT_WRITING:
@@ -212,22 +212,22 @@ class Confirm:
         return item is None or (item.inline is None and not self._exists(item.document.key))
 
     def _why_not_committed(self, job: Job | None, generation: str) -> str | None:
-        """Return why the job can no longer commit a document of this generation; None if it can."""
+        """Return why the job can no longer commit a document of this generation, or None if it can."""
         if job is None or job.is_expired(self.now):
-            return "and its job is gone"
+            return "and its job has expired"
         if job.generation != generation:
             return "and its job was retried"
         return f"and its job has {job.status.value}" if job.status.done else None
 
     def _message_may_clean_up(self, job: Job | None) -> bool:
-        """Return whether the job ended without its message, which may still wait and will clean up.
+        """Return whether the job ended without its message, which may still be in a queue and will clean up.
 
-        A cancel ends a job so, and so does a dead letter if the same command was sent twice.
+        A cancellation ends a job like this, and so does a dead letter if the same command was sent twice.
         """
         if job is None or job.is_expired(self.now):
             return False
-        attempts_spent = (job.error or {}).get("type") == PROBLEM_TYPE_PREFIX + AttemptsSpent.slug
-        return (job.status is Status.CANCELLED or (job.status.done and attempts_spent)) and self._messages_wait()
+        is_exhausted = (job.error or {}).get("type") == PROBLEM_TYPE_PREFIX + AttemptsSpent.slug
+        return (job.status is Status.CANCELLED or (job.status.done and is_exhausted)) and self._messages_wait()
 
     def _messages_wait(self) -> bool:
         return self.backlog is not None and self.backlog.messages > 0
@@ -255,19 +255,19 @@ class Versions:
 
 
 def versions(resources: Resources, key: str) -> Versions:
-    """Return the markers and versions of a key; none if the key is not deleted."""
-    answer = resources.clients.s3.list_object_versions(Bucket=resources.documents_bucket, Prefix=key)
-    markers = [each for each in answer.get("DeleteMarkers", []) if each["Key"] == key]
+    """Return the delete markers and hidden versions of a key, which are empty if the key is not deleted."""
+    response = resources.clients.s3.list_object_versions(Bucket=resources.documents_bucket, Prefix=key)
+    markers = [each for each in response.get("DeleteMarkers", []) if each["Key"] == key]
     if not any(each["IsLatest"] for each in markers):
         return Versions()
-    hidden = [each["VersionId"] for each in answer.get("Versions", []) if each["Key"] == key]
+    hidden = [each["VersionId"] for each in response.get("Versions", []) if each["Key"] == key]
     return Versions(tuple(each["VersionId"] for each in markers), tuple(hidden))
 
 
 def command_claim(resources: Resources, job: Job) -> str | None:
-    """Return the key of a claim check with the job's command: of this generation, else of an earlier one.
+    """Return the key of a claim check with the job's command, of this generation or else of an earlier one.
 
-    The key must name the command's fingerprint: an earlier job of the same id may have left another command.
+    The key must name the command's fingerprint, since an earlier job of the same id may have left another command.
     """
     keys = resources.documents.keys(f"claims/{job.job_id}/")
     same_command = [key for key in keys if key.endswith(f"/{job.fingerprint}.json") and parse_claim_key(key)]
@@ -275,7 +275,7 @@ def command_claim(resources: Resources, job: Job) -> str | None:
 
 
 def _traces(job: Job, *, has_document: bool) -> str | None:
-    """Return, in words, what shows that a worker received the job's message, or that the job was retried."""
+    """Return a text on the traces of a receipt of the job's message, or of a retry; None if there are none."""
     traces = {
         f"{job.attempts} attempts": job.attempts > 0,
         "an attempt began": job.running_attempt is not None,

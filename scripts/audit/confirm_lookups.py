@@ -1,4 +1,4 @@
-"""Confirms suspects among locks and index entries by consistent reads, as confirm.py does the others."""
+"""Confirms suspects among locks and index entries by consistent reads, as confirm.py does for other suspects."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ConfirmLookups:
     resources: Resources
 
     def lock_without_document(self, value: str) -> Finding | None:
-        # Read the lock twice and the document between. A lock is put in one transaction with its document, so the
-        # document was without the value while the lock existed, unless it was changed and changed back.
+        # Read the lock twice and the document between. A lock and its document are put in one transaction, so the
+        # document did not have the value while the lock existed, unless it was changed and changed back.
         holder = self.resources.holder(value)
         if holder is None:
             return None
@@ -36,7 +36,7 @@ class ConfirmLookups:
         return LockWithoutDocument(value, holder, item)
 
     def document_without_lock(self, value: str, collection: str, scope: str, item_id: str) -> Finding | None:
-        # Read the row twice and the lock between: a version never comes back, so the row did not change meanwhile.
+        # Read the row twice and the lock between: versions never come back, so the row did not change meanwhile.
         ref = ItemRef(collection, scope, item_id)
         item = self.resources.document(ref)
         if item is None or not has_value(item, value):
@@ -51,14 +51,14 @@ class ConfirmLookups:
     def value_held_twice(self, value: str, collection: str, scope: str, *item_ids: str) -> Finding | None:
         refs = tuple(ItemRef(collection, scope, item_id) for item_id in item_ids)
         items = [self.resources.document(ref) for ref in refs]
-        # Read the first document again: it had the value while the second was read.
+        # Read the first document again, to see that it had the value while the second document was read.
         if not all(has_value(item, value) for item in items) or self.resources.document(refs[0]) != items[0]:
             return None
         return ValueHeldTwice(value, refs, self.resources.holder(value))
 
     def stale_entry(self, value: str, at: str, item_id: str) -> Finding | None:
-        # Read the entry twice and the document between, as for a lock. An entry may come back only with a change in
-        # the same millisecond; the repair requires that the document is still as it was read here.
+        # Read the entry twice and the document between, as for a lock. An entry can come back only by a change in
+        # the same millisecond; the repair requires that the document has not changed since it was read here.
         entry = f"{at}#{item_id}"
         found = self.resources.lookup(index_key(value), entry)
         if found is None:

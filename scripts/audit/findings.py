@@ -1,4 +1,4 @@
-"""The findings of an audit: one class for each way in which rows, locks, jobs and the bucket can disagree."""
+"""The findings of an audit, with a class for each way in which rows, locks, jobs and the bucket can disagree."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Finding:
 
     @property
     def detail(self) -> str:
-        """What disagrees with what."""
+        """A text on what disagrees."""
         raise NotImplementedError
 
     @property
     def remedy(self) -> str | None:
-        """What a repair does; None if nothing can be done safely."""
+        """A text on what a repair does, or None if nothing can be done safely."""
         return None
 
 
@@ -45,12 +45,12 @@ class MalformedRow(Finding):
 
 @dataclass(frozen=True, slots=True)
 class DanglingPointer(Finding):
-    """The document of an item, or of another collection, is not in the bucket, or only as a deleted version."""
+    """The document of a row is not in the bucket, or only as a deleted version."""
 
     kind = "dangling pointer"
     ref: ItemRef
     item: StoredItem
-    deleted: bool  # the version that the row names exists, under a delete marker
+    deleted: bool  # whether the version that the row names exists under a delete marker
 
     @property
     def detail(self) -> str:
@@ -70,8 +70,8 @@ class OrphanDocument(Finding):
 
     kind = "orphan document"
     why: str | None  # why its job can no longer commit it; None if the key has an unknown form
-    superseded: bool = False  # a job has committed a later document, or the deletion of the item
-    only_copy: bool = False  # the document may be the only one of its item
+    superseded: bool = False  # whether a job has committed a later document, or the deletion of the item
+    only_copy: bool = False  # whether the document may be the only document of its item
 
     @property
     def detail(self) -> str:
@@ -120,7 +120,7 @@ class ItemWithoutLock(Finding):
 
 @dataclass(frozen=True, slots=True)
 class NameHeldTwice(Finding):
-    """Several items have the same name. Only their owner can say which of them to rename."""
+    """Several items have the same name. Only their owner can say which item to rename."""
 
     kind = "name held twice"
     items: tuple[StoredItem, ...]
@@ -137,9 +137,9 @@ class StuckJob(Finding):
     """No message will ever end an unfinished job."""
 
     job: Job
-    traces: str  # what is known of its message, in words
-    seen: datetime = field(compare=False)  # when the audit that found it began
-    overdue: bool = False  # the job is older than any message can be, whatever is on the queues
+    traces: str  # a text on what is known about its message
+    seen: datetime = field(compare=False)  # when the audit that found the job began
+    overdue: bool = False  # whether the job is older than any message can be, whatever is in the queues
 
     @property
     def detail(self) -> str:
@@ -183,7 +183,7 @@ class Overdue(Finding):
 
 @dataclass(frozen=True, slots=True)
 class Lost(StuckJob):
-    """The command of a stuck job was accepted, and its message is gone: a broken promise."""
+    """The command of a stuck job was accepted, but its message was lost: a broken promise."""
 
     kind = "lost"
     claim: str | None = None  # the key of the claim check with the command, if there is one
@@ -196,7 +196,7 @@ class Lost(StuckJob):
 
 @dataclass(frozen=True, slots=True)
 class OrphanClaim(Finding):
-    """No job needs a claim check any more."""
+    """A claim check that no job needs any more."""
 
     kind = "orphan claim"
     why: str | None  # None if the key has an unknown form
@@ -217,7 +217,7 @@ class MissingClaim(Finding):
     kind = "missing claim"
     job: Job
     key: str
-    deleted: bool  # the claim check exists, under a delete marker
+    deleted: bool  # whether the claim check exists under a delete marker
 
     @property
     def detail(self) -> str:
@@ -229,7 +229,7 @@ class MissingClaim(Finding):
 
 
 def subject_of(ref: ItemRef) -> str:
-    """Return how a finding names a document: an item by its id, another one with its collection and scope."""
+    """Return how a finding names a document: an item by its id, others also by collection and scope."""
     return (
         ref.item_id if ref.collection == ITEMS else "/".join(filter(None, (ref.collection, ref.scope, ref.item_id)))
     )

@@ -1,4 +1,4 @@
-"""Finds in the API's log whether a job's caller was answered with 202."""
+"""Finds in the API's log whether a job's caller got a 202."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ApiLog:
     group: str
 
     def was_answered(self, job: Job, since: datetime | None) -> bool:
-        """Return whether a request was answered with 202 for this job, since a time or (None) at any time.
+        """Return whether a request for this job got a 202 since this time or, if it is None, at any time.
 
-        Return True if the log does not reach back to the job's creation: the answer may have been 202.
+        Return True if the log does not reach back to the job's creation, since the response may have been a 202.
         """
         start = since or datetime.fromisoformat(job.created_at) - _CLOCK_DIFFERENCE
         pages = self.logs.get_paginator("filter_log_events").paginate(

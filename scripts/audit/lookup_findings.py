@@ -26,7 +26,7 @@ class LockWithoutDocument(Finding):
 
 @dataclass(frozen=True, slots=True)
 class DocumentWithoutLock(Finding):
-    """A unique value of a document is not locked, or is locked for another one."""
+    """A unique value of a document is not locked, or is locked for another document."""
 
     kind = "document without lock"
     ref: ItemRef
@@ -38,7 +38,7 @@ class DocumentWithoutLock(Finding):
     def detail(self) -> str:
         if self.holder is None:
             return f"its value {self.value_key!r} is not locked"
-        return f"its value {self.value_key!r} is locked by {subject_of(self.holder)}, which has another"
+        return f"its value {self.value_key!r} is locked by {subject_of(self.holder)}, which has another value"
 
     @property
     def remedy(self) -> str:
@@ -47,7 +47,7 @@ class DocumentWithoutLock(Finding):
 
 @dataclass(frozen=True, slots=True)
 class ValueHeldTwice(Finding):
-    """Several documents have the same unique value. Only their owner can say which of them to change."""
+    """Several documents have the same unique value. Only their owner can say which document to change."""
 
     kind = "value held twice"
     documents: tuple[ItemRef, ...]
@@ -78,7 +78,7 @@ class StaleEntry(Finding):
 
 @dataclass(frozen=True, slots=True)
 class MissingEntry(Finding):
-    """A document records a value of an indexed field, and its index has no entry: look-ups do not find it."""
+    """A document records a value of an indexed field without an index entry, so look-ups do not find it."""
 
     kind = "missing index entry"
     remedy = "put the entry"

@@ -1,6 +1,6 @@
-"""Repairs findings. Each repair is safe whatever the Lambdas do meanwhile, and safe to repeat.
+"""Repairs findings. Each repair is safe whatever the Lambdas do meanwhile, and can be repeated.
 
-A finding that has changed since the audit is left alone; the next audit finds the new state.
+A finding that has changed since the audit is skipped. The next audit finds the new state.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SEND_AGAIN = " Send it again, with another Idempotency-Key if it had one."
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """The result for one finding."""
+    """The result of repairing a finding."""
 
     finding: Finding
     mended: bool
@@ -82,7 +82,7 @@ def _repair(finding: Finding, repairs: _Repairs) -> Repaired:
 
 @dataclass(frozen=True, slots=True)
 class _Repairs:
-    """The repair of each kind. Each returns False if the finding has changed since the audit."""
+    """The repairs of findings. A repair returns False if the finding has changed since the audit."""
 
     resources: Resources
     now: datetime
@@ -109,7 +109,7 @@ class _Repairs:
 
     def _undelete_document(self, finding: DanglingPointer) -> bool:
         # List the markers before reading the row. A worker deletes a document after it has committed a later one,
-        # so while the row points to this document, none of these markers is right. A later marker stays.
+        # so these markers are wrong while the row points to this document. A later marker stays.
         item = finding.item
         markers = versions(self.resources, item.document.key).markers
         if self.resources.document(finding.ref) != item:
@@ -117,8 +117,8 @@ class _Repairs:
         return self._remove_markers(item.document.key, markers)
 
     def _put_document_from_row(self, finding: DanglingPointer) -> bool:
-        # The key and the item's version stay the same, so that a worker which read the row before can commit, and
-        # deletes this document as the one that it superseded:
+        # The key and the item's version stay the same, so that a worker that has read the row before can commit,
+        # and then deletes this document as superseded:
         #
         #   audit    put K (S3 version 2) ── row: K in version 2, if the item is still in version v ── succeeds
         #   worker       read row (v, K) ──────────────────────── commit w if v, record K as superseded ── delete K
@@ -150,7 +150,7 @@ class _Repairs:
         return False
 
     def _delete_document(self, finding: OrphanDocument) -> bool:
-        # Only its job in its generation could make a row point to the document, and it no longer can. The bucket
+        # Only this generation of the job could make a row point to the document, and it no longer can. The bucket
         # keeps the deleted version for a while.
         confirmed = Confirm(self.resources, self.now).orphan_document(finding.subject, finding.superseded)
         if confirmed is None or confirmed.remedy is None:
@@ -159,8 +159,8 @@ class _Repairs:
         return True
 
     def _delete_lock(self, finding: LockWithoutItem) -> bool:
-        # Since the audit the item may have been renamed to this name, or another item may have taken the lock: the
-        # transaction requires both to be as they were.
+        # Since the audit the item may have been renamed to this name, or another item may have taken the lock. The
+        # transaction requires that neither has happened.
         return all_or_nothing(
             self.resources,
             unchanged(self.resources, ItemRef(ITEMS, "", finding.holder), finding.item),
@@ -191,8 +191,8 @@ class _Repairs:
 
     def _fail_job(self, finding: StuckJob) -> bool:
         self._check_stuck(finding)
-        # The job fails only if it is unfinished in the same generation. A message that arrives later finds it ended
-        # and changes nothing; the transaction of a worker that runs it now is refused, or makes this write fail.
+        # The job fails only if it is unfinished in the same generation. A message that arrives later finds the job
+        # ended and changes nothing. The transaction of a worker that runs it now is refused, or refuses this write.
         job = finding.job
         claim = command_claim(self.resources, job) if isinstance(finding, Lost) else None
         kept = None if claim is None else KeptCommand(claim=claim)
@@ -202,7 +202,7 @@ class _Repairs:
             self.resources.jobs.fail(job.ref, problem, self.now, kept=kept, charge_attempt=False)
         except JobEnded:
             return False
-        # Clean up after the end, as workers do. The row is read after the listing, and names what is committed.
+        # Clean up after the end, as workers do. The row is read after the listing, so it names what is committed.
         keys = self.resources.documents.keys(job.item.document_prefix(job.ref))
         item = self.resources.document(job.item) if keys else None
         spared = {claim, None if item is None else item.document.key}
@@ -212,23 +212,23 @@ class _Repairs:
 
     def _check_stuck(self, finding: StuckJob) -> None:
         """Raise LeftAlone if the job may have a message again."""
-        # A replay with the job's Idempotency-Key sends its message and answers 202 without changing the row:
+        # A replay with the job's Idempotency-Key sends its message and returns 202 without changing the row:
         #
         #   replay   send ──→ 202            (too early: the queues show the message, or the job has ended)
         #   audit         look at queues ── look at log ──────────── fail
         #   replay                               send ──→ 202        (too late: the job is failed, though promised)
         #
-        # What remains is the time from the last look at the commands queue to the fail, a few calls; and, as AWS
-        # counts messages late, a send of the minute before, until the log shows its 202 after some seconds.
+        # A replay can still be missed between the last look at the commands queue and the fail, a few calls later.
+        # Since AWS counts messages late, one of the minute before can be missed too, until the log shows its 202.
         messages = self.resources.waiting_messages()
         if messages:
             raise LeftAlone(f"about {messages} messages wait")
-        # A lost job was answered before; only an answer since the audit matters.
+        # A lost job got its 202 before; only a 202 since the audit matters.
         if self.resources.was_answered(finding.job, finding.seen if isinstance(finding, Lost) else None):
-            raise LeftAlone("it was answered 202 since the audit")
+            raise LeftAlone("it got a 202 since the audit")
 
     def _delete_claim(self, finding: OrphanClaim) -> bool:
-        # A claim check that its job does not need now it will never need again: see Confirm.orphan_claim.
+        # If the job does not need the claim check now, it never will again: see Confirm.orphan_claim.
         confirm = Confirm(self.resources, self.now)
         confirmed = confirm.orphan_command if finding.subject.startswith(WAITING_PREFIX) else confirm.orphan_claim
         if confirmed(finding.subject) is None:
@@ -237,8 +237,8 @@ class _Repairs:
         return True
 
     def _undelete_claim(self, finding: MissingClaim) -> bool:
-        # List the markers before reading the job: while it needs the claim check, none of them is right. A retry
-        # that ends meanwhile puts another marker, which stays.
+        # List the markers before reading the job: they are wrong while the job needs the claim check. A retry that
+        # ends meanwhile puts another marker, which stays.
         markers = versions(self.resources, finding.key).markers
         job = self.resources.job(finding.subject)
         if job is None or not job.needs_claim(finding.key):

@@ -1,4 +1,4 @@
-"""Repairs locks and index entries: each in one transaction with the condition that the document has not changed."""
+"""Repairs locks and index entries, in transactions that require that the document has not changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LookupRepairs:
-    """The repair of each kind. Each returns False if the finding has changed since the audit."""
+    """The repairs of locks and index entries. A repair returns False if the finding has changed since the audit."""
 
     resources: Resources
 

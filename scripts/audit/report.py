@@ -1,4 +1,4 @@
-"""Prints an audit's report: as a table for people, as JSON for scripts."""
+"""Prints an audit's report, as a table for people or as JSON for scripts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Report:
     """The result of one audit."""
 
     findings: list[Finding]
-    more: bool  # there are more findings than these
-    not_judged: dict[str, int] = field(default_factory=dict)  # by what it is
-    messages: int = 0  # about how many wait, if anything was not judged
+    more: bool  # whether there are more findings
+    not_judged: dict[str, int] = field(default_factory=dict)  # numbers of suspects, by kind
+    messages: int = 0  # about how many messages wait, if anything was not judged
 
     @property
     def is_clean(self) -> bool:
@@ -61,12 +61,12 @@ def summary(report: Report) -> str:
     if not report.findings:
         return "nothing found, but not everything was judged: audit again when the queues are empty"
     counts = Counter(finding.kind for finding in report.findings)
-    more = "; these are the first, there are more (--limit)" if report.more else ""
+    more = "; there are more findings (--limit)" if report.more else ""
     return ", ".join(f"{n} x {kind}" for kind, n in counts.items()) + more
 
 
 def to_json(report: Report, repaired: Sequence[Repaired] | None) -> str:
-    """Return the report as JSON; after repairs, `findings` are those that are left."""
+    """Return the report as JSON. After repairs, `findings` has the remaining findings."""
     document: dict[str, Any] = {
         "clean": report.is_clean,
         "findings": [_finding(finding) for finding in report.findings],

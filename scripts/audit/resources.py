@@ -55,11 +55,11 @@ class Resources:
     documents_bucket: str
     queue_urls: tuple[str, ...]  # the URLs of the commands queue and the dead-letter queue
     job_retention: timedelta
-    # Whether the job's caller was answered 202 since this time, or (None) at any time.
+    # Whether the job's caller got a 202 since this time or, if it is None, at any time.
     was_answered: Callable[[Job, datetime | None], bool] = lambda _, __: False
-    queue_looks: int = 2  # how often a queue must be seen empty
+    queue_looks: int = 2  # how many times a queue must be seen empty
     queue_pause: float = 0.0  # seconds between two looks
-    # Empty if the stage was last deployed by a release without them; then documents of collections are not judged.
+    # Empty if the stage was last deployed by a release without collections, whose documents are then not judged.
     collections_table: str = ""
     lookups_table: str = ""
 
@@ -86,7 +86,7 @@ class Resources:
         return None if row is None else check_item(row)
 
     def document(self, ref: ItemRef) -> StoredItem | None:
-        """Read the row of a document of any collection; raise MalformedRowError if it is not valid."""
+        """Read the row of a document of any collection; raise MalformedRowError if the row is not valid."""
         if ref.collection == ITEMS_COLLECTION:
             return self.item(ref.item_id)
         row = self.row(*self.place(ref))
@@ -106,7 +106,7 @@ class Resources:
         return None if found is None else found.ref
 
     def lookup(self, value: str, entry: str) -> Lookup | None:
-        """Read a row of the table of look-ups; raise MalformedRowError if it is not valid."""
+        """Read a row of the table of look-ups; raise MalformedRowError if the row is not valid."""
         row = self.row(LOOKUPS, value, entry)
         return None if row is None else check_lookup(row)
 
@@ -123,10 +123,10 @@ class Resources:
     def row(self, table: str, *key: str) -> Row | None:
         """Read a row consistently."""
         with outages(f"The {table} table"):
-            answer = self.clients.dynamodb.get_item(
+            response = self.clients.dynamodb.get_item(
                 TableName=self.table(table), Key=key_of(table, *key), ConsistentRead=True
             )
-        return answer.get("Item")
+        return response.get("Item")
 
     def table(self, table: str) -> str:
         """Return the name that a table (JOBS, ITEMS, NAMES, COLLECTIONS or LOOKUPS) has in the stage."""
@@ -139,36 +139,36 @@ class Resources:
         }[table]
 
     def waiting_messages(self, *, pause: float = 0) -> int:
-        """Return about how many messages are on the queues, including those in flight and delayed.
+        """Return about how many messages are in the queues, including messages in flight and delayed messages.
 
-        The result is 0 only if `queue_looks` looks find the queues empty, because a message that moves between the
-        queues may be on neither when each is asked. SQS's counts are up to a minute late, so all pauses of `pause`
-        seconds between two looks should together be longer.
+        The result is 0 only if `queue_looks` looks find the queues empty, because a message that moves from one
+        queue to the other may be missed in both. SQS's counts are up to a minute late, so the pauses of `pause`
+        seconds between the looks should together take longer than that.
         """
         for look in range(self.queue_looks):
             if look and pause:
                 time.sleep(pause)
             for url in self.queue_urls:
-                answer = self.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_QUEUE_LENGTHS)
-                messages = sum(map(int, answer["Attributes"].values()))
+                response = self.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_QUEUE_LENGTHS)
+                messages = sum(map(int, response["Attributes"].values()))
                 if messages:
                     return messages
         return 0
 
 
 def key_of(table: str, *key: str) -> Any:
-    """Return a key as DynamoDB takes it."""
+    """Return a key in DynamoDB's form."""
     return {name: {"S": value} for name, value in zip(KEYS[table], key, strict=True)}
 
 
 @dataclass
 class Backlog:
-    """The messages that wait during one audit, and what cannot be judged because of them."""
+    """The messages that wait during an audit, and the suspects that cannot be judged because of them."""
 
     resources: Resources
-    not_judged: Counter[str] = field(default_factory=Counter)  # by what it is
+    not_judged: Counter[str] = field(default_factory=Counter)  # numbers of suspects, by kind
 
     @cached_property
     def messages(self) -> int:
-        """About how many messages wait. The queues are asked once, when this is first needed."""
+        """About how many messages wait. The queues are read once, when this is first needed."""
         return self.resources.waiting_messages(pause=self.resources.queue_pause)

@@ -12,7 +12,7 @@ from jobpipe.domain.jobs.job import Job, is_job_id
 from jobpipe.stores.dynamodb_rows import Row, item_from_row, job_from_row
 from jobpipe.stores.jobs.batch_rows import batch_from_row
 from jobpipe.stores.jobs.dynamodb_allowances import PREFIX
-from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
+from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parse_row
 from scripts.audit.collection_rows import (
     check_document,
     check_index_state,
@@ -59,14 +59,14 @@ _LONGEST_NAME = 2048  # bytes of a key in DynamoDB, such as a lock's name
 def check_job(row: Row) -> Job:
     """Return the job in a row; raise MalformedRowError if the row is not valid."""
     check_attributes(row, _JOB, _JOB_OPTIONAL)
-    job = parsed(job_from_row, row)
+    job = parse_row(job_from_row, row)
     if not is_job_id(job.job_id):
         raise MalformedRowError("job_id is not the id of a job")
     _check_place(job)
     check_times(job.created_at, job.updated_at)
     check_json("result", job.result)
     if not all(
-        each.data.startswith("{") for each in parsed(lambda _: decode_emitted(job.emitted, job.collection), row)
+        each.data.startswith("{") for each in parse_row(lambda _: decode_emitted(job.emitted, job.collection), row)
     ):
         raise MalformedRowError("emitted is not a list of events")
     check_json("command", None if job.kept is None else job.kept.command)
@@ -84,11 +84,11 @@ def check_job(row: Row) -> Job:
 def check_batch(row: Row) -> None:
     """Raise MalformedRowError if the row is not a valid batch."""
     check_attributes(row, _BATCH, {"refused": "S", "idempotency_key": "S", "name": "S"})
-    check_times(parsed(batch_from_row, row).created_at)
+    check_times(parse_row(batch_from_row, row).created_at)
 
 
 def is_allowance(row: Row) -> bool:
-    """Return whether the row of the jobs table says how many commands an owner may send."""
+    """Return whether the row of the jobs table contains an owner's allowance of commands."""
     return row["job_id"]["S"].startswith(PREFIX)
 
 
@@ -100,7 +100,7 @@ def check_allowance(row: Row) -> None:
 def check_item(row: Row) -> StoredItem:
     """Return the item in a row; raise MalformedRowError if the row is not valid."""
     check_attributes(row, _ITEM, {"inline": "S", "owner": "S"})
-    item = parsed(item_from_row, row)
+    item = parse_row(item_from_row, row)
     key = parse_document_key(item.document.key)
     if key is None or (key[0].collection, key[0].item_id) != (ITEMS_COLLECTION, item.item_id):
         raise MalformedRowError("document_key is not the key of its document")

@@ -17,7 +17,7 @@ from scripts.audit.tables import OnProgress, load, open_tables
 
 _LATEST = "9999"  # sorts after every time in RFC 3339
 _Check = tuple[str, str, Callable[..., Finding | None]]
-"""What it suspects, its statement, and what confirms a suspect."""
+"""What the check suspects, its statement, and the function that confirms a suspect."""
 
 
 def audit(resources: Resources, *, older_than: float = 0, now: datetime | None = None) -> list[Finding]:
@@ -35,8 +35,8 @@ def search(
 ) -> Iterator[Finding]:
     """Yield the findings, in constant memory.
 
-    Rows and objects that changed in the last `older_than` seconds are left out; with 0, none are. Suspects that
-    cannot be judged while messages wait are counted in `backlog`.
+    Rows and objects that changed in the last `older_than` seconds are skipped. Suspects that cannot be judged while
+    messages wait are counted in `backlog`.
     """
     now = now or current_time()
     cutoff = rfc3339(now - timedelta(seconds=older_than)) if older_than > 0 else _LATEST
@@ -50,7 +50,7 @@ def search(
                 try:
                     finding = confirmed(*suspect)
                 except MalformedRowError:
-                    continue  # the row is a finding of its own, and the suspect cannot be judged without it
+                    continue  # the row is itself a finding, and the suspect cannot be judged without it
                 if finding is not None:
                     yield finding
 

@@ -31,11 +31,11 @@ from scripts.audit.resources import Resources
 from scripts.audit.rows import COLLECTIONS, ITEMS, JOBS, KEYS, LOOKUPS, NAMES, check_row, is_allowance
 
 OnProgress = Callable[[str, int], None]
-"""Called with what is being processed, and how many so far."""
+"""A function that is called with the kind of what is being processed, and the number so far."""
 
-_CACHE_KIB = 16 * 1024  # the most memory that SQLite uses for pages
+_CACHE_KIB = 16 * 1024  # the maximum memory that SQLite uses for pages
 
-# Without keys, so that inserts are fast; the indexes are made afterwards, by a sort on disk.
+# The tables have no keys, so that inserts are fast; the indexes are made afterwards, by a sort on disk.
 _TABLES = """
 CREATE TABLE objects (key TEXT, kind TEXT, job_id TEXT, generation TEXT, modified TEXT);
 CREATE TABLE malformed (table_name TEXT, key TEXT, sort_key TEXT);
@@ -88,7 +88,7 @@ def open_tables() -> Iterator[sqlite3.Connection]:
 def load(db: sqlite3.Connection, resources: Resources, now: datetime, on_progress: OnProgress) -> None:
     """Read the bucket and every table once.
 
-    The stage may change meanwhile. The order keeps such changes from being suspected:
+    The stage may change meanwhile. The order prevents such changes from being suspected:
 
         bucket   a document that is put later belongs to an item that is younger than this audit
         locks    the same; so do look-ups
@@ -126,7 +126,7 @@ def index(db: sqlite3.Connection) -> None:
 
 
 def object_values(key: str, modified: datetime) -> Values:
-    """Return a row of `objects`; its job is None if the key names none."""
+    """Return a row of `objects`, whose job is None if the key does not name a job."""
     kinds = {"claims/": "claims", WAITING_PREFIX: "waiting", **dict.fromkeys(_DOCUMENTS, "documents")}
     kind = next((kind for prefix, kind in kinds.items() if key.startswith(prefix)), "")
     document = parse_document_key(key)
@@ -141,7 +141,7 @@ def lock_values(row: Row) -> Values:
 
 
 def item_values(row: Row) -> Values:
-    """Return a row of `items`, from a checked row, with the name in the form that locks have."""
+    """Return a row of `items`, from a checked row, with the name in the form of the locks."""
     return row["item_id"]["S"], name_key(row["name"]["S"]), row["document_key"]["S"], row["updated_at"]["S"]
 
 
@@ -152,7 +152,7 @@ def document_values(row: Row) -> Values:
 
 
 def recorded_values(row: Row) -> Iterator[Values]:
-    """Yield the rows of `recorded`: the locks and index entries that a document's row says it has."""
+    """Yield the rows of `recorded`: the locks and index entries that a document's row names."""
     ref, item = check_document(row)
     for is_lock, values in ((1, item.locks), (0, item.entries)):
         for value in values.values():
@@ -194,7 +194,7 @@ def _checked(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> Iterato
 
 
 def _recording(db: sqlite3.Connection, rows: Iterable[Row]) -> Iterator[Values]:
-    """Yield the documents among the rows; insert what they record, and which look-ups are not ready."""
+    """Yield the documents among the rows; insert the values they record, and the look-ups that are not ready."""
     for row in rows:
         if is_pause(row):
             continue
@@ -208,7 +208,7 @@ def _recording(db: sqlite3.Connection, rows: Iterable[Row]) -> Iterator[Values]:
 
 
 def _is_expired(row: Row, now: datetime) -> bool:
-    # DynamoDB deletes expired rows late, and rows without a valid time never.
+    # DynamoDB deletes expired rows late, and never deletes rows without a valid time.
     try:
         return int(row["expires_at"]["N"]) <= now.timestamp()
     except (KeyError, ValueError):
@@ -232,7 +232,7 @@ def _objects(resources: Resources) -> Iterator[Values]:
     pages = resources.clients.s3.get_paginator("list_objects_v2").paginate(Bucket=resources.documents_bucket)
     for page in pages:
         for entry in page.get("Contents", []):
-            # Without the tables nothing shows which of these are committed.
+            # Without the tables, nothing shows which of these objects are committed.
             if resources.has_collections or not entry["Key"].startswith(COLLECTIONS_PREFIX):
                 yield object_values(entry["Key"], entry["LastModified"])
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def unchanged(resources: Resources, ref: ItemRef, item: StoredItem | None) -> TransactWriteItemTypeDef:
-    """Return the condition that the document's row is as it was read, or does not exist (None)."""
+    """Return the condition that the document's row has not changed, or (None) still does not exist."""
     table, *key = resources.place(ref)
     check: Any = {"TableName": resources.table(table), "Key": key_of(table, *key)}
     if item is None:
         condition: Any = {"ConditionExpression": "attribute_not_exists(item_id)"}
     elif table == COLLECTIONS:
-        condition = if_unchanged(item)  # building a look-up changes locks and entries, and not the version
+        condition = if_unchanged(item)  # building a look-up changes locks and entries, but not the version
     else:
         condition = {
             "ConditionExpression": "#version = :read",

@@ -1,4 +1,4 @@
-"""Looks for what keeps this checkout or a stage of it from working, and says what to do. It changes nothing."""
+"""Looks for problems of this checkout and of a stage, and says how to correct them. It changes nothing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _command(options: argparse.Namespace) -> int:
     wrong = [each for each in found if each.state is State.WRONG]
     if options.json:
         emit(json.dumps({"findings": [asdict(each) for each in found]}, ensure_ascii=False))
-    console.print(f"{len(wrong)} to mend" if wrong else "nothing is wrong")
+    console.print(f"{len(wrong)} to correct" if wrong else "nothing is wrong")
     return 1 if wrong else 0
 
 

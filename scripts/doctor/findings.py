@@ -1,4 +1,4 @@
-"""What one check has found, and what the operator can do about it."""
+"""The finding of a check, and what the operator can do about it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Whether a checkout and its stage can work with what was found."""
+    """Whether a checkout and its stage can work despite the finding."""
 
     OK = "ok"
     NOTE = "note"  # something optional is missing
-    WRONG = "wrong"  # commands fail until it is mended
+    WRONG = "wrong"  # commands fail until this is corrected
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from infra.environments.venvs import ENVIRONMENTS
 from infra.settings import python_runtime
-from infra.targets.compose import ask, compose_command
+from infra.targets.compose import compose_command, run_command
 from jobpipe_client.environment import http_settings
 from jobpipe_client.exceptions import ConfigurationError
 from scripts.doctor.findings import Finding, State
@@ -19,12 +19,12 @@ _AWS = "https://sts.amazonaws.com"
 
 
 def check_python() -> Finding:
-    """Return the version of this interpreter, and the runtime that Lambdas of a deployment from it have."""
+    """Return this interpreter's version, and the runtime of Lambdas that are deployed with it."""
     version = platform.python_version()
     runtime = python_runtime()
     if runtime != f"python{sys.version_info[0]}.{sys.version_info[1]}":
         text = f"{version}, which Lambda does not have yet: the Lambdas run on {runtime}"
-        return Finding("python", State.NOTE, text, "nothing, or make PYTHON=... with an older one")
+        return Finding("python", State.NOTE, text, "nothing, or make PYTHON=... with an older version")
     return Finding("python", State.OK, version)
 
 
@@ -32,7 +32,7 @@ def check_make() -> Finding:
     """Return the version of make."""
     if shutil.which("make") is None:
         return Finding("make", State.WRONG, "not found", "install GNU make (Debian: apt install make)")
-    lines = ask("make", "--version").stdout.splitlines()
+    lines = run_command("make", "--version").stdout.splitlines()
     if not lines or not lines[0].startswith("GNU Make"):
         return Finding("make", State.WRONG, "it is not GNU make", "install GNU make, and put it first on the PATH")
     return Finding("make", State.OK, lines[0])
@@ -46,23 +46,23 @@ def check_environments() -> Iterator[Finding]:
         if environment.is_installed():
             yield Finding(name, State.OK, where)
         elif environment.folder.exists():
-            yield Finding(name, State.NOTE, f"{where}: not as its lock file says", "nothing: make renews it")
+            yield Finding(name, State.NOTE, f"{where}: older than its lock file", "nothing: make renews it")
         else:
-            yield Finding(name, State.NOTE, f"{where}: not there yet", "nothing: make installs it when needed")
+            yield Finding(name, State.NOTE, f"{where}: not installed yet", "nothing: make installs it when needed")
 
 
 def check_docker() -> Finding:
     """Return whether LocalStack could run; without Docker the embedded emulator is used."""
     embedded = "nothing: the embedded emulator needs no Docker"
-    if shutil.which("docker") is None or ask("docker", "info").returncode:
-        return Finding("docker", State.NOTE, "no Docker engine answers", embedded)
+    if shutil.which("docker") is None or run_command("docker", "info").returncode:
+        return Finding("docker", State.NOTE, "no Docker engine is running", embedded)
     if not compose_command():
         return Finding("docker", State.NOTE, "Docker Compose is not installed", embedded)
-    return Finding("docker", State.OK, "an engine answers, and Compose is installed")
+    return Finding("docker", State.OK, "an engine is running, and Compose is installed")
 
 
 def check_proxy() -> Finding:
-    """Return whether requests to AWS go through a proxy; those to this machine never do."""
+    """Return whether requests to AWS go through a proxy. Requests to this machine never do."""
     try:
         settings = http_settings(_AWS)
     except ConfigurationError as error:
@@ -72,4 +72,4 @@ def check_proxy() -> Finding:
     names = sorted(
         {name.upper() for name in os.environ if name.lower() in {"http_proxy", "https_proxy", "all_proxy"}}
     )
-    return Finding("proxy", State.OK, f"requests to AWS go through the one that {', '.join(names)} names")
+    return Finding("proxy", State.OK, f"requests to AWS go through the proxy in {', '.join(names)}")

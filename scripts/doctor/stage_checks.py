@@ -18,7 +18,7 @@ _CALLS = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts"
 
 
 def check_emulator(settings: Settings) -> Finding:
-    """Return what listens where the emulator is, or would be started."""
+    """Return what listens on the emulator's port."""
     url = settings.emulator_url
     try:
         found = identify(url)
@@ -27,7 +27,7 @@ def check_emulator(settings: Settings) -> Finding:
         return Finding("emulator", State.WRONG, str(error), remedy)
     running = Emulator(settings.state_dir, settings.port).status()
     if found is not None:
-        return Finding("emulator", State.OK, f"{found} answers at {url}")
+        return Finding("emulator", State.OK, f"{found} runs at {url}")
     if settings.endpoint_url:
         return Finding(
             "emulator", State.WRONG, f"nothing answers at {url} (AWS_ENDPOINT_URL)", "start it, or unset it"
@@ -52,7 +52,7 @@ def check_aws(settings: Settings, stage: str) -> Finding:
             return Finding("aws", needed, "there are no credentials", remedy)
         if not session.region_name:
             return Finding("aws", needed, "the credentials have no region", "set AWS_REGION")
-        if stage == LOCAL_STAGE:  # no call, since nobody has asked for one
+        if stage == LOCAL_STAGE:  # an AWS call was not asked for
             return Finding("aws", State.OK, f"there are credentials, for {session.region_name}")
         account = make_client(session, "sts", None, _CALLS).get_caller_identity()["Account"]
     except OperatorError as error:
@@ -63,10 +63,10 @@ def check_aws(settings: Settings, stage: str) -> Finding:
 
 
 def check_stage(settings: Settings, stage: str, *, is_used: bool, is_named: bool) -> Finding:
-    """Return whether the stage answers, takes the key of its file, and has the version of this checkout.
+    """Return whether the stage responds, accepts the key in its file, and has the version of this checkout.
 
-    `is_used` is whether commands would go to this stage: then it is a fault if its emulator is gone, and, if the
-    caller has named the stage, that it is not deployed.
+    `is_used` says whether commands would go to this stage. Then a stopped emulator is wrong, and, if `is_named`
+    says that the caller has named the stage, a stage that is not deployed is wrong too.
     """
     deploy = "make demo, or make deploy-local" if stage == LOCAL_STAGE else f"make deploy STAGE={stage}"
     try:
@@ -75,20 +75,20 @@ def check_stage(settings: Settings, stage: str, *, is_used: bool, is_named: bool
         is_damaged = stage_file(settings.state_dir, stage).exists()
         state = State.WRONG if is_damaged or (is_used and is_named) else State.NOTE
         others = [] if is_damaged else deployed_stages(settings.state_dir)
-        more = f", or name a stage that there is: {', '.join(others)}" if others else ""
+        more = f", or name a deployed stage: {', '.join(others)}" if others else ""
         return Finding("stage", state, str(error), f"{deploy}{more}")
     try:
         with Client(deployment.base_url, deployment.api_key, request_timeout=10) as client:
             version = client.health().get("version")
             client.stats()
     except ProblemError as error:
-        return Finding("stage", State.WRONG, f"{stage} answers {error}", f"a new key: make rotate-key, or {deploy}")
+        return Finding("stage", State.WRONG, f"{stage} returns {error}", f"a new key: make rotate-key, or {deploy}")
     except JobpipeError as error:
         if deployment.on_emulator and _is_gone(deployment):
             state = State.WRONG if is_used else State.NOTE
-            return Finding("stage", state, f"the emulator that had {stage} does not run any more", deploy)
-        return Finding("stage", State.WRONG, f"{stage} does not answer: {error}", deploy)
-    where = f"{stage} answers at {deployment.base_url}"
+            return Finding("stage", state, f"the emulator of {stage} is no longer running", deploy)
+        return Finding("stage", State.WRONG, f"{stage} does not respond: {error}", deploy)
+    where = f"{stage} responds at {deployment.base_url}"
     if version != __version__:
         return Finding("stage", State.NOTE, f"{where}, with version {version}; this is {__version__}", deploy)
     return Finding("stage", State.OK, f"{where}, version {version}")

@@ -1,7 +1,6 @@
 """Shows the messages that the worker could not read as commands, and resends or deletes them.
 
-A resent message goes to the end of the commands queue. Messages of one item may change their order when they are
-resent.
+A resent message goes to the end of the commands queue. Resending may change the order of the messages of an item.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _EXAMPLES = """examples:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return 0 if every message that was named was found."""
+    """Return 0 if every named message was found."""
     options = _parse(arguments)
     return run("parked", lambda: _command(options))
 
@@ -64,7 +63,7 @@ def _remove(
     remove = queue.resend if outcome == "resent" else queue.drop
     try:
         remove(options.limit, None if options.all else ids, removed.append)
-    finally:  # an interrupted command reports what it has done, too
+    finally:  # an interrupted command also reports what it has done
         console.print(f"{len(removed)} {outcome}, about {queue.approximate_length()} left")
         if options.json:
             emit(json.dumps({outcome: removed, "left": queue.approximate_length()}))
@@ -93,7 +92,7 @@ def _row(message: Parked) -> tuple[str, ...]:
     body = message.beginning + rest
     return (
         *(message.message_id, rfc3339(message.since), message.reason),
-        *(message.source, body, message.collection),  # the last: scripts know the others by their places
+        *(message.source, body, message.collection),  # the collection is last, since scripts rely on the positions
     )
 
 

@@ -1,4 +1,4 @@
-"""The parked queue as an operator uses it: look at its messages, resend them, or delete them."""
+"""The parked queue for operators, who look at its messages, resend them, or delete them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """One message, with the beginning of its body."""
+    """A parked message, with the beginning of its body."""
 
     message_id: str
     since: datetime
@@ -42,7 +42,7 @@ class Parked:
 
 @dataclass
 class ParkedQueue:
-    """The parked queue. Each method receives up to `limit` messages and releases those that it does not delete."""
+    """The parked queue. Each method receives up to `limit` messages and releases the ones it does not delete."""
 
     clients: AwsClients
     parked_url: str
@@ -50,11 +50,11 @@ class ParkedQueue:
 
     def approximate_length(self) -> int:
         """Return about how many messages the queue has."""
-        answer = self.clients.sqs.get_queue_attributes(
+        response = self.clients.sqs.get_queue_attributes(
             QueueUrl=self.parked_url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )
-        return sum(map(int, answer["Attributes"].values()))
+        return sum(map(int, response["Attributes"].values()))
 
     def look(self, limit: int) -> list[Parked]:
         """Return the messages."""
@@ -62,9 +62,9 @@ class ParkedQueue:
             return [_parked(message) for message in messages.receive(limit)]
 
     def resend(self, limit: int, ids: Collection[str] | None, on_removed: Callable[[str], None]) -> None:
-        """Move the messages with these ids (None: all) to the commands queue, each into its message group.
+        """Move the messages with these ids, or all if None, to the commands queue, each into its message group.
 
-        The worker parks a message that it still cannot read; the new parked message is not resent.
+        The worker parks a message again if it still cannot read it. That parked message is not resent.
         """
         sent: set[str] = set()
         with _in_flight(self.clients.sqs, self.parked_url) as messages:
@@ -72,49 +72,49 @@ class ParkedQueue:
                 if _attribute(message, "message_id") in sent:
                     continue
                 sent.add(self._send(message))
-                # Send first: dying before the delete makes a second message, which changes nothing.
+                # Send first: if this process dies before the deletion, a second message remains, which does no harm.
                 messages.delete(message)
                 on_removed(message["MessageId"])
 
     def drop(self, limit: int, ids: Collection[str] | None, on_removed: Callable[[str], None]) -> None:
-        """Delete the messages with these ids (None: all)."""
+        """Delete the messages with these ids, or all if None."""
         with _in_flight(self.clients.sqs, self.parked_url) as messages:
             for message in _with_ids(messages.receive(limit), ids):
                 messages.delete(message)
                 on_removed(message["MessageId"])
 
     def _send(self, message: MessageTypeDef) -> str:
-        answer = self.clients.sqs.send_message(
+        response = self.clients.sqs.send_message(
             QueueUrl=self.commands_url,
             MessageBody=message["Body"],
             MessageGroupId=_attribute(message, "group_id") or message["MessageId"],
-            MessageDeduplicationId=uuid.uuid4().hex,  # under its first id SQS might drop the message
+            MessageDeduplicationId=uuid.uuid4().hex,  # with the first id, SQS might drop the message
         )
-        return answer["MessageId"]
+        return response["MessageId"]
 
 
 @dataclass
 class _InFlight:
-    """The messages that were received and not deleted."""
+    """The messages that were received and not yet deleted."""
 
     sqs: SQSClient
     url: str
     receipts: dict[str, str] = field(default_factory=dict)  # by message id
 
     def receive(self, limit: int) -> Iterator[MessageTypeDef]:
-        """Yield each message once, until there are no more, or `limit`, or the first would be received again."""
+        """Yield each message once, up to `limit`, until the queue is empty or the first message may come again."""
         seen: set[str] = set()
         end = time.monotonic() + _RECEIVING_SECONDS
         while len(seen) < limit and (time.monotonic() < end or not self.receipts):
-            answer = self.sqs.receive_message(
+            response = self.sqs.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=min(_MAX_BATCH, limit - len(seen)),
                 VisibilityTimeout=HIDDEN_SECONDS,
-                WaitTimeSeconds=1,  # a short poll asks some of SQS's servers only, and may miss messages
+                WaitTimeSeconds=1,  # a short poll reads only some of SQS's servers, and may miss messages
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["SentTimestamp"],
             )
-            messages = answer.get("Messages", [])
+            messages = response.get("Messages", [])
             if not messages:
                 return
             self.receipts.update((message["MessageId"], message["ReceiptHandle"]) for message in messages)
@@ -151,7 +151,7 @@ def _in_flight(sqs: SQSClient, url: str) -> Iterator[_InFlight]:
 
 
 def _with_ids(messages: Iterator[MessageTypeDef], ids: Collection[str] | None) -> Iterator[MessageTypeDef]:
-    """Yield the messages with these ids (None: all), and receive no more once all are found."""
+    """Yield the messages with these ids, or all if None, and receive no more once all are found."""
     if ids is None:
         yield from messages
         return
@@ -178,7 +178,7 @@ def _parked(message: MessageTypeDef) -> Parked:
 
 
 def _collection(body: str) -> str:
-    """Return the collection that the body names, as far as it can be read; messages for items name none."""
+    """Return the collection that the body names, if it can be read; messages for items do not name one."""
     try:
         envelope = json_text.decode(body)
     except Refusal:
@@ -190,6 +190,6 @@ def _collection(body: str) -> str:
 
 
 def _attribute(message: MessageTypeDef, name: str) -> str:
-    """Return an attribute, or the empty text: other senders may leave it out."""
+    """Return an attribute, or an empty string, since other senders may omit it."""
     attributes = message.get("MessageAttributes", {})
     return attributes[name].get("StringValue", "") if name in attributes else ""

@@ -1,6 +1,6 @@
-"""Retries failed jobs: those that match every filter, each at the end of its item's commands.
+"""Retries the failed jobs that match every filter, each after the other commands of its item.
 
-Safe to repeat: a job that waits or has ended otherwise is skipped. Ctrl-C stops between two jobs.
+Safe to repeat: a job that is queued again or did not fail is skipped. Ctrl-C stops between two jobs.
 """
 
 from __future__ import annotations
@@ -50,26 +50,26 @@ _EXAMPLES = """examples:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Retries one failed job after another."""
+    """Retries failed jobs one after the other."""
 
     jobs: JobStore
     documents: DocumentStore
     queue: CommandQueue
-    wanted: Filter
+    job_filter: Filter
     request_id: str  # of the messages that this run sends, in the worker's log
 
     def retry(self, failed: Failed) -> str | None:
         """Queue the job again and return None, or return why the job was skipped."""
         try:
-            # Read the job again: the index may be behind, and time has passed.
+            # Read the job again, since the index may be outdated.
             job = self.jobs.get(failed.job_id)
         except (KeyError, TypeError, ValueError, InvalidRequest):
-            return "its row cannot be read: make audit names it"
+            return "its row cannot be read: make audit shows it"
         if job is None or job.is_expired(now()):
             return "expired"
         if not job.status.done:
-            return "waits already"
-        if job.generation != failed.generation or not self.wanted.matches(job):
+            return "already queued"
+        if job.generation != failed.generation or not self.job_filter.matches(job):
             return f"{job.status.value} meanwhile"
         if job.kept is None:
             return "never accepted, so there is no command"
@@ -89,13 +89,13 @@ class Redrive:
         except Refusal as refusal:
             return refusal.detail
         if after.ref == queue.sent:
-            return None  # the job waits, or the worker has ended it by now
-        return "expired" if after.generation == job.generation else "retried by another"
+            return None  # the job is queued, or the worker has already ended it
+        return "expired" if after.generation == job.generation else "retried by another request"
 
 
 @dataclass(slots=True)
 class _RecordingQueue:
-    """The command queue; records which job and generation was sent last."""
+    """The command queue, which records the last job and generation that was sent."""
 
     queue: CommandQueue
     sent: JobRef | None = None
@@ -118,7 +118,7 @@ class Summary:
         for reason, n in self.skipped.most_common():
             yield f"skipped: {n}  {reason}"
         if left:
-            yield f"left:    {left}; run it again to go on"
+            yield f"left:    {left}; run this again to continue"
 
     def document(self, left: int) -> dict[str, object]:
         return {"retried": self.retried, "skipped": dict(self.skipped), "left": left, "stopped": self.stopped}
@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
-    console, wanted = LastingConsole(highlight=False, quiet=options.json), _filter(options)
+    console, job_filter = LastingConsole(highlight=False, quiet=options.json), _filter(options)
     with one_line_errors(), ExitStack() as selecting:
         stage = open_stage(options.stage)
         table = stage.resource("jobs_table")
@@ -139,7 +139,7 @@ def _command(options: argparse.Namespace) -> int:
             jobs=DynamoDbJobs(stage.clients, table, stage.job_retention()),
             documents=S3Documents(stage.clients, stage.resource("documents_bucket")),
             queue=SqsCommands(stage.clients, stage.resource("commands_queue_url")),
-            wanted=wanted,
+            job_filter=job_filter,
             request_id=f"redrive-{secrets.token_hex(4)}",
         )
         with console.status("looking for failed jobs") as status:
@@ -148,10 +148,10 @@ def _command(options: argparse.Namespace) -> int:
                 status.update(f"looking for failed jobs: {n:,}")
 
             selection = selecting.enter_context(
-                select(stage.clients, table, wanted, now(), limit=options.limit, on_found=on_found)
+                select(stage.clients, table, job_filter, now(), limit=options.limit, on_found=on_found)
             )
         if selection.malformed:
-            line = f"redrive: {selection.malformed} malformed rows are skipped: make audit names them"
+            line = f"redrive: {selection.malformed} malformed rows are skipped: make audit shows them"
             print(line, file=sys.stderr)
         if not options.dry_run and len(selection):
             return retry_all(console, redrive, selection, as_json=options.json)
@@ -162,7 +162,7 @@ def _command(options: argparse.Namespace) -> int:
 
 
 def retry_all(console: Console, redrive: Redrive, selection: Selection, *, as_json: bool = False) -> int:
-    """Retry the jobs and return the exit status; print what was done, also if an error ends the run."""
+    """Retry the jobs and return the exit status; print what was done, even if an error ends the run."""
     summary, total = Summary(), len(selection)
     console.print(f"{total} failed jobs; in the worker's log as request_id {redrive.request_id}", soft_wrap=True)
     try:
@@ -204,7 +204,7 @@ def _print_counts(console: Console, selection: Selection) -> None:
 
 @contextmanager
 def _stop_on_interrupt(summary: Summary) -> Iterator[None]:
-    """Let the first Ctrl-C stop the run after the current job, and a second one at once."""
+    """Let the first Ctrl-C stop the run after the current job, and a second Ctrl-C stop it at once."""
 
     def stop(_: int, __: FrameType | None) -> None:
         summary.stopped = True
@@ -218,15 +218,15 @@ def _stop_on_interrupt(summary: Summary) -> Iterator[None]:
 
 
 def _filter(options: argparse.Namespace) -> Filter:
-    wanted = Filter(
+    job_filter = Filter(
         *(tuple(options.reason), options.since, options.until, options.operation, options.owner, options.item),
         collection=options.collection,
     )
-    if wanted.is_empty and not options.all:
+    if job_filter.is_empty and not options.all:
         raise OperatorError(
             "say which jobs: REASON, SINCE, UNTIL, OPERATION, COLLECTION, OWNER, ITEM, or ALL=yes (see --help)"
         )
-    return wanted
+    return job_filter
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -246,28 +246,28 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--operation",
         type=_operation,
         metavar="NAME",
-        help="jobs of this operation: create, read, update, delete, upsert or one of a collection",
+        help="jobs of this operation: create, read, update, delete, upsert or an operation of a collection",
     )
     parser.add_argument("--collection", type=_collection, metavar="NAME", help="jobs of this collection")
     parser.add_argument("--owner", help="jobs of this caller")
     parser.add_argument("--item", metavar="ID", help="jobs of this item")
-    parser.add_argument("--limit", type=positive, help="the largest number of jobs; those that failed first")
+    parser.add_argument("--limit", type=positive, help="the maximum number of jobs; the first failures are retried")
     parser.add_argument("--all", action="store_true", help="every failed job, if no filter is given")
-    parser.add_argument("--dry-run", action="store_true", help="only count them")
+    parser.add_argument("--dry-run", action="store_true", help="only count the jobs")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     return parser.parse_args(arguments)
 
 
 def _operation(text: str) -> str:
-    # A collection that the folder has no longer may have failed jobs, so any name will do.
+    # A collection that the folder no longer has may have failed jobs, so any name is accepted.
     if not OPERATION_NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of an operation, such as create or ship")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of an operation, such as create or ship")
     return text
 
 
 def _collection(text: str) -> str:
     if not COLLECTION_NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of a collection, such as items or orders")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of a collection, such as items or orders")
     return text
 
 
@@ -275,7 +275,7 @@ def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time as in 2026-11-22T20:57:44Z") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-11-22T20:57:44Z") from None
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no time zone: end it with Z for UTC")
     try:

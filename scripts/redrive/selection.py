@@ -1,4 +1,4 @@
-"""Selects the failed jobs that a redrive retries: from the indexes, filtered, into a temporary file."""
+"""Selects the failed jobs that a redrive retries, from the indexes into a temporary file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from scripts.audit.rows import check_job
 
 _WHOLE_INDEXES = (Source("lists", "", "", LIST_KEY), Source("trouble", "", "", OLD_LIST_KEY))
 _FOUND = "CREATE TABLE found (failed_at, created_at, job_id, generation, reason, operation)"
-# The jobs that failed first come first, so that limited runs make progress: a job that fails again is the last. The
-# time of acceptance would not do, because a retry keeps it.
+# By the time of failure, so that limited runs make progress: a job that fails again comes last. The time of
+# acceptance would not do, because a retry does not change it.
 _FAILED = "CREATE TABLE failed AS SELECT * FROM found ORDER BY failed_at, job_id"
 _CHOSEN = "SELECT * FROM failed WHERE rowid > :after ORDER BY rowid LIMIT :limit"
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The conditions that a failed job must meet; None and the empty tuple are no condition."""
+    """The conditions that a failed job must meet; None and the empty tuple impose no condition."""
 
     reasons: tuple[str, ...] = ()  # slugs of problems
     since: datetime | None = None  # the earliest time of failure
@@ -58,7 +58,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One failure of a job, as the index shows it."""
+    """A failure of a job, as the index shows it."""
 
     job_id: str
     generation: str
@@ -78,7 +78,7 @@ def reasons(kind: type[ProblemError] = ProblemError) -> list[str]:
 
 
 class Selection:
-    """The failures that match, stored in a file so that their number does not matter to memory."""
+    """The matching failures, stored in a file so that memory does not grow with their number."""
 
     def __init__(self, db: sqlite3.Connection, limit: int | None, malformed: int = 0) -> None:
         self.malformed = malformed  # rows of the index that are not valid jobs
@@ -97,26 +97,26 @@ class Selection:
     def chosen(self, skipped: Callable[[], int] = lambda: 0) -> Iterator[Failed]:
         """Yield up to `limit` failures in the order of acceptance, which is the order of an item's commands.
 
-        Then yield one more for each that `skipped` counts: jobs that cannot be retried must not use up the limit
-        of this run and of every later one.
+        Then yield a further failure for each one that `skipped` counts: jobs that cannot be retried must not use up
+        the limit of this run and of every later run.
         """
         in_order = (
             "SELECT job_id, generation, reason, operation "  # noqa: S608 - our own statement
             f"FROM ({_CHOSEN}) ORDER BY created_at, job_id"
         )
-        yielded, replaced, wanted = 0, 0, self._limit
-        while wanted:
+        yielded, replaced, due = 0, 0, self._limit
+        while due:
             before = yielded
-            for row in self._db.execute(in_order, {"after": before, "limit": wanted}):
+            for row in self._db.execute(in_order, {"after": before, "limit": due}):
                 yielded += 1
                 yield Failed(*row)
             if yielded == before or self._limit < 0:
                 return
-            wanted = skipped() - replaced
-            replaced += wanted
+            due = skipped() - replaced
+            replaced += due
 
     def counts(self) -> list[tuple[str, str, int]]:
-        """Return each reason and operation with the number of jobs."""
+        """Return the number of jobs for each reason and operation."""
         grouped = (
             "SELECT reason, operation, count(*) "  # noqa: S608 - our own statement
             f"FROM ({_CHOSEN}) GROUP BY 1, 2 ORDER BY 3 DESC"
@@ -128,7 +128,7 @@ class Selection:
 def select(
     clients: AwsClients,
     jobs_table: str,
-    wanted: Filter,
+    job_filter: Filter,
     now: datetime,
     *,
     limit: int | None = None,
@@ -136,7 +136,7 @@ def select(
 ) -> Iterator[Selection]:
     """Select the failed jobs that match and have not expired; `on_found` gets their number so far.
 
-    All are found before any is retried: a job that fails again at once would be found again, without end.
+    All jobs are found before any is retried, since a job that fails again at once would be found again endlessly.
     """
     db = sqlite3.connect("", isolation_level=None)  # SQLite's own temporary file
     try:
@@ -144,9 +144,9 @@ def select(
         db.execute(_FOUND)
         db.execute("BEGIN")
         found = 0
-        jobs = Jobs(_failed_rows(clients, jobs_table, wanted))
+        jobs = Jobs(_failed_rows(clients, jobs_table, job_filter))
         for job in jobs:
-            if wanted.matches(job) and not job.is_expired(now):
+            if job_filter.matches(job) and not job.is_expired(now):
                 found += 1
                 on_found(found)
                 values = (job.updated_at, job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
@@ -160,7 +160,7 @@ def select(
 
 
 class Jobs:
-    """The valid jobs of rows; counts the others."""
+    """The valid jobs among rows, and the number of malformed rows."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self.malformed = 0
@@ -174,11 +174,11 @@ class Jobs:
                 self.malformed += 1
 
 
-def _failed_rows(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:
-    """Yield the rows that the indexes have for the wanted time, and for the wanted owner if there is one."""
-    since = rfc3339(wanted.since) if wanted.since else ""
-    until = rfc3339(wanted.until) if wanted.until else LAST
-    for source in sources(wanted.owner) if wanted.owner is not None else _WHOLE_INDEXES:
+def _failed_rows(clients: AwsClients, jobs_table: str, job_filter: Filter) -> Iterator[Row]:
+    """Yield the rows in the indexes for the filter's time and, if the filter has an owner, for the owner."""
+    since = rfc3339(job_filter.since) if job_filter.since else ""
+    until = rfc3339(job_filter.until) if job_filter.until else LAST
+    for source in sources(job_filter.owner) if job_filter.owner is not None else _WHOLE_INDEXES:
         options: dict[str, Any] = {
             "TableName": jobs_table,
             "IndexName": source.index,
@@ -189,7 +189,7 @@ def _failed_rows(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterat
             },
         }
         between = "#order BETWEEN :since AND :until"
-        if wanted.owner is None:
+        if job_filter.owner is None:
             pages = clients.dynamodb.get_paginator("scan").paginate(**options, FilterExpression=between)
         else:
             options["ExpressionAttributeNames"]["#key"] = source.key

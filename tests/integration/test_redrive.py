@@ -135,7 +135,7 @@ def test_rows_that_cannot_be_read_are_reported_and_the_others_are_retried(
     try:
         done = operator.run("redrive", "--reason", "name-taken")
         assert done.returncode == 0, done.stderr
-        assert done.stderr == "redrive: 1 malformed rows are skipped: make audit names them\n"
+        assert done.stderr == "redrive: 1 malformed rows are skipped: make audit shows them\n"
         assert "skipped: 1  its row cannot be read" in done.stdout
         assert stage.client.job(good.id).retries == 1
     finally:

@@ -140,7 +140,7 @@ def test_the_audit_takes_the_row_of_a_paused_stage_for_no_document(stage: Stage,
     [
         (("pause", "pause", "--stage", "elsewhere"), "pause: the stage 'elsewhere' is not deployed"),
         (("pause", "resume", "--stage", "elsewhere"), "resume: the stage 'elsewhere' is not deployed"),
-        (("pause", "pause", "--stage", "Not A Stage"), "pause: 'Not A Stage' is no stage name"),
+        (("pause", "pause", "--stage", "Not A Stage"), "pause: 'Not A Stage' is not a stage name"),
         (("deploy", "up", "--parameter", "Paused=true"), f"up: {NO_PAUSE}"),
     ],
 )

@@ -122,7 +122,7 @@ def test_an_advisory_is_ignored_by_any_of_its_ids_until_its_day(entry: Ignored, 
 
 def test_a_superfluous_entry_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"one 1.0": []}, {"a": [ONE]}, IGNORES) == 0
-    assert "GHSA-1 of one concerns nothing any more; take it out" in capsys.readouterr().out
+    assert "GHSA-1 of one no longer applies; remove the entry" in capsys.readouterr().out
 
 
 def test_entries_of_this_checkout_end_within_half_a_year() -> None:

@@ -107,7 +107,7 @@ def test_a_stage_that_was_named_and_does_not_exist_is_wrong(tmp_path: Path) -> N
     write_deployment(tmp_path, Deployment("dev", "aws", "https://a.example/v1", "k" * 32, "us-east-1", None, {}))
     (tmp_path / "damaged.json").write_text("{")
     _, found = doctor("--stage", "nosuch", **here)
-    assert found["stage"][0]["remedy"] == "make deploy STAGE=nosuch, or name a stage that there is: dev"
+    assert found["stage"][0]["remedy"] == "make deploy STAGE=nosuch, or name a deployed stage: dev"
 
 
 def test_a_mistake_is_one_line(tmp_path: Path) -> None:
@@ -151,5 +151,5 @@ def test_a_stage_whose_emulator_is_gone_is_a_fault(tmp_path: Path) -> None:
 def _is_named_as_a_fault(seen: tuple[int, dict[str, list[dict[str, str]]]]) -> None:
     status, found = seen
     assert (status, found["stage"][0]["state"]) == (1, "wrong")
-    assert "does not run any more" in found["stage"][0]["text"]
+    assert "is no longer running" in found["stage"][0]["text"]
     assert "make deploy-local" in found["stage"][0]["remedy"]

@@ -270,7 +270,7 @@ def test_templates_are_sent_as_compact_json() -> None:
     ("text", "expected"),
     [
         ("A: 1\n]\n", r"broken\.yaml:2: did not find expected"),
-        ("A: 1\nB: {C: 1, C: 2}\n", r"broken\.yaml:2: {'C'} is there twice"),
+        ("A: 1\nB: {C: 1, C: 2}\n", r"broken\.yaml:2: {'C'} is given twice"),
     ],
 )
 def test_a_mistake_in_a_template_is_one_line_with_its_place(tmp_path: Path, text: str, expected: str) -> None:

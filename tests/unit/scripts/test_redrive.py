@@ -104,7 +104,7 @@ def test_each_job_is_read_again_before_its_retry(pipeline: Pipeline, capsys: pyt
     stale = Failed(jobs[3].job_id, "ab" * 8, "name-taken", "create")  # it has failed again since
     assert retry_all(Console(), redrive(pipeline, int), Listed([*jobs[:3], stale, jobs[4]])) == 0
     output = capsys.readouterr().out
-    for line in ("retried: 1", "1  waits already", "1  cancelled meanwhile", "1  expired", "1  failed meanwhile"):
+    for line in ("retried: 1", "1  already queued", "1  cancelled meanwhile", "1  expired", "1  failed meanwhile"):
         assert line in output
 
 
