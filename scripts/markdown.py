@@ -1,4 +1,4 @@
-"""Tables in Markdown, and pages with tables that a program writes between two comments."""
+"""Writes Markdown tables, and puts tables between two comments of a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def code(text: object) -> str:
 
 
 def with_tables(page: str, tables: Mapping[str, str]) -> str:
-    """Return the page with new tables; raise OperatorError unless it has one place for each."""
+    """Return the page with new tables; raise OperatorError unless it has exactly one place for each table."""
     places = [name for _, name, _ in _PLACE.findall(page)]
     if sorted(places) != sorted(tables):
         odd = ", ".join(sorted({*places} ^ {*tables}) or sorted(places))

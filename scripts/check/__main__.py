@@ -1,7 +1,7 @@
-"""Checks every document of a collection against the folder's schema, and lists those that do not fit.
+"""Checks every document of a collection against the folder's schema, and lists the documents that do not fit.
 
 Nothing is changed, and nothing has to be deployed: run it before a deployment, to see what a stricter schema would
-mean. Documents that do not fit can be read and deleted; a change of one is refused unless it fits afterwards.
+mean. Documents that do not fit can be read and deleted. A change is refused unless the document fits afterwards.
 Exit status: 0 all documents fit, 1 some do not, or an error.
 """
 
@@ -49,11 +49,11 @@ class Misfit:
 
 @dataclass
 class Summary:
-    """What was found."""
+    """The results of a run."""
 
     documents: int = 0
     invalid: int = 0
-    listed: list[Misfit] = field(default_factory=list)  # the first ones
+    listed: list[Misfit] = field(default_factory=list)  # the first documents that do not fit
 
     def to_json(self, collection: str) -> str:
         return json.dumps(asdict(self) | {"collection": collection}, indent=2)
@@ -61,14 +61,14 @@ class Summary:
 
 @dataclass(frozen=True)
 class Checker:
-    """Checks one document after another; threads may share it."""
+    """Checks single documents; threads may share it."""
 
     read: Documents
     bucket: DocumentStore
     collection: DeclaredCollection
 
     def check(self, found: Found) -> Misfit | None:
-        """Return what does not fit, or None if everything does or the document is gone."""
+        """Return the violations, or None if the document fits or no longer exists."""
         row = found.row
         misfit = partial(Misfit, row.item_id, found.scope)
         if not isinstance(row, StoredItem):
@@ -132,7 +132,7 @@ def print_summary(console: Console, collection: str, summary: Summary) -> None:
     """Print a line for each violation, and how many documents do not fit."""
     print_table(console, ("document", "pointer", "detail", "owner"), _rows(summary), "Documents that do not fit")
     if summary.invalid > len(summary.listed):
-        console.print(f"these are the first {len(summary.listed):,} (--limit)")
+        console.print(f"only the first {len(summary.listed):,} are listed (--limit)")
     style = "bold red" if summary.invalid else "bold green"
     line = f"{collection}: {summary.documents:,} documents, {summary.invalid:,} do not fit"
     console.print(line, style=style, markup=False, soft_wrap=True)

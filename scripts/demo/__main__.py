@@ -1,6 +1,6 @@
 """Sends sample commands to a deployed stage, checks every outcome and prints the latencies.
 
-The items stay in the stage, under names that end in the id of the run; `--clean-up` deletes them at the end.
+The items stay in the stage, with names that end in the id of the run; `--clean-up` deletes them at the end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scripts.stage.commands import command_parser, positive, progress_bar
 
 _EXAMPLES = """examples:
   jobpipe demo                  send the sample commands to the local stage
-  jobpipe demo --clean-up       and delete their items at the end
+  jobpipe demo --clean-up       send them, and delete the items at the end
 """
 SAMPLE = Path(__file__).with_name("sample_items.jsonl")
 JOBS_PER_LINE = 50  # of progress, where there is no terminal
@@ -67,15 +67,13 @@ def _demo(console: Console, options: argparse.Namespace) -> int:
         print_report(console, outcomes, time.perf_counter() - started)
         dismissed = _dismiss_expected(client, outcomes)
         if dismissed:
-            console.print(
-                f"{dismissed} jobs failed as they should, and are dismissed: they are not listed as failed"
-            )
+            console.print(f"{dismissed} jobs failed as expected, and are dismissed: they are not listed as failed")
         item_ids = run.remaining_items()
         if options.clean_up:
             _delete(client, item_ids)
             console.print(f"{len(item_ids)} items deleted")
         else:
-            console.print(f"{len(item_ids)} items stay, their names ending in “run {run_id}”; see GET /items")
+            console.print(f"{len(item_ids)} items stay; their names end in “run {run_id}”; see GET /items")
     return 0 if all(outcome.as_expected for outcome in outcomes) else 1
 
 
@@ -96,7 +94,7 @@ def _with_progress(console: Console, run: DemoRun, total: int) -> list[Outcome]:
 def _dismiss_expected(client: Client, outcomes: list[Outcome]) -> int:
     """Dismiss the jobs that failed as expected, and return how many.
 
-    A release without dismissals answers with 404, and such a job is not counted.
+    A release without dismissals returns 404, and the job is not counted.
     """
     dismissed = 0
     for outcome in outcomes:
@@ -115,7 +113,7 @@ def _delete(client: Client, item_ids: list[str]) -> None:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = command_parser("demo", __doc__, _EXAMPLES)
     parser.add_argument("--file", type=Path, default=SAMPLE, help="commands to send (%(default)s)")
-    parser.add_argument("--concurrency", type=positive, default=8, help="callers at a time (%(default)s)")
+    parser.add_argument("--concurrency", type=positive, default=8, help="simultaneous callers (%(default)s)")
     parser.add_argument(
         "--timeout", type=duration("seconds"), default=300, help="seconds for the whole run (%(default)s)"
     )

@@ -11,7 +11,7 @@ from rich.table import Table
 from scripts.demo.run import Outcome
 from scripts.demo.script import OPERATIONS
 
-SHOWN = 20  # unexpected outcomes; a broken deployment has hundreds of the same kind
+SHOWN = 20  # unexpected outcomes to show; a broken deployment has hundreds of the same kind
 
 
 def print_report(console: Console, outcomes: list[Outcome], seconds: float) -> None:
@@ -60,7 +60,7 @@ def _kind(outcome: Outcome) -> str:
 
 
 def _latencies(outcomes: list[Outcome]) -> Table:
-    caption = "the first commands wait for the Lambdas to start"
+    caption = "the first commands include the start of the Lambdas"
     table = Table(title="Latency in ms", title_justify="left", caption=caption, caption_justify="left")
     table.add_column("operation")
     for column in ("accept p50", "accept p95", "end to end p50", "end to end p95"):

@@ -1,8 +1,8 @@
 """Sends the commands of a script and follows each job to its end.
 
-Each of `concurrency` callers takes a line, sends it, waits for its job and takes the next, so that the latencies
-are those of that many callers, and not of a queue that was filled at once. The thread that calls `run` decides
-which lines are ready and records what the callers report.
+Each of `concurrency` callers takes a line, sends it, waits for its job and takes the next line. So the latencies
+are what this many callers see, and not the times in a queue that was filled at once. The thread that calls `run`
+decides which lines are ready, and records what the callers report.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scripts.demo.script import Line
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the command of one line ended."""
+    """How the command of a line ended."""
 
     line: Line
     got: str  # "succeeded", the slug of a problem, or why the job has no outcome
@@ -37,7 +37,7 @@ class _Accepted:
 
 
 class DemoRun:
-    """One run of a script. Names of items get the suffix of the run, so that runs do not collide."""
+    """A run of a script. The names of items get the suffix of the run, so that runs do not collide."""
 
     def __init__(self, client: Client, lines: list[Line], *, suffix: str, concurrency: int, timeout: float) -> None:
         self._client = client
@@ -85,7 +85,7 @@ class DemoRun:
         ]
 
     def _is_ready(self, line: Line) -> bool:
-        # The item's previous line needs to be accepted only: the queue keeps the order.
+        # It is enough that the item's previous line was accepted: the queue keeps the order.
         previous = line.previous
         in_order = previous is None or previous in self._accepted or previous in self._ended
         return in_order and all(label in self._ended for label in line.after)

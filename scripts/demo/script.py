@@ -1,10 +1,10 @@
 """Reads a file of sample commands, and checks it.
 
-Each line is one command, a JSON object:
+Each line is a command, as a JSON object:
     label      a unique name of the line
     operation  create | update | delete | read
     ref        an alias of the item, which its create introduces; the service assigns the real id
-    item_id    the id itself, instead of `ref`: for items that do not exist
+    item_id    the real id instead of `ref`, for items that do not exist
     item       the document of a create
     set, merge the fields to set, or the merge patch, of an update
     if_match   "current": the ETag after the last job of `after`; "stale": the ETag after its first job
@@ -12,10 +12,10 @@ Each line is one command, a JSON object:
     expect     {"status": "succeeded"}, for a read with the fields that its `result` must have,
                or {"status": "failed", "problem": <slug>}
 
-Lines of one item are sent in the order of the file, each as soon as the line before was accepted. Only `after`
-orders lines of different items.
+Lines for an item are sent in the order of the file, each as soon as the previous line was accepted. Only `after`
+orders lines for different items.
 
-sample_items.jsonl was generated once, as a week in the catalogue of an outdoor shop, and is now edited by hand.
+sample_items.jsonl was generated once as a week in the catalogue of an outdoor shop, and is now edited by hand.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ScriptError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One command and its expected outcome."""
+    """A command and its expected outcome."""
 
     label: str
     operation: str  # one of OPERATIONS
@@ -47,7 +47,7 @@ class Line:
     after: tuple[str, ...]
     problem: str | None  # the slug of the expected problem; None if the job must succeed
     result: dict[str, Any]  # fields that the job's result must have
-    previous: str | None  # the label of the same item's line before this one
+    previous: str | None  # the label of the previous line for the same item
 
 
 def read_script(path: Path) -> list[Line]:

@@ -1,7 +1,7 @@
-"""Send commands to a stage at a steady rate, whatever the answers, and print what was measured.
+"""Send commands to a stage at a steady rate, whatever the responses, and print what was measured.
 
-Each command creates an item of its own, named load-<run>-<n>. At the end their deletion is requested, which is as
-much load again; KEEP=yes leaves them.
+Each command creates another item, named load-<run>-<n>. At the end the deletion of the items is requested, which is
+as much load again; KEEP=yes keeps them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _load(options: argparse.Namespace, console: Console) -> int:
 
 
 def _checked_connection(console: Console, plan: Plan, options: argparse.Namespace) -> Connection:
-    """Return the connection to the stage if the plan is allowed there and the stage answers."""
+    """Return the connection to the stage if the plan is allowed there and the stage responds."""
     try:
         connection = find_connection(options.stage)
         on_aws = not is_loopback(urlsplit(connection.base_url).hostname)
@@ -66,7 +66,7 @@ def _checked_connection(console: Console, plan: Plan, options: argparse.Namespac
             console.print(f"about ${plan.dollars():.2f} at list prices, for {plan.jobs:,} jobs", markup=False)
         plan.check(on_aws=on_aws, confirmed=options.confirm)
         with Client(connection.base_url, connection.api_key, retries=0) as client:
-            client.transport.get("/items", {"limit": 1})  # fails if the stage does not answer or refuses the key
+            client.transport.get("/items", {"limit": 1})  # fails if the stage does not respond or refuses the key
     except JobpipeError as error:
         raise OperatorError(str(error)) from None
     return connection
@@ -84,15 +84,15 @@ def _with_progress(console: Console, generator: Generator, plan: Plan) -> Measur
 def _clean_up(console: Console, generator: Generator, measured: Measured, *, keep: bool) -> None:
     items, count = f"{generator.name}-<n>", len(measured.accepted)
     if keep:
-        console.print(f"{count} items stay: {items}", markup=False)
+        console.print(f"{count} items are kept: {items}", markup=False)
         return
     try:
         left = generator.clean_up(measured)
     except KeyboardInterrupt:
         console.print(f"not all items were deleted: {items}", markup=False)
         raise
-    stay = f"; {left} items stay: {items}" if left else ""
-    console.print(f"{count - left} deletions are accepted and follow the creations{stay}", markup=False)
+    rest = f"; {left} items remain: {items}" if left else ""
+    console.print(f"{count - left} deletions are accepted, and follow the creations{rest}", markup=False)
 
 
 def _parse() -> argparse.Namespace:

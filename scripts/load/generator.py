@@ -1,4 +1,4 @@
-"""The open loop: each request starts when it is due, even if earlier ones have no answer yet.
+"""The open loop: each request starts when it is due, even if earlier requests have no response yet.
 
 Latency counts from the time at which a request was due. A closed loop would send less to a slow service, and would
 not count the time that callers wait (coordinated omission).
@@ -26,10 +26,10 @@ _OK, _THROTTLED, _SERVER_ERROR = 200, 429, 500
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of one request. Its times are in seconds, measured from the time at which the request was due."""
+    """The result of a request. The times are in seconds since the request was due."""
 
-    late: float  # until the request began: how far this machine was behind
-    seconds: float  # until the answer
+    late: float  # until the request began: how late this machine was
+    seconds: float  # until the response
     status: int
     item_id: str | None = None
     ended: float | None = None  # followed jobs: until the caller saw the end
@@ -38,12 +38,12 @@ class Outcome:
 
 @dataclass
 class Measured:
-    """The results of a run, up to its interruption if there was one."""
+    """The results of a run, up to its interruption if it was interrupted."""
 
     offered: int = 0  # requests that were due
     outcomes: list[Outcome] = field(default_factory=list)
     followed: list[Outcome] = field(default_factory=list)
-    seconds: float = 0.0  # from the first request due to the last answer
+    seconds: float = 0.0  # from the first due request to the last response
     interrupted: bool = False
 
     @property
@@ -61,13 +61,13 @@ class Measured:
 
     @property
     def failed(self) -> bool:
-        """Whether there was a 5xx, a request without an answer, a lost job, or nothing accepted."""
+        """Whether there was a 5xx, a request without a response, a lost job, or nothing accepted."""
         broken = any(status == NO_ANSWER or status >= _SERVER_ERROR for status in self.statuses)
         return broken or not self.accepted or bool(self.lost)
 
 
 class Generator:
-    """One run against one stage."""
+    """A run against a stage."""
 
     def __init__(self, calls: HttpCalls, plan: Plan) -> None:
         self.name = f"load-{secrets.token_hex(3)}"
@@ -100,14 +100,14 @@ class Generator:
             senders.shutdown(cancel_futures=measured.interrupted)
             measured.seconds = time.perf_counter() - self._epoch
             followers.shutdown(cancel_futures=measured.interrupted)
-        if measured.interrupted:  # nothing is known of unfinished followers
+        if measured.interrupted:  # the jobs of unfinished followers are unknown
             measured.followed = [outcome for outcome in measured.followed if outcome.job_status is not None]
         return measured
 
     def clean_up(self, measured: Measured) -> int:
         """Request the deletion of every accepted item, and return how many requests were not accepted.
 
-        The item id is the message group, so a deletion follows its creation even if that still waits.
+        The item id is the message group, so a deletion follows the creation even if that is still queued.
         """
         items = [outcome.item_id for outcome in measured.accepted if outcome.item_id]
         with ThreadPoolExecutor(CLEANERS, thread_name_prefix="cleaner") as cleaners:

@@ -1,4 +1,4 @@
-"""Timed requests without retries and redirects, so that every answer is measured."""
+"""Timed requests without retries and redirects, so that every response is measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TIMEOUT = 35.0  # seconds, longer than API Gateway's
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, or NO_ANSWER, and the JSON of the body; times are of time.perf_counter."""
+    """A response: a status, or NO_ANSWER, and the JSON of the body. The times are from time.perf_counter."""
 
     status: int
     document: Any
@@ -32,7 +32,7 @@ class Answer:
 
 
 class HttpCalls:
-    """Requests to one stage over open connections; threads may share them."""
+    """Sends requests to a stage over open connections; threads may share it."""
 
     def __init__(self, base_url: str, api_key: str, connections: int = 1) -> None:
         self._base_url = base_url.rstrip("/")
@@ -44,7 +44,7 @@ class HttpCalls:
     def request(
         self, method: str, path: str, document: Any = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """Return the answer, timed from the start of the request to the last byte of the body."""
+        """Return the response, timed from the start of the request to the last byte of the body."""
         body = None if document is None else json.dumps(document).encode()
         sent = {**({"Content-Type": "application/json"} if body else {}), **(headers or {})}
         began = time.perf_counter()

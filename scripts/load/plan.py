@@ -13,35 +13,35 @@ MOST_JOBS_ON_AWS = 1_000
 MOST_RATE = 500.0
 MOST_CONCURRENCY = 256
 CONCURRENCY_LIMIT = 1_000
-"""Threads of one Python process; a confirmation does not raise it."""
+"""The maximum threads of the process, which a confirmation does not raise."""
 
 # Dollars, rounded up, at us-east-1 list prices of November 2026: request, both Lambdas, queue, rows, document.
 _JOB = 20e-6
 _DELETION = 18e-6
 _POLL = 5e-6
-_POLLS = 10  # of one job that is followed
+_POLLS = 10  # of each followed job
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The load of one run."""
+    """The load of a run."""
 
-    rate: float  # jobs a second
+    rate: float  # jobs per second
     seconds: float
-    poisson: bool = False  # random arrivals, as of independent callers; otherwise evenly spaced
+    poisson: bool = False  # whether arrivals are random, as from independent callers, or evenly spaced
     concurrency: int = 64  # unanswered requests at a time
     sample: int = 10  # one job in this number is followed to its end; 0 follows none
     patience: float = 60.0  # seconds that a followed job may take
-    keep: bool = False  # whether the items stay
+    keep: bool = False  # whether the items are kept
     seed: int = 1
 
     @property
     def jobs(self) -> int:
-        """The number of jobs; random arrivals vary around it."""
+        """The number of jobs, which is only an average for random arrivals."""
         return math.floor(self.rate * self.seconds)
 
     def check(self, *, on_aws: bool, confirmed: bool) -> None:
-        """Raise OperatorError for an impossible plan, and for a large one that is not confirmed."""
+        """Raise OperatorError for an impossible plan, and for a large plan that is not confirmed."""
         for name, value in (("RATE", self.rate), ("SECONDS", self.seconds)):
             if not 0 < value < math.inf:
                 raise OperatorError(f"{name} must be a number above 0, not {value:g}")
@@ -62,7 +62,7 @@ class Plan:
             raise OperatorError(f"{', '.join(large)}: CONFIRM=yes allows it")
 
     def arrivals(self) -> list[float]:
-        """Return when each request starts, in seconds from the first moment."""
+        """Return when each request starts, in seconds since the start of the run."""
         if not self.poisson:
             return [n / self.rate for n in range(self.jobs)]
         rng, times = random.Random(self.seed), list[float]()
@@ -73,6 +73,6 @@ class Plan:
         return times
 
     def dollars(self) -> float:
-        """Return about what AWS charges; docs/cost.md has the exact prices."""
+        """Return approximately what AWS charges; docs/cost.md has the exact prices."""
         followed = self.jobs / self.sample if self.sample else 0
         return self.jobs * (_JOB + (0 if self.keep else _DELETION)) + followed * _POLLS * _POLL

@@ -14,14 +14,14 @@ from scripts.load.http_calls import ACCEPTED, NO_ANSWER
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the smallest value that so many percent of the values do not exceed (nearest rank)."""
+    """Return the smallest value that `percent` percent of the values do not exceed (nearest rank)."""
     if not values or not 0 < percent <= 100:  # noqa: PLR2004
         raise ValueError("percentiles need values, and a number above 0 up to 100")
     return sorted(values)[math.ceil(percent / 100 * len(values)) - 1]
 
 
 def summary(seconds: Sequence[float]) -> dict[str, float]:
-    """Return p50, p95 and p99 in milliseconds and the count n; only the count if there are no values."""
+    """Return p50, p95 and p99 in milliseconds and the count n, or only the count if there are no values."""
     percents = (50, 95, 99) if seconds else ()
     found = {f"p{percent}": round(percentile(seconds, percent) * 1000, 2) for percent in percents}
     return {**found, "n": len(seconds)}
@@ -32,7 +32,7 @@ def print_report(console: Console, measured: Measured) -> None:
     console.print(_counts(measured))
     console.print(_latencies(measured))
     lost = f", {len(measured.lost)} of {len(measured.followed)} followed jobs lost" if measured.lost else ""
-    until = "interrupted: this is what was measured until then; " if measured.interrupted else ""
+    until = "interrupted, with the results until then; " if measured.interrupted else ""
     verdict = "the service failed" if measured.failed else "no server error and nothing lost"
     style = "bold red" if measured.failed else "bold green"
     console.print(f"{until}{verdict}{lost}", style=style, markup=False)
@@ -55,7 +55,7 @@ def _counts(measured: Measured) -> Table:
 
 
 def _latencies(measured: Measured) -> Table:
-    caption = "from when a request was due, so that a slow answer hides no waiting"
+    caption = "since a request was due, so that the waiting behind slow responses counts"
     table = Table("ms", title="Latency", title_justify="left", caption=caption, caption_justify="left")
     for column in ("p50", "p95", "p99", "of"):
         table.add_column(column, justify="right")

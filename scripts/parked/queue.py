@@ -72,7 +72,7 @@ class ParkedQueue:
                 if _attribute(message, "message_id") in sent:
                     continue
                 sent.add(self._send(message))
-                # Send first: if this process dies before the deletion, a second message remains, which does no harm.
+                # Send first: if this process dies before the deletion, a harmless second message remains.
                 messages.delete(message)
                 on_removed(message["MessageId"])
 

@@ -1,8 +1,8 @@
 """Proves on a deployed stage that it keeps jobpipe's promises, and writes a report to publish.
 
-It makes temporary owners, items and a webhook, sends some hundred commands, judges what it sees, and deletes all of
-it again. Exit status: 0 if every check held, 3 if a promise was broken, 4 if a check could not be completed or
-something could not be deleted, 1 after an error. On AWS it shows its price first, and needs CONFIRM=yes.
+It makes temporary owners, items and a webhook, sends some hundred commands, judges what it sees, and deletes
+everything again. Exit status: 0 if every check held, 3 if a promise was broken, 4 if a check could not be completed
+or something could not be deleted, 1 after an error. On AWS it shows its price first, and needs CONFIRM=yes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from scripts.stage.commands import command_parser, one_line_errors
 FOLDER = ROOT / "build" / "proof"
 _EXAMPLES = """examples:
   make prove                                  the local stage
-  make prove STAGE=prod                       shows what a run on AWS would do and cost
-  make prove STAGE=prod CONFIRM=yes           and does it
+  make prove STAGE=prod                       show what a run on AWS would do and cost
+  make prove STAGE=prod CONFIRM=yes           run it
   make prove STAGE=prod CONFIRM=yes RECEIVER=https://example.com/hook
 """
 
@@ -69,14 +69,14 @@ def _receiver(url: str) -> str:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = command_parser("prove", __doc__, _EXAMPLES)
     parser.add_argument("--confirm", action="store_true", help="allow the run on AWS")
-    parser.add_argument("--receiver", type=_receiver, metavar="URL", help="a receiver of yours that answers 2xx")
-    parser.add_argument("--quick", action="store_true", help="send little, to see how the command works")
+    parser.add_argument("--receiver", type=_receiver, metavar="URL", help="your own receiver, which returns a 2xx")
+    parser.add_argument("--quick", action="store_true", help="send only a few commands, to see how this works")
     parser.add_argument(
         "--only",
         action="append",
         choices=NAMES,
         metavar="CHECK",
-        help=f"run only this check, and others that are named like it: {', '.join(NAMES)}",
+        help=f"run only this check; may be repeated ({', '.join(NAMES)})",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the reports are written (%(default)s)")
     return parser.parse_args(arguments)

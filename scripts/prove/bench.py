@@ -1,4 +1,4 @@
-"""What the checks share: the stage, its temporary owners, the items of the run, and the time that is left."""
+"""What the checks share: the stage, its temporary owners, the items of the run, and the remaining time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scripts.prove.plan import Plan
 from scripts.stage.aws import StageAws
 
 PREFIX = "prove"
-"""The beginning of the names of all temporary owners."""
+"""The prefix of the names of all temporary owners."""
 _WAITERS = 6
 _DELETION_SECONDS = 240.0
 _T = TypeVar("_T")
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Measured times, in milliseconds, and what a page of docs/ says of them."""
+    """Measured times, in milliseconds, and the documented ones."""
 
     what: str
     number: int
@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass
 class Bench:
-    """One run on one stage."""
+    """A run on a stage."""
 
     stage: StageAws
     plan: Plan
@@ -48,10 +48,10 @@ class Bench:
     shared: Shared
     made: Made = field(default_factory=Made)
     figures: list[Figure] = field(default_factory=list)
-    secrets: list[str] = field(default_factory=list)  # what no report may contain
+    secrets: list[str] = field(default_factory=list)  # texts that no report may contain
     jobs: set[str] = field(default_factory=set)
-    slowest: float = 0.0  # seconds of an update while nothing was wrong around it
-    until: float = 0.0  # the deadline of the running check, of time.monotonic
+    slowest: float = 0.0  # seconds of the slowest update while nothing disturbed the stage
+    until: float = 0.0  # the deadline of the running check, by time.monotonic
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self, say: Callable[[str], None]) -> None:
@@ -73,33 +73,33 @@ class Bench:
         self.made.later("items", lambda: self.items.delete(lambda: time.monotonic() + _DELETION_SECONDS))
 
     def caller(self, api_key: str | None) -> Caller:
-        """Return a caller with a key, or without one."""
+        """Return a caller with this key, or without a key."""
         return Caller(self.shared, api_key)
 
     def create(self, number: int) -> list[str]:
-        """Create items, and return their ids once they exist."""
+        """Create items, wait until they exist, and return their ids."""
         items = [{"name": f"{self.name} {secrets.token_hex(6)}", "description": "made by make prove"}] * number
         items = [{**item, "name": f"{item['name']} {n}"} for n, item in enumerate(items)]
-        jobs = self.ended(self.items.create(items))
+        jobs = self.wait_for(self.items.create(items))
         failed = [str(job["status"]) for job in jobs if job["status"] != "succeeded"]
         if failed:
             raise OutOfTimeError(f"{len(failed)} of {number} items were not created in time: {failed[0]}")
         return [str(job["item_id"]) for job in jobs]
 
-    def ended(self, jobs: Iterable[Json], caller: Caller | None = None) -> list[Json]:
-        """Return the jobs once they have ended, or as they are when the time of the check is over."""
+    def wait_for(self, jobs: Iterable[Json], caller: Caller | None = None) -> list[Json]:
+        """Return the jobs when they have ended, or as they are when the time of the check is over."""
         asking = caller or self.writer
         wanted = [str(job["id"]) for job in jobs]
         self.note(wanted)
         return self.parallel([lambda each=each: asking.wait(each, self.until) for each in wanted], _WAITERS)  # type: ignore[misc]
 
     def note(self, job_ids: Iterable[str]) -> None:
-        """Remember jobs of the run, which the audit looks for."""
+        """Remember jobs of the run, for the check by an audit."""
         with self._lock:
             self.jobs.update(job_ids)
 
     def parallel(self, calls: Sequence[Callable[[], _T]], threads: int) -> list[_T]:
-        """Return the results of the calls. After a failure or an interruption, wait for those that have begun."""
+        """Return the results of the calls. After an error, wait only for the calls that have begun."""
         with ThreadPoolExecutor(max(1, threads), thread_name_prefix="prove") as pool:
             futures = [pool.submit(call) for call in calls]
             try:
@@ -112,8 +112,8 @@ class Bench:
                     future.cancel()
                 raise
 
-    def left(self) -> float:
-        """Return the seconds that the running check has left; raise OutOfTimeError if there are none."""
+    def remaining_seconds(self) -> float:
+        """Return the remaining seconds of the running check; raise OutOfTimeError if there are none."""
         seconds = self.until - time.monotonic()
         if seconds <= 0:
             raise OutOfTimeError("its time was over")
@@ -121,7 +121,7 @@ class Bench:
 
     def pause(self, seconds: float) -> None:
         """Sleep, unless the run is stopped."""
-        self.shared.stopped.wait(min(seconds, self.left()))
+        self.shared.stopped.wait(min(seconds, self.remaining_seconds()))
 
     def _wait_for(self, key: ApiKey) -> None:
         if not wait_for_key(self.stage.deployment.base_url, key.value, accepted=True):
@@ -141,5 +141,5 @@ def new_bench(stage: StageAws, plan: Plan, keys: ApiKeys) -> Bench:
 
 
 def new_name() -> str:
-    """Return a name that no other run has, which is also the beginning of the names of its owners."""
+    """Return a unique name for a run, with which the names of its owners begin."""
     return f"{PREFIX}{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""Requests as a careful caller sends them: with an Idempotency-Key, and again after 429, 5xx and lost answers."""
+"""Sends requests as a careful caller does: with an Idempotency-Key, and again after 429, 5xx and lost responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CLIENT_ERROR, _NOT_FOUND = 400, 404
 _TIMEOUT = 35.0  # seconds, longer than API Gateway's
 _PATIENCE = 90.0  # seconds for which a request is repeated
 _LONGEST_PAUSE = 15.0
-_HOLD = 10  # seconds for which the service may hold back the answer to a poll
+_HOLD = 10  # seconds for which the service may delay the response to a poll
 _DROPPED_AFTER = 0.001  # seconds until the connection of a dropped request is closed
 _BACKOFF = tenacity.wait_random_exponential(multiplier=0.2, max=5)
 
@@ -32,7 +32,7 @@ Json = Mapping[str, Any]
 
 
 class StoppedError(Exception):
-    """The run was interrupted, so nothing more is sent."""
+    """The run was interrupted, so no more requests are sent."""
 
 
 class OutOfTimeError(Exception):
@@ -41,7 +41,7 @@ class OutOfTimeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, or NO_ANSWER, and the JSON of the body; times are of time.perf_counter."""
+    """A response: a status, or NO_ANSWER, and the JSON of the body. The times are from time.perf_counter."""
 
     status: int
     document: Any = None
@@ -51,7 +51,7 @@ class Answer:
 
     @property
     def problem(self) -> str:
-        """The last part of the type of a problem document, or the empty text."""
+        """The last part of the type of a problem document, or an empty string."""
         kind = self.document.get("type") if isinstance(self.document, dict) else None
         return kind.rpartition(":")[2] if isinstance(kind, str) else ""
 
@@ -62,11 +62,11 @@ class Answer:
 
 
 class UnexpectedAnswerError(Exception):
-    """The stage did not answer as it should."""
+    """The stage did not respond as it should."""
 
     def __init__(self, what: str, answer: Answer | None = None) -> None:
         super().__init__(what, answer)  # pickle and copy call the class with these
-        # An outage and a limit that is reached say nothing of a promise; a refusal of what is valid does.
+        # An outage or an exceeded limit says nothing about a promise, but the refusal of a valid request does.
         status = NO_ANSWER if answer is None else answer.status
         self.is_refusal = _CLIENT_ERROR <= status < SERVER_ERROR and status != THROTTLED
 
@@ -77,14 +77,14 @@ class UnexpectedAnswerError(Exception):
 
 @dataclass
 class Pace:
-    """Spaces what is sent, so that the stage's limits are kept: `rate` commands a second, over all threads."""
+    """Limits what all threads send to `rate` commands a second, so that the stage's limits are kept."""
 
     rate: float
     _next: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wait(self, stopped: threading.Event, commands: int = 1) -> None:
-        """Return when so many commands may be sent."""
+        """Wait until this number of commands may be sent."""
         with self._lock:
             at = max(self._next, time.monotonic())
             self._next = at + commands / self.rate
@@ -93,7 +93,7 @@ class Pace:
 
 @dataclass
 class Shared:
-    """What all callers of a run share."""
+    """The state that all callers of a run share."""
 
     base_url: str
     pace: Pace
@@ -102,7 +102,7 @@ class Shared:
 
 
 class Caller:
-    """An owner's key, with which threads may send requests."""
+    """Sends requests with an owner's key; threads may share it."""
 
     def __init__(self, shared: Shared, api_key: str | None, connections: int = 16) -> None:
         self._shared = shared
@@ -127,7 +127,7 @@ class Caller:
         raw: bytes | None = None,
         timeout: tuple[float, float] = (10.0, _TIMEOUT),
     ) -> Answer:
-        """Send one request, and return its answer; raise StoppedError if the run was interrupted."""
+        """Send a request and return the response; raise StoppedError if the run was interrupted."""
         if self._shared.stopped.is_set():
             raise StoppedError
         body = raw if document is None else json.dumps(document).encode()
@@ -148,7 +148,7 @@ class Caller:
         return Answer(response.status_code, _json(response.content), response.headers, began, ended)
 
     def ask(self, method: str, path: str, document: Any = None, *, kind: str, key: str = "") -> Answer:
-        """Send a request, and again while its answer is 429, a 5xx or lost; return the last answer.
+        """Send a request, and repeat it after a 429, a 5xx or a lost response; return the last response.
 
         A write needs a key, so that it takes effect once.
         """
@@ -165,17 +165,17 @@ class Caller:
         return answer
 
     def drop(self, path: str, document: Json, key: str) -> Answer:
-        """Send a write, and close the connection before the answer can be read; nearly always it is lost."""
+        """Send a write, and close the connection at once, so that the response is almost always lost."""
         return self.send("POST", path, document, kind=ACCEPT, key=key, timeout=(10.0, _DROPPED_AFTER))
 
     def submit(self, command: Json, key: str = "", *, at_once: bool = False) -> Json:
-        """Queue a command, and return its job; `at_once` sends it without keeping to the pace of the run."""
+        """Queue a command, and return its job; `at_once` ignores the pace of the run."""
         if not at_once:
             self._shared.pace.wait(self._shared.stopped)
         return self._accepted(self.ask("POST", "/jobs", command, kind=ACCEPT, key=key or new_key()), 1)
 
     def submit_batch(self, commands: Sequence[Json], key: str = "") -> list[Json]:
-        """Queue commands with one request, and return their jobs; entries that were not queued are sent again."""
+        """Queue commands with one request, and return their jobs. Entries that were not queued are sent again."""
         self._shared.pace.wait(self._shared.stopped, len(commands))
         key, until = key or new_key(), time.monotonic() + _PATIENCE
         while True:
@@ -188,12 +188,12 @@ class Caller:
             self._shared.stopped.wait(1)
 
     def job(self, job_id: str, hold: int = 0) -> Json:
-        """Return the job; the service may hold the answer back until it has ended."""
+        """Return the job; the service may delay the response until the job has ended."""
         answer = self.ask("GET", f"/jobs/{job_id}" + (f"?wait={hold}" if hold else ""), kind=POLL)
         return checked(answer, OK, "a job could not be read")
 
     def wait(self, job_id: str, deadline: float) -> Json:
-        """Return the job once it has ended, or as it is at the deadline, a time of time.monotonic."""
+        """Return the job when it has ended, or as it is at the deadline, a time of time.monotonic."""
         while True:
             job = self.job(job_id, hold=_HOLD)
             if job["done"] or time.monotonic() >= deadline:
@@ -201,7 +201,7 @@ class Caller:
             self._shared.stopped.wait(1)
 
     def item(self, item_id: str) -> tuple[Json, str]:
-        """Return the item and its ETag, both empty if there is no such item."""
+        """Return the item and its ETag, which are empty if there is no such item."""
         answer = self.ask("GET", f"/items/{item_id}", kind=GET)
         if answer.status == _NOT_FOUND:
             return {}, ""
@@ -214,11 +214,11 @@ class Caller:
 
 
 def checked(answer: Answer, status: int, why: str) -> Json:
-    """Return the JSON object of an answer of this status; raise UnexpectedAnswerError for any other."""
+    """Return the JSON object of a response with this status; raise UnexpectedAnswerError for any other."""
     if answer.status != status:
         raise UnexpectedAnswerError(why, answer)
     if not isinstance(answer.document, dict):
-        raise UnexpectedAnswerError(f"{why}: the answer has no JSON object")
+        raise UnexpectedAnswerError(f"{why}: the response is not a JSON object")
     return answer.document
 
 
@@ -228,7 +228,7 @@ def new_key() -> str:
 
 
 def stage_time(text: str) -> datetime:
-    """Return a time of an answer."""
+    """Parse a time in a response."""
     return datetime.fromisoformat(text)
 
 
@@ -244,7 +244,7 @@ def _is_transient(answer: Answer) -> bool:
 
 
 def _asked_pause(state: tenacity.RetryCallState) -> float:
-    """Return what Retry-After asks for, in seconds."""
+    """Return the seconds that Retry-After asks for."""
     answer = state.outcome.result() if state.outcome else None
     text = answer.headers.get("Retry-After", "") if answer else ""
     return min(float(text), _LONGEST_PAUSE) if text.isdigit() else 0.0

@@ -21,7 +21,7 @@ from scripts.prove.checks import (
     schedule,
     unreadable,
 )
-from scripts.prove.findings import Finding, State, judged, unfinished, worst
+from scripts.prove.findings import Finding, State, judge, unfinished, worst
 from scripts.prove.made import FAILURES, one_line
 
 Say = Callable[[str], None]
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Check:
-    """A check, the promise that it is most about, and what it does."""
+    """A check, the main promise that it tries, and its function."""
 
     name: str
     promise: str
@@ -38,7 +38,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Done:
-    """What a check has found, and how long it took."""
+    """The findings of a check, and how long it took."""
 
     check: str
     findings: list[Finding]
@@ -67,7 +67,7 @@ NAMES = tuple(check.name for check in CHECKS)
 
 
 def run_check(bench: Bench, check: Check) -> Done:
-    """Run a check; an error of the stage or of AWS leaves it unfinished."""
+    """Run a check, which an error of the stage or of AWS leaves unfinished."""
     began = time.monotonic()
     bench.until = began + bench.plan.seconds(check.name)
     try:
@@ -78,8 +78,8 @@ def run_check(bench: Bench, check: Check) -> Done:
 
 
 def ended_early(check: Check, error: BaseException) -> Finding:
-    """Return the finding about a check that an error has ended: a refusal of what is valid breaks the promise."""
+    """Return the finding about a check that an error has ended. Refusing a valid request breaks the promise."""
     why = f"it ended early: {one_line(error)}"
     if isinstance(error, UnexpectedAnswerError) and error.is_refusal:
-        return judged(check.name, check.promise, "began the check", "", [why])
+        return judge(check.name, check.promise, "began the check", "", [why])
     return unfinished(check.name, check.promise, "began the check", why)

@@ -1,7 +1,7 @@
 """Counts requests and jobs, and prices them with the model of scripts/models/cost.
 
 The model's quiet load is used: one request a second, one message in an invocation, every request traced. It is the
-dearer of its two loads.
+more expensive of the model's two loads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scripts.models.cost.usage import Usage
 
 ACCEPT, BATCH, POLL, GET, LIST, STATS, REFUSED = "accept", "batch", "poll", "get", "list", "stats", "refused"
 JOB, TOLD = "job", "told"
-_REQUESTS = {  # the operation of the model whose request is nearest, never a cheaper one
+_REQUESTS = {  # the model's operation that is closest to the request, and never cheaper
     ACCEPT: ("requests that send one command", "accept_create"),
     BATCH: ("requests that send a batch", "accept_batch_of_100"),
     POLL: ("polls of a job", "poll"),
@@ -33,21 +33,21 @@ _KEYS_OF_A_LIST = 1000
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the bill: a number of one thing."""
+    """A line of the bill, for requests or jobs of a kind."""
 
     kind: str
     what: str
     number: int
-    per_million: Decimal  # dollars, as in docs/cost.md but for the quiet load
+    per_million: Decimal  # dollars, as in docs/cost.md, but for the quiet load
     dollars: Decimal
 
 
 @dataclass
 class Tally:
-    """The numbers of requests and jobs, by their kinds; threads may share it."""
+    """The numbers of requests and jobs, by kind; threads may share it."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    throttled: int = 0  # answers of 429
+    throttled: int = 0  # responses with 429
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, kind: str, number: int = 1) -> None:
@@ -64,7 +64,7 @@ class Tally:
 
 
 def bill(counts: Mapping[str, int], *, events: bool) -> list[Line]:
-    """Return what the requests and jobs cost."""
+    """Return the bill for the requests and jobs."""
     data = read_data()
     pipeline = Pipeline(data, data.load("quiet"))
     job = pipeline.worked("create") + pipeline.stored("update")
@@ -74,7 +74,7 @@ def bill(counts: Mapping[str, int], *, events: bool) -> list[Line]:
     priced = {
         **{kind: (what, pipeline.request(name)) for kind, (what, name) in _REQUESTS.items()},
         JOB: ("jobs", job),
-        TOLD: ("ends of jobs that a webhook is told", told),
+        TOLD: ("ends of jobs that are delivered to a webhook", told),
     }
     return [
         Line(kind, what, counts[kind], pipeline.million(usage), pipeline.dollars(usage) * counts[kind])
@@ -84,14 +84,14 @@ def bill(counts: Mapping[str, int], *, events: bool) -> list[Line]:
 
 
 def reading(table_bytes: int, objects: int) -> Decimal:
-    """Return the dollars of reading tables of so many bytes consistently, and of listing so many objects."""
+    """Return the price in dollars of reading tables of this size consistently, and of listing the objects."""
     data = read_data()
     lists = objects // _KEYS_OF_A_LIST + 1
     return Usage.of(dynamodb_read_unit=table_bytes // _PAGE_BYTES + 1, s3_list=lists).dollars(data.prices)
 
 
 def documented() -> dict[str, Decimal]:
-    """Return what docs/cost.md has for a million creates with one poll each, by the load."""
+    """Return the price in docs/cost.md of a million creates with one poll each, by load."""
     data = read_data()
     pipelines = {name: Pipeline(data, data.load(name)) for name in ("busy", "quiet")}
     return {name: each.million(each.job("create", ONE_POLL)) for name, each in pipelines.items()}

@@ -1,4 +1,4 @@
-"""What a stage is and allows, as its functions, its usage plan and its tables say; nothing is changed."""
+"""Reads a stage's settings and limits from its functions, its usage plan and its tables; changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TABLES = ("jobs_table", "items_table", "names_table", "collections_table", "loo
 
 @dataclass(frozen=True)
 class Facts:
-    """A stage's settings and limits, which decide what can be tried there."""
+    """A stage's settings and limits, which determine what can be tried."""
 
     stage: str
     target: str  # embedded, localstack or aws
@@ -25,9 +25,9 @@ class Facts:
     version: str
     events: bool
     loopback_webhooks: bool
-    owner_rate: float  # commands of one owner a second; 0 for no limit
-    key_rate: float  # requests of one key a second
-    quota: int  # requests of one key in its period; 0 for no quota
+    owner_rate: float  # commands of an owner per second; 0 for no limit
+    key_rate: float  # requests with a key per second
+    quota: int  # requests with a key in the period of the quota; 0 for no quota
     worker_timeout: float  # seconds
     table_bytes: int  # of all tables that an audit reads
     rows: int  # in them; both are up to six hours old on AWS
@@ -38,17 +38,17 @@ class Facts:
 
     @property
     def redelivery(self) -> float:
-        """The longest time in seconds until a message of a worker that died is delivered again."""
+        """The maximum time in seconds until the message of a dead worker is delivered again."""
         return self.worker_timeout * VISIBILITY_FACTOR
 
 
 def read_facts(stage: StageAws) -> Facts:
-    """Return the facts; raise OperatorError if the stage is paused, or does not answer."""
+    """Return the facts; raise OperatorError if the stage is paused, or does not respond."""
     paused_at = read_paused_at(stage.target.client("dynamodb"), stage.resource("collections_table"))
     name = stage.deployment.stage
     if paused_at is not None:
         raise OperatorError(
-            f"the stage {name!r} is paused since {rfc3339(paused_at)}, and no job would end: "
+            f"the stage {name!r} has been paused since {rfc3339(paused_at)}, and no job would end: "
             f"make resume STAGE={name}"
         )
     api, worker = (_environment(stage, stage.resource(each)) for each in ("api_function", "worker_function"))
@@ -82,10 +82,10 @@ def _size(stage: StageAws, table: str) -> tuple[int, int]:
 
 
 def _version(stage: StageAws) -> str:
-    """Return the version that the stage has deployed, by a request which also shows that its key is accepted."""
+    """Return the deployed version, by requests that also show that the stage accepts its key."""
     try:
         with Client(stage.deployment.base_url, stage.deployment.api_key) as client:
             client.stats()
             return str(client.health().get("version", "unknown"))
     except JobpipeError as error:
-        raise OperatorError(f"the stage {stage.deployment.stage!r} does not answer: {error}") from None
+        raise OperatorError(f"the stage {stage.deployment.stage!r} does not respond: {error}") from None

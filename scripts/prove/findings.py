@@ -1,4 +1,4 @@
-"""What a check has found about one promise."""
+"""The findings of checks about promises."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _SHOWN = 5  # violations; a broken stage has hundreds of the same kind
 
 
 class State(StrEnum):
-    """What can be said of a promise after a check."""
+    """What a check says about a promise."""
 
     HELD = "held"
     BROKEN = "broken"
     NOT_TRIED = "not tried"  # this stage does not offer it, or it cannot be tried honestly and safely
     UNFINISHED = "unfinished"  # the check ended before it could judge
-    MEASURED = "measured"  # a figure, which is no promise
+    MEASURED = "measured"  # a figure, which is not a promise
 
 
 PROMISES = {
@@ -49,13 +49,13 @@ class Finding:
 
 
 def worst(states: Iterable[State]) -> State:
-    """Return the state that stands for all of these; what was not tried stands only for itself."""
+    """Return the worst of these states, which is NOT_TRIED only if nothing was tried."""
     found = set(states)
     return next((state for state in _WORST_FIRST if state in found), State.NOT_TRIED)
 
 
-def judged(name: str, promise: str, done: str, seen: str, violations: Sequence[str]) -> Finding:
-    """Return a finding that is broken if there are violations, of which the first few are shown."""
+def judge(name: str, promise: str, done: str, seen: str, violations: Sequence[str]) -> Finding:
+    """Return a finding, which is broken if there are violations. The first few violations are shown."""
     if not violations:
         return Finding(name, promise, done, seen, State.HELD)
     more = f"; and {len(violations) - _SHOWN} more" if len(violations) > _SHOWN else ""
@@ -63,7 +63,7 @@ def judged(name: str, promise: str, done: str, seen: str, violations: Sequence[s
 
 
 def not_tried(name: str, promise: str, why: str) -> Finding:
-    """Return a finding about what was deliberately not tried."""
+    """Return a finding about a promise that was deliberately not tried."""
     return Finding(name, promise, "nothing", why, State.NOT_TRIED)
 
 

@@ -1,7 +1,7 @@
-"""What a run has made, and its deletion.
+"""Remembers what a run has made, and deletes it at the end.
 
-What is to be deleted is written down before it is made, so that nothing is forgotten if the run is interrupted in
-between. Deletions run in the opposite order, each of them also if others fail.
+A deletion is registered before the thing is made, so that nothing is forgotten if the run is interrupted between
+the two. Deletions run in the opposite order, even if some of them fail.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ FAILURES = (
     OutOfTimeError,
     *LIBRARY_ERRORS,
 )
-"""What a check or a deletion may fail with, apart from errors of this program."""
+"""The errors that a check or a deletion may raise, apart from programming errors."""
 
 
 def one_line(error: BaseException) -> str:
-    """Return one line on one of FAILURES."""
+    """Return one line about an error of FAILURES."""
     if isinstance(error, LIBRARY_ERRORS):
         return describe(error)
     if isinstance(error, RequestException):
@@ -46,12 +46,12 @@ class Made:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def later(self, what: str, undo: Callable[[], None]) -> None:
-        """Call `undo` at the end. It must do nothing if the thing was never made."""
+        """Call `undo` at the end. `undo` must do nothing if the thing was never made."""
         with self._lock:
             self._undo.append((what, undo))
 
     def clean_up(self) -> list[str]:
-        """Delete everything, the latest first, and return what is left, each with the reason."""
+        """Delete everything, the latest first, and return what could not be deleted, with the reasons."""
         left = []
         while self._undo:
             what, undo = self._undo.pop()
@@ -64,12 +64,12 @@ class Made:
 
 @dataclass
 class Items:
-    """The items of a run. Each is deleted at the end, also if its create was never answered."""
+    """The items of a run, which are deleted at the end even if the response to a create was lost."""
 
     caller: Caller
     ids: list[str] = field(default_factory=list)
-    _batches: dict[str, Sequence[Json]] = field(default_factory=dict)  # without an answer, by their keys
-    _alone: dict[str, tuple[Caller, Json]] = field(default_factory=dict)  # the same of commands that are sent alone
+    _batches: dict[str, Sequence[Json]] = field(default_factory=dict)  # without a response yet, by key
+    _single: dict[str, tuple[Caller, Json]] = field(default_factory=dict)  # single commands without a response yet
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def create(self, items: Sequence[Json]) -> list[Json]:
@@ -80,20 +80,20 @@ class Items:
         return self._answered(key)
 
     def expect(self, caller: Caller, command: Json, key: str) -> None:
-        """Note a create that a caller is about to send as a command of its own."""
+        """Note a create that a caller is about to send as a single command."""
         with self._lock:
-            self._alone[key] = (caller, command)
+            self._single[key] = (caller, command)
 
     def note(self, key: str, item_id: str) -> None:
         """Note the item of a create that was expected."""
         with self._lock:
-            self._alone.pop(key, None)
+            self._single.pop(key, None)
             self.ids.append(item_id)
 
     def delete(self, seconds: Callable[[], float]) -> None:
-        """Delete all items, and return when the deletions have ended; `seconds` gives the deadline of each wait."""
-        # The same request is answered with the job that there is, or makes the item now.
-        for key, (caller, command) in list(self._alone.items()):
+        """Delete all items, and wait for the deletions; `seconds` returns the deadline of each wait."""
+        # The same request returns the existing job, or makes the item now.
+        for key, (caller, command) in list(self._single.items()):
             self.note(key, str(caller.submit(command, key)["item_id"]))
         for key in list(self._batches):
             self._answered(key)

@@ -1,4 +1,4 @@
-"""The report as a page of HTML that needs nothing else: no script, no picture, no other server."""
+"""The report as a self-contained HTML page, without scripts, pictures or other servers."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _about(report: Mapping[str, Any]) -> str:
         "stage": f"{report['stage']}, version {report['version']}",
         "where": f"{_place(report['target'])}, {report['region']}",
         "time": f"{report['began']} to {report['ended']}, {report['seconds']:.0f} s",
-        "size": "a shortened run (QUICK=yes), which shows little of order under load"
+        "size": "a shortened run (QUICK=yes), which shows little about order under load"
         if report["quick"]
         else "the full run",
         "run": f"{report['run']}, with which the names of its items and owners began",
@@ -129,8 +129,8 @@ def _times(report: Mapping[str, Any]) -> str:
         return ""
     table = _table(("one command", "n", "p50", "p95", "documented"), rows, numbers={1, 2, 3})
     return (
-        f"<h2>Times</h2>\n{table}<p>They include the way from the machine that ran this command to the stage, but "
-        "for the last row. They are no promises.</p>\n"
+        f"<h2>Times</h2>\n{table}<p>Except in the last row, the times include the network between the machine that "
+        "ran this command and the stage. They are not promises.</p>\n"
     )
 
 
@@ -144,14 +144,14 @@ def _costs(report: Mapping[str, Any]) -> str:
     documented = report["documented_dollars_a_million_creates_with_one_poll"]
     beside = (
         f"<p>That is ${report['dollars_a_million_commands']:,.2f} for a million such commands, whose jobs "
-        f"were asked for several times. For a million creates with one poll each, docs/cost.md has "
-        f"${documented['busy']:,.2f} in a busy stage and ${documented['quiet']:,.2f} in a quiet one.</p>\n"
+        f"were polled several times. For a million creates with one poll each, docs/cost.md has "
+        f"${documented['busy']:,.2f} in a busy stage and ${documented['quiet']:,.2f} in a quiet stage.</p>\n"
     )
     real = "" if report["target"] == "aws" else " The run itself was on an emulator, and cost nothing."
     return (
-        f"<h2>Calls and cost</h2>\n{table}<p>At list prices, as the model of docs/cost.md has them for a quiet "
+        f"<h2>Calls and cost</h2>\n{table}<p>At list prices, by the model of docs/cost.md for a quiet "
         f"stage; a bill was not read. At most ${report['dollars_planned']:.4f} was announced before the run. "
-        f"{report['throttled']} requests were answered with 429 and sent again.{real}</p>\n{beside}"
+        f"{report['throttled']} requests got a 429 and were sent again.{real}</p>\n{beside}"
     )
 
 
@@ -168,10 +168,10 @@ def _limits(report: Mapping[str, Any]) -> str:
     return (
         "<h2>What this does not show</h2>\n<ul>\n"
         f"{begun}"
-        "<li>Some minutes of one stage say nothing of rare faults. docs/reliability.md says what the tests try at "
-        "every call of AWS, on emulators.</li>\n"
-        "<li>That a command took effect twice without a change in between can be seen only by the version of its "
-        "item, which was compared at the end of each check.</li>\n</ul>\n"
+        "<li>Some minutes of one stage show nothing about rare faults. docs/reliability.md describes what the "
+        "tests try at every AWS call, on emulators.</li>\n"
+        "<li>Only the version of its item shows that a command took effect twice without a change in between. The "
+        "versions were compared at the end of each check.</li>\n</ul>\n"
     )
 
 

@@ -14,8 +14,8 @@ from scripts.prove.facts import Facts
 
 RATE = 15.0  # commands a second, if the stage allows them
 MOST_ROWS = 200_000
-"""Rows in the tables of a stage, up to which the run reads them all for an audit."""
-_SHARE = 0.7  # of a limit of the stage, so that its other callers keep some of it
+"""The maximum number of rows in the tables of a stage for which the run makes an audit."""
+_SHARE = 0.7  # of a limit of the stage, so that the run leaves some of it to other callers
 _LONGEST = 30 * 60.0  # seconds
 _AUDIT_ROWS_A_SECOND = 5_000
 _KEYS_SECONDS = 70  # until API Gateway knows new keys
@@ -27,21 +27,21 @@ _RELEASE = 62  # seconds from a time to the release of its commands
 class Size:
     """How much each check sends."""
 
-    items: int = 8  # of the check of order
-    updates: int = 25  # of each of them
+    items: int = 8  # in the check of order
+    updates: int = 25  # of each of these items
     threads: int = 6
-    batch: int = 5  # commands of one item in a batch
-    lost: int = 12  # requests whose answers are dropped
+    batch: int = 5  # commands for an item in a batch
+    lost: int = 12  # requests whose responses are dropped
     races: int = 5  # requests that race for one name
-    around: int = 15  # updates of each item while something is wrong around it
-    told: int = 6  # updates of each of two items, whose ends a webhook is told
+    around: int = 15  # updates of each item while the stage is disturbed
+    told: int = 6  # updates of each of two items, whose ends are delivered to a webhook
     due_seconds: float = 70.0
-    samples: int = 40  # of the latencies
+    samples: int = 40  # latencies to measure
     quick: bool = False
 
     @property
     def jobs(self) -> Counter[str]:
-        """About how many jobs each check makes, with the deletion of its items."""
+        """About how many jobs each check makes, including the deletion of its items."""
         return Counter(
             {
                 "contract": 8,
@@ -76,7 +76,7 @@ QUICK = Size(
 
 @dataclass(frozen=True)
 class Plan:
-    """A run on one stage."""
+    """What a run on a stage will send."""
 
     facts: Facts
     size: Size
@@ -84,7 +84,7 @@ class Plan:
 
     @property
     def rate(self) -> float:
-        """Commands a second, within the limits of an owner and of a key."""
+        """Commands per second, within the limits of an owner and of a key."""
         limits = [limit * _SHARE for limit in (self.facts.owner_rate, self.facts.key_rate) if limit]
         return min([RATE, *limits])
 
@@ -94,7 +94,7 @@ class Plan:
 
     @property
     def counts(self) -> Counter[str]:
-        """The most requests and jobs, by their kinds."""
+        """The maximum numbers of requests and jobs, by kind."""
         jobs = self.jobs
         told = 2 * self.size.told if self.facts.events else 0
         schedule = 6 * int(self.size.due_seconds + _RELEASE) // 2
@@ -141,7 +141,7 @@ class Plan:
         return sending + waiting.get(check, 30)
 
     def longest(self, checks: tuple[str, ...]) -> float:
-        """Return how long the run may take, its deletions included."""
+        """Return how long the run may take, including its deletions."""
         return sum(map(self.seconds, ("keys", *checks, "deletions")))
 
     def check(self, checks: tuple[str, ...], *, confirmed: bool) -> None:
@@ -151,7 +151,7 @@ class Plan:
             needed = math.ceil(self.jobs / _SHARE / (_LONGEST / 3))
             raise OperatorError(
                 f"OwnerRate={facts.owner_rate:g} or RateLimit={facts.key_rate:g} is too low: {self.jobs} commands "
-                f"would take up to {longest / 60:.0f} minutes; {needed} a second are enough"
+                f"would take up to {longest / 60:.0f} minutes; {needed} per second are enough"
             )
         if facts.quota and facts.quota < self.requests:
             raise OperatorError(
@@ -175,7 +175,7 @@ class Plan:
             "and one unreadable message; changes the memory of the worker by 1 MB for a moment; deletes all of it"
         )
         yield (
-            "what expires by itself stays: the records of its jobs (JobRetentionDays), deleted versions of its "
+            "leaves what expires by itself: the records of its jobs (JobRetentionDays), deleted versions of its "
             "documents in the bucket, its log lines"
         )
         if not self.audits:

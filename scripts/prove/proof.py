@@ -1,4 +1,4 @@
-"""One run from the first key to the report: its progress, and the deletion of what it made, however it ends."""
+"""A run from the first key to the report. It always deletes what it made, however it ends."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Proof:
         return self.bench.made.clean_up()
 
     def _print(self, done: Done) -> None:
-        """Print a line on a check, and one on each of its findings that did not hold."""
+        """Print a line about a check, and a line about each finding that did not hold."""
         style = _STYLES.get(done.state, "yellow")
         held = sum(each.state is State.HELD for each in done.findings)
         self.console.print(f"[{style}]{done.state.value:10}[/] {done.check:20} {held} held, {done.seconds:.0f} s")

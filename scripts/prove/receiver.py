@@ -1,4 +1,4 @@
-"""A receiver of webhooks on the loopback interface, which verifies each request as Standard Webhooks says."""
+"""A receiver of webhooks on the loopback interface, which verifies requests by Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _MOST_BYTES = 1024 * 1024
 
 @dataclass
 class Receiver:
-    """What was received; the first request is answered with 500, so that it must come again."""
+    """The received requests. The first request gets a 500, so that it must come again."""
 
     url: str = ""
     secret: str = ""
     verified: list[Any] = field(default_factory=list)  # the events, in the order in which they came
     refused: int = 0  # requests whose signature is not valid
-    failed: int = 0  # requests that were answered with 500
+    failed: int = 0  # requests that got a 500
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, body: bytes, headers: dict[str, str]) -> int:
-        """Note a request, and return the status of its answer."""
+        """Note a request, and return the status of its response."""
         with self._lock:
             if not self.failed:
                 self.failed += 1

@@ -1,4 +1,4 @@
-"""The report of a run as JSON, without keys, account numbers and the addresses of the stage and of receivers."""
+"""The report of a run as JSON, without keys, account numbers, and addresses of the stage and of receivers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _HIDDEN = "…"
 
 @dataclass(frozen=True)
 class Report:
-    """A run, as far as it came."""
+    """The results of a run, which may have been interrupted."""
 
     facts: Facts
-    run: str  # its name, with which the names of its items and owners begin
+    run: str  # the name of the run, with which the names of its items and owners begin
     began: datetime
     ended: datetime
     quick: bool
@@ -48,13 +48,13 @@ class Report:
 
     @property
     def states(self) -> dict[State, int]:
-        """The numbers of findings by their state."""
+        """The number of findings in each state."""
         found = [finding.state for check in self.checks for finding in check.findings]
         return {state: found.count(state) for state in State}
 
     @property
     def promises(self) -> dict[str, str]:
-        """The state of each promise: the worst of its findings, or IN_PART if one of them was not tried."""
+        """The worst state among the findings of each promise, or IN_PART if it held but was not fully tried."""
         found = [finding for check in self.checks for finding in check.findings]
         states = {}
         for promise in PROMISES:
@@ -82,7 +82,7 @@ class Report:
         return next((line.number for line in self.bill if line.kind == JOB), 0)
 
     def document(self) -> dict[str, Any]:
-        """Return the report as JSON has it."""
+        """Return the report as a JSON object."""
         found = {
             "format": FORMAT,
             "stage": self.facts.stage,
@@ -135,7 +135,7 @@ class Report:
 
 
 def cleaned_of(value: Any, secrets: Sequence[str]) -> Any:
-    """Return JSON with all texts without the secrets, the hosts of URLs among them, and without account numbers."""
+    """Return the JSON value without the secrets, the hosts and paths of secret URLs, and account numbers."""
     if isinstance(value, dict):
         return {name: cleaned_of(each, secrets) for name, each in value.items()}
     if isinstance(value, list):
@@ -148,7 +148,7 @@ def cleaned_of(value: Any, secrets: Sequence[str]) -> Any:
 
 
 def _parts(secrets: Sequence[str]) -> set[str]:
-    """Return the secrets, and of URLs also the host and the path alone."""
+    """Return the secrets and, for URLs, also the host, the path and the query."""
     found = {each for each in secrets if each}
     for url in [each for each in found if "://" in each]:
         parts = urlsplit(url)
@@ -157,7 +157,7 @@ def _parts(secrets: Sequence[str]) -> set[str]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file in one step."""
+    """Write a file atomically."""
     draft = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

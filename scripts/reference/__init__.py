@@ -17,7 +17,7 @@ _FOLDER = ROOT / "docs" / "reference"
 
 
 def _contract() -> str:
-    """Return the OpenAPI document of a stage with default parameters, a line for each member."""
+    """Return the OpenAPI document of a stage with default parameters, with a line for each member."""
     days = float(settings.declarations()["JobRetentionDays"]["api"]["Default"])
     return json.dumps(document(timedelta(days=days)), indent=1, ensure_ascii=False) + "\n"
 

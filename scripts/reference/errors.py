@@ -40,7 +40,7 @@ def client_class(slug: str) -> type[client.ProblemError]:
 
 
 def subclasses(base: type[ProblemError]) -> Iterator[type[ProblemError]]:
-    """Yield the problems that an answer can have: those with a slug, `base` included."""
+    """Yield the problems of responses: `base` and its subclasses, if they have a slug."""
     if hasattr(base, "slug"):
         yield base
     for each in base.__subclasses__():
@@ -48,7 +48,7 @@ def subclasses(base: type[ProblemError]) -> Iterator[type[ProblemError]]:
 
 
 def _problems() -> Iterator[tuple[int, str, str, str]]:
-    """Yield the status, slug and title of each problem, and who answers with it."""
+    """Yield the status, slug, title and sources of each problem."""
     of_gateway = {(refused.status, refused.slug) for refused in GATEWAY_PROBLEMS}
     of_api = {(problem.status, problem.slug): problem.title for problem in subclasses(ProblemError)}
     titles = {slug: title for (_, slug), title in of_api.items()}

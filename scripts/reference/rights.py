@@ -1,7 +1,7 @@
 """The tables of docs/reference/rights.md: the permissions that the credentials of a deployment need.
 
-CloudFormation creates, changes and deletes resources with the caller's permissions. The schema of each resource
-type, which cfn-lint ships, declares them for each of its handlers. The calls of infra itself are added.
+CloudFormation creates, changes and deletes resources with the caller's permissions. The schema of a resource type,
+which cfn-lint ships, declares them for each handler. The AWS calls of infra itself are added.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infra.settings import EMULATOR_REGION, ROOT
 from infra.templates.sources import foundation_for, operations, read_template
 from scripts.markdown import code, table
 
-HANDLERS = ("create", "read", "update", "delete")  # not list, which no deployment uses
+HANDLERS = ("create", "read", "update", "delete")  # a deployment does not use `list`
 SERVICES = (
     "apigateway",
     "cloudformation",
@@ -34,22 +34,22 @@ SERVICES = (
     "sqs",
     "sts",
 )
-"""The services of which infra may have a client."""
-_S3 = {  # calls whose action has another name
+"""The services for which infra may have a client."""
+_S3 = {  # calls whose actions have other names
     "head_bucket": ("ListBucket",),
     "head_object": ("GetObject", "GetObjectVersion", "ListBucket"),
     "get_bucket_encryption": ("GetEncryptionConfiguration",),
     "delete_objects": ("DeleteObject", "DeleteObjectVersion"),
     "list_object_versions": ("ListBucketVersions",),
 }
-_SERVICE_OF = {"delete_alias": "kms"}  # of calls that several services have
+_SERVICE_OF = {"delete_alias": "kms"}  # for calls that several services have
 _WAITERS = {
     "function_updated_v2": "get_function",
     "table_exists": "describe_table",
     "table_not_exists": "describe_table",
 }
 _ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
-_UNUSED = {  # services that are declared for properties that no template of ours sets
+_UNUSED = {  # services declared for properties that our templates do not set
     "ec2": "functions in a VPC",
     "elasticfilesystem": "file systems of functions",
     "firehose": "delivery of logs",
@@ -60,7 +60,7 @@ _UNUSED = {  # services that are declared for properties that no template of our
 _NO_ACTION = {"s3:REST.PUT.OBJECT"}  # the schema of log groups declares it, but IAM has no such action
 
 Rights = dict[str, dict[str, set[str]]]
-"""By service and action, who needs it."""
+"""Who needs an action, by service and action."""
 
 
 def tables() -> dict[str, str]:
@@ -109,7 +109,7 @@ def by_infra() -> Rights:
 
 
 def called_names(tree: ast.AST) -> Iterator[str]:
-    """Yield the methods that a module calls, also through paginators and waiters."""
+    """Yield the methods that a module calls, including calls through paginators and waiters."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(name))]):
@@ -135,7 +135,7 @@ def _rights_of_call(name: str) -> Iterator[str]:
 
 @cache
 def _operations() -> dict[str, list[tuple[str, Any]]]:
-    """Return the services that have a method of boto3, by its name."""
+    """Return the services of each boto3 method, by name."""
     session = botocore.session.get_session()
     found: dict[str, list[tuple[str, Any]]] = defaultdict(list)
     for service in SERVICES:

@@ -86,7 +86,7 @@ def _values(stacks: dict[str, Template]) -> str:
 
 
 def _source(value: Any, conditions: dict[str, Any]) -> str:
-    """Return from where a variable has its value: a parameter, or whether there is one."""
+    """Return where the value of a variable comes from: a parameter, or whether the parameter is given."""
     match value:
         case {"Ref": str(name)}:
             return f"parameter {code(name)}"

@@ -1,9 +1,9 @@
 """Completes the look-ups of a collection: gives every document the locks and index entries of its fields.
 
-Documents, versions and ETags stay as they are, and the stage may be used meanwhile. It is safe to interrupt and to
-repeat. Documents that share a value of a unique field are listed in pairs, and so are values that no look-up can
-have: such a look-up stays `building` until they are changed and this is run again. Exit status: 0 all look-ups are
-ready, 1 there are problems, or an error.
+Documents, versions and ETags do not change, and the stage may be used meanwhile. This is safe to interrupt and to
+repeat. Documents that share a value of a unique field are listed in pairs. Values that a look-up cannot have are
+listed too. The look-up stays `building` until these documents are changed and this is run again. Exit status: 0 all
+look-ups are ready, 1 there are problems, or an error.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _EXAMPLES = """examples:
 
 @dataclass
 class Summary:
-    """What a run has found and done."""
+    """The results of a run."""
 
     documents: int = 0
     changed: int = 0
-    problems: list[Problem] = field(default_factory=list)  # the first ones
+    problems: list[Problem] = field(default_factory=list)  # the first problems
     problems_by_field: Counter[str] = field(default_factory=Counter)
     ready: list[str] = field(default_factory=list)
     building: list[str] = field(default_factory=list)
@@ -87,30 +87,30 @@ def _command(options: argparse.Namespace) -> int:
 
 
 def stored_row(rows: CollectionRows, collection: FolderCollection, stage: str) -> CollectionRow:
-    """Return the stage's row; raise OperatorError if the folder's rules are not those that are deployed."""
+    """Return the stage's row; raise OperatorError if the folder's rules differ from the deployed rules."""
     row = rows.get(collection.name)
     if row is None:
         raise OperatorError(f"the stage {stage!r} has no collection {collection.name}: deploy it first")
     if row.rules != collection.rules:
         raise OperatorError(
-            f"key, unique, indexes, access or types of {collection.source.shown} are not those of the stage"
-            f" {stage!r}: deploy this folder first, or name the deployed one by COLLECTIONS"
+            f"key, unique, indexes, access or types of {collection.source.shown} differ from the stage"
+            f" {stage!r}: deploy this folder first, or name the deployed folder by COLLECTIONS"
         )
     return row
 
 
 def _wait_for_old_worker(stage: StageAws, row: CollectionRow, console: Console) -> None:
-    """Wait until the last command of the worker before the deployment has ended: it took no locks of new fields."""
+    """Wait until the last command of the old worker has ended, which took no locks of new fields."""
     left = row.changed_at - time.time()
     worker = stage.resource("worker_function")
     left += settling_seconds(stage.target.client("lambda"), worker, stage.is_emulated)
     if left > 0:
-        console.print(f"waiting {left:.0f} s, until commands of the worker before the deployment have ended")
+        console.print(f"waiting {left:.0f} s until all commands of the old worker have ended")
         time.sleep(left)
 
 
 def check_deployed(rows: CollectionRows, name: str, row: CollectionRow) -> None:
-    """Raise RowChangedError if the stage's row has been written since it was read."""
+    """Raise RowChangedError if the stage's row has been changed since it was read."""
     found = rows.get(name)
     if found is None or found.revision != row.revision:
         raise RowChangedError(f"{name} was deployed or reindexed meanwhile; run this again")
@@ -123,7 +123,7 @@ def rebuild_of(
     rows: CollectionRows,
     row: CollectionRow,
 ) -> Rebuild:
-    """Return what rebuilds documents by the folder's rules, as long as they are those of this row."""
+    """Return a Rebuild by the folder's rules, which fails when the stage's row is no longer this one."""
     name = collection.name
     check = partial(check_deployed, rows, name, row)
     return Rebuild(documents, bucket, collection.checks, check, cast("Any", rows.unchanged(name, row)))
@@ -152,7 +152,7 @@ def reindex(rebuild: Rebuild, rows: CollectionRows, row: CollectionRow, limit: i
 
 @contextmanager
 def _threads() -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool that after Ctrl-C begins with no further document."""
+    """Yield a pool that starts no further document after Ctrl-C."""
     pool = ThreadPoolExecutor(THREADS)
     try:
         yield pool
@@ -173,7 +173,7 @@ def print_summary(console: Console, collection: str, summary: Summary) -> None:
     if summary.ready:
         console.print(f"ready:    {', '.join(summary.ready)}", soft_wrap=True)
     if summary.building:
-        line = f"building: {', '.join(summary.building)}; change the documents above, and run it again"
+        line = f"building: {', '.join(summary.building)}; change the documents above, and run this again"
         console.print(line, style="bold yellow", soft_wrap=True)
 
 

@@ -1,11 +1,11 @@
-"""Gives one document the locks and index entries that its collection's rules say, without changing it.
+"""Gives a document the locks and index entries that its collection's rules require, without changing the document.
 
-One transaction on the row as it was read writes locks, entries and what the row says of them; version and document
-stay. If anybody has written the row meanwhile, the document is read again: workers always win, since they take
-locks and entries by the same rules.
+A transaction writes the locks, the entries and their record in the row, if the row has not changed since it was
+read. The version and the document do not change. If the row has changed, the document is read again: workers always
+win, since they write locks and entries by the same rules.
 
-A run that was overtaken by a deployment must not remove what the new rules need. `still_deployed` ends it soon, and
-each transaction has the condition `same_rules`: the process may have been suspended since it last looked.
+A run that was overtaken by a deployment must not remove what the new rules need. `still_deployed` ends such a run
+soon, and each transaction has the condition `same_rules`, since the process may have been suspended in between.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _TABLE = "The table of collections"
-_TRIES = 20  # of one document that others keep writing
+_TRIES = 20  # for a document that workers keep changing
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a document has not all of its locks and entries."""
+    """Why a document does not have all of its locks and entries."""
 
     scope: str  # the owner, where access is own
     item_id: str
@@ -47,7 +47,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one document."""
+    """The result of rebuilding a document."""
 
     changed: bool
     problems: list[Problem]
@@ -55,17 +55,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Rebuild:
-    """Rebuilds one document after another; threads may share it."""
+    """Rebuilds single documents; threads may share it."""
 
     read: Documents
     bucket: DocumentStore
     collection: DeclaredCollection
-    still_deployed: Callable[[], None]  # raises an error if the stage has other rules by now
-    same_rules: TransactWriteItemTypeDef  # the condition that it has not
+    still_deployed: Callable[[], None]  # raises an error if the stage now has other rules
+    same_rules: TransactWriteItemTypeDef  # the condition that the stage's rules have not changed
     _one_at_a_time: Lock = field(default_factory=Lock)
 
     def document(self, found: Found) -> Outcome:
-        """Rebuild a document; its row was read before `still_deployed` was last called."""
+        """Rebuild a document, whose row was read before the last call of `still_deployed`."""
         store, row = self.read.store(found.scope), found.row
         for _ in range(_TRIES):
             if isinstance(row, MalformedItem):
@@ -78,10 +78,10 @@ class Rebuild:
                 return Outcome(False, [])
             self.still_deployed()
             row = again
-        raise Unavailable(f"The document {row.item_id} is written all the time; run it again later.")
+        raise Unavailable(f"The document {row.item_id} is changing all the time; run this again later.")
 
     def _rebuild(self, row: StoredItem, scope: str, store: DynamoDbCollection) -> Outcome | None:
-        """Write what the row lacks. Return None if the row is not as it was read."""
+        """Write what the row lacks. Return None if the row has changed since it was read."""
         text = document_text(self.bucket, row)
         if text is None:
             if store.get(row.item_id) != row:
@@ -102,7 +102,7 @@ class Rebuild:
                 elif holder is not None and store.holder(value) == holder:
                     detail = f"its {taken.field} is locked by a document that has another value: see make audit"
                 else:
-                    return None  # the other document has another value by now, or is gone
+                    return None  # the other document now has another value, or no longer exists
                 problems.append(Problem(scope, row.item_id, taken.field, detail, holder))
                 wanted = replace(wanted, locks={k: v for k, v in wanted.locks.items() if k != taken.field})
             else:
@@ -110,7 +110,7 @@ class Rebuild:
         return Outcome(False, problems)
 
     def _wanted(self, row: StoredItem, document: Document, scope: str) -> tuple[StoredItem, list[Problem]]:
-        """Return the row as it should be, and the values that no look-up can have."""
+        """Return the row as it should be, and the values that a look-up cannot have."""
         problems: list[Problem] = []
 
         def keys(names: tuple[str, ...]) -> dict[str, str]:
@@ -134,7 +134,7 @@ class Rebuild:
         locks, rest = store.lookup_writes(old, new)
         try:
             update = self._update(old, new, scope)
-            # All transactions have one row in common, so that those of several threads would meet each other.
+            # All transactions check the same row, so transactions of several threads would conflict.
             with self._one_at_a_time:
                 transact(self.read.clients, _TABLE, [update, *locks.values(), *rest, self.same_rules])
         except ConditionsFailed as failed:

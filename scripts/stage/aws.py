@@ -1,4 +1,4 @@
-"""A deployed stage's AWS for operators' commands: clients, and the names of its resources."""
+"""Gives operators' commands access to a deployed stage: AWS clients, and the names of the resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra.targets.target import Target, target_of
 from jobpipe.runtime.aws import AwsClients
 
 CALL_TIMEOUT = 20.0
-"""Seconds for one try of one call: a page of a scan is large, and an operator's connection may be slow."""
+"""Seconds for an attempt of a call: a page of a scan is large, and an operator's connection may be slow."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class StageAws:
             ) from None
 
     def job_retention(self) -> timedelta:
-        """Return how long an ended job can be read, as the worker's environment says."""
+        """Return how long an ended job can be read, from the worker's environment."""
         name = self.resource("worker_function")
         function = self.target.client("lambda").get_function_configuration(FunctionName=name)
         return timedelta(days=float(function["Environment"]["Variables"]["JOB_RETENTION_DAYS"]))
@@ -50,7 +50,7 @@ class StageAws:
 def open_stage(name: str | None) -> StageAws:
     """Open the stage `name`, by default JOBPIPE_STAGE, else local.
 
-    Raise OperatorError if this checkout has not deployed it.
+    Raise OperatorError if this checkout has not deployed the stage.
     """
     settings = read_settings()
     deployment = read_deployment(settings.state_dir, check_stage(name or settings.stage))

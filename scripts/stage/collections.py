@@ -1,4 +1,4 @@
-"""What operators' commands that go through the documents of a collection share: options, and the collection."""
+"""The options and the collection of operators' commands that read all documents of a collection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scripts.stage.commands import command_parser, positive
 
 @dataclass(frozen=True)
 class FolderCollection:
-    """A collection with the rules that its folder has now, whatever is deployed."""
+    """A collection with the rules in its folder, whatever is deployed."""
 
     source: CollectionSource
 
@@ -42,7 +42,7 @@ class FolderCollection:
 
     @cached_property
     def checks(self) -> DeclaredCollection:
-        """The checks and look-ups of its documents. Its operations cannot be run."""
+        """The checks and look-ups of the collection's documents, without its operations."""
         settings = self.source.settings
         return DeclaredCollection(
             name=self.name,
@@ -78,7 +78,7 @@ class _Schema:
 def collection_parser(
     name: str, description: str | None, examples: str, limit: int, limited: str
 ) -> argparse.ArgumentParser:
-    """Return the parser of `python -m scripts.NAME COLLECTION`, which lists up to `limit` of what is `limited`."""
+    """Return the parser of `python -m scripts.NAME COLLECTION`; `limited` names what `--limit` limits."""
     parser = command_parser(name, description, examples)
     parser.add_argument("collection", help="the name of the collection")
     add_collections_option(parser)
@@ -88,12 +88,12 @@ def collection_parser(
 
 
 def chosen_collection(options: argparse.Namespace) -> FolderCollection:
-    """Return the collection that the options of `collection_parser` name, as `folder_collection` does."""
+    """Return the collection that the options of `collection_parser` name."""
     return folder_collection(collections_folder(options.collections), options.collection)
 
 
 def folder_collection(folder: Path, name: str) -> FolderCollection:
-    """Return the collection of this name; raise OperatorError if the folder has none or is not as it must be."""
+    """Return the collection of this name; raise OperatorError if the folder lacks it or is not valid."""
     if name == BUILT_IN:
         raise OperatorError(f"{BUILT_IN} is built in: its rules do not change")
     sources = {source.name: source for source in read_folder(folder)}

@@ -1,4 +1,4 @@
-"""What the operators' commands share: options, errors of one line, and a progress bar."""
+"""What the operators' commands share: options, one-line errors, and a progress bar."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def positive(text: str) -> int:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn outages of AWS and errors of the temporary file into OperatorError."""
+    """Turn AWS outages and errors of the temporary file into OperatorError."""
     try:
         yield
     except Unavailable as error:
@@ -48,7 +48,7 @@ def one_line_errors() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(console: Console, label: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on a terminal; the function that is yielded advances it by one."""
+    """Show a progress bar on a terminal; the yielded function advances it by one."""
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=total)

@@ -20,16 +20,16 @@ from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from scripts.stage.aws import StageAws
 
 PAGE = 200
-"""Rows; each has at most about 2 KB."""
+"""The number of rows in a page; a row has at most about 2 KB."""
 THREADS = 8
-"""Documents that a command looks at at the same time."""
+"""The number of documents that a command processes at the same time."""
 _TABLE = "The table of collections"
 _HEX = re.compile("[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A document's row, and the scope it is in."""
+    """A document's row and scope."""
 
     scope: str
     row: StoredItem | MalformedItem
@@ -37,10 +37,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Page:
-    """Some documents, and which part of all has been read with them, from 0 to 1."""
+    """Some documents, and the progress of the whole read."""
 
     found: list[Found]
-    part: float
+    part: float  # from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of one collection. Each read is consistent; bounded memory, whatever their number."""
+    """The documents of a collection, which are read consistently and in bounded memory."""
 
     clients: AwsClients
     tables: Tables
@@ -68,7 +68,7 @@ class Documents:
         return DynamoDbCollection(self.clients, tables, jobs, self.collection, scope)
 
     def pages(self) -> Iterator[Page]:
-        """Yield every document that exists from the beginning to the end once, others perhaps."""
+        """Yield each document once; documents that are created or deleted meanwhile may be missing."""
         return self._scanned() if self.own else self._queried()
 
     def _queried(self) -> Iterator[Page]:
@@ -79,13 +79,13 @@ class Documents:
             }
             for answer in self._answers("query", parameters):
                 rows = answer["Items"]
-                # Ids are random or hashes, so they tell how far a partition has been read.
+                # Ids are random or hashes, so the last id shows how far a partition has been read.
                 last = rows[-1]["item_id"]["S"] if rows and "LastEvaluatedKey" in answer else ""
                 within = int(last[:8], 16) / 16**8 if _HEX.match(last) else 1.0
                 yield Page([_found(row) for row in rows], (number + within) / PARTITIONS)
 
     def _scanned(self) -> Iterator[Page]:
-        """Read the whole table: nothing lists the owners of a collection."""
+        """Read the whole table, since the owners of a collection are not listed anywhere."""
         with outages(_TABLE):
             total = self.clients.dynamodb.describe_table(TableName=self.tables.collections)["Table"].get(
                 "ItemCount", 0

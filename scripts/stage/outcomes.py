@@ -1,6 +1,6 @@
 """Counts how a stage's jobs ended in the last minutes.
 
-The source is CloudWatch's metrics, or on an emulator, which has none, the log lines that they are made from.
+The source is CloudWatch's metrics. An emulator has no metrics, so there the log lines behind them are read.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Outcomes:
 
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # by the slug of the problem
-    is_complete: bool = True  # False if there are more jobs, which cannot be read
+    is_complete: bool = True  # False if there are more jobs that cannot be read
 
 
 def read_outcomes(stage: str | None, base_url: str, minutes: int) -> Outcomes:
     """Read the outcomes of a stage. Raise OperatorError if this checkout did not deploy it at `base_url`."""
     opened = open_stage(stage)
     if opened.deployment.base_url != base_url:
-        raise OperatorError(f"the stage {opened.deployment.stage!r} that was deployed from here is another one")
+        raise OperatorError(f"the stage {opened.deployment.stage!r} that was deployed from here has another URL")
     try:
         if opened.is_emulated:
             return from_log(opened.target.client("logs"), opened.deployment.stage, minutes)
@@ -85,10 +85,10 @@ def _sum(line: dict[str, Any], metric: Metric) -> int:
 
 def from_metrics(cloudwatch: Any, stage: str, minutes: int) -> Outcomes:
     """Add up the metrics of all functions that end jobs."""
-    wanted = [(SUCCEEDED, "", _dimensions(service, stage)) for service in SUCCEEDED.services]
+    metrics = [(SUCCEEDED, "", _dimensions(service, stage)) for service in SUCCEEDED.services]
     for dimensions in (_dimensions(service, stage) for service in FAILED.services):
         reasons = sorted(set(_reasons(cloudwatch, dimensions)))
-        wanted += [(FAILED, each, [*dimensions, {"Name": "reason", "Value": each}]) for each in reasons]
+        metrics += [(FAILED, each, [*dimensions, {"Name": "reason", "Value": each}]) for each in reasons]
     end = datetime.now(UTC)
     pages = cloudwatch.get_paginator("get_metric_data").paginate(
         MetricDataQueries=[
@@ -100,14 +100,14 @@ def from_metrics(cloudwatch: Any, stage: str, minutes: int) -> Outcomes:
                     "Stat": "Sum",
                 },
             }
-            for n, (metric, _, dimensions) in enumerate(wanted)
+            for n, (metric, _, dimensions) in enumerate(metrics)
         ],
         StartTime=end - timedelta(minutes=minutes),
         EndTime=end,
     )
     outcomes = Outcomes()
     for result in (result for page in pages for result in page["MetricDataResults"]):
-        metric, reason, _ = wanted[int(result["Id"].removeprefix("m"))]
+        metric, reason, _ = metrics[int(result["Id"].removeprefix("m"))]
         total = int(sum(result["Values"]))
         if metric is SUCCEEDED:
             outcomes.succeeded += total

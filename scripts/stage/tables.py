@@ -1,4 +1,4 @@
-"""Tables for operators: drawn to the width of a terminal, and lines of tab-separated cells in a pipe."""
+"""Prints tables for operators: fitted to a terminal, or as lines of tab-separated cells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def print_table(
     elif not console.quiet:
         lines = ["\t".join(map(escaped, row)) + "\n" for row in rows]
         try:
-            # Not by console.print, which replaces tabs by blanks.
+            # Not by console.print, which replaces tabs by spaces.
             console.file.writelines(lines)
             console.file.flush()
         except BrokenPipeError:

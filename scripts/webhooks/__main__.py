@@ -1,7 +1,7 @@
 """Lists the webhooks of all callers, and pauses or resumes them.
 
-A paused webhook is sent nothing but what its owner asks for; its events wait, for 30 days at most. Its owner can
-resume it as long as there is a key of the owner. Of a URL only the host is shown: the rest may be a secret.
+A paused webhook receives only what its owner asks for. Its events wait, for at most 30 days. The owner can resume
+it as long as the owner has a key. Only the host of a URL is shown, since the rest may be secret.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from scripts.stage.tables import print_table
 _EXAMPLES = """examples:
   make webhooks                   list the webhooks of all callers
   make webhooks PAUSE=alice       pause all webhooks of alice
-  make webhooks PAUSE="ID ID"     pause these
-  make webhooks RESUME=ID         resume this one, and deliver what has waited
+  make webhooks PAUSE="ID ID"     pause these webhooks
+  make webhooks RESUME=ID         resume this webhook, and deliver what has waited
 """
 _COLUMNS = ("owner", "webhook", "host", "events", "state", "failing since")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return 0 if everything that was named was found."""
+    """Return 0 if every named webhook and owner was found."""
     options = _parse(arguments)
     return run("webhooks", lambda: _command(options))
 
@@ -65,15 +65,15 @@ def _change(
             if change(each):
                 changed.append(each)
                 console.print(f"{outcome} {each.webhook_id} of {each.owner}")
-    finally:  # an interrupted command reports what it has done, too
+    finally:  # an interrupted command also reports what it has done
         left = len(chosen) - len(changed)
-        console.print(f"{len(changed)} webhooks {outcome}" + (f", {left} left as they are" if left else ""))
+        console.print(f"{len(changed)} webhooks {outcome}" + (f", {left} not changed" if left else ""))
         if console.quiet:
             emit(json.dumps({outcome: [each.webhook_id for each in changed], "left": left}))
 
 
 def _named(webhooks: Iterable[Webhook], names: Sequence[str]) -> list[Webhook]:
-    """Return the webhooks with these ids or owners; raise OperatorError if one of the names is neither."""
+    """Return the webhooks with these ids or owners; raise OperatorError if a name is neither."""
     chosen = [each for each in webhooks if each.webhook_id in names or each.owner in names]
     known = {name for each in chosen for name in (each.webhook_id, each.owner)}
     missing = [name for name in names if name not in known]
@@ -84,7 +84,7 @@ def _named(webhooks: Iterable[Webhook], names: Sequence[str]) -> list[Webhook]:
 
 def _store(stage: StageAws) -> DynamoDbWebhooks:
     if "webhooks_table" not in stage.deployment.resources:
-        raise OperatorError(f"the stage {stage.deployment.stage!r} has no webhooks: it has not Events=on")
+        raise OperatorError(f"the stage {stage.deployment.stage!r} has no webhooks, since Events is off")
     return DynamoDbWebhooks(stage.clients, stage.resource("webhooks_table"))
 
 

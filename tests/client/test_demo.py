@@ -49,7 +49,7 @@ def test_two_runs_on_one_deployment(service: Service, tmp_path: Path, capsys: py
     kept = len(service.items)
     assert f"{kept} items stay" in out
     failed = [job for job in service.jobs.values() if job["status"] == "failed"]
-    assert f"{len(failed)} jobs failed as they should" in out
+    assert f"{len(failed)} jobs failed as expected" in out
     assert all("dismissed_at" in job for job in failed)
     rows = demo.SAMPLE.read_text(encoding="utf-8").splitlines()[:80]
     beginning = write(tmp_path / "s.jsonl", *map(json.loads, rows))

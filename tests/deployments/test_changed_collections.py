@@ -97,7 +97,7 @@ def test_a_folder_changes_while_there_are_documents(run: Run, folder: Shop, tmp_
     done = run("scripts.reindex", "orders")
     assert done.returncode == 1, done.stdout + done.stderr
     assert all(each in done.stdout for each in (*ids, "another document has the same invoice"))
-    assert "building: invoice; change the documents above, and run it again" in done.stdout
+    assert "building: invoice; change the documents above, and run this again" in done.stdout
     assert len(stage.request("GET", "/orders?customer=alice").json()) == 2
     assert stage.request("GET", f"/orders/{ids[0]}").headers["etag"] == before
     second = next(each for each in ids if f"invoice\t{each}" in done.stdout)
@@ -126,7 +126,7 @@ def test_a_folder_changes_while_there_are_documents(run: Run, folder: Shop, tmp_
     [listed] = checked["listed"]
     assert (checked["invalid"], listed["id"], listed["errors"][0]["pointer"]) == (1, second, "#/invoice")
     folder.schema(lambda schema: schema["required"].append("note"))
-    assert "these are the first 1 (--limit)" in run("scripts.check", "--limit", "1", "orders").stdout
+    assert "only the first 1 are listed (--limit)" in run("scripts.check", "--limit", "1", "orders").stdout
 
     # A row that cannot be read is named, and does not end the command.
     stage.aws("dynamodb").update_item(

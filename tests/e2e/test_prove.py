@@ -185,7 +185,7 @@ def test_a_stage_that_breaks_a_promise_is_found(stage: Stage, tmp_path: Path) ->
     assert done.returncode == 3, done.stdout + done.stderr
     report = prover.report()
     assert report["promises"]["P9"] == "broken"
-    assert "a reader's update was answered with 202, not 403" in json.dumps(report)
+    assert "a reader's update returned 202, not 403" in json.dumps(report)
     assert report["left"] == left_by(stage, report["run"]) == []
     assert len(report["left_out"]) == 10
 

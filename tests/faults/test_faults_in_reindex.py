@@ -304,5 +304,5 @@ def test_other_rules_than_those_of_the_stage_are_refused(stage: Reindexed) -> No
     with pytest.raises(OperatorError, match="the stage 'local' has no collection orders: deploy it first"):
         stage.reindex()
     stage.rows.put("orders", None, stage.folder.rules.without({"invoice"}), {})
-    with pytest.raises(OperatorError, match="shop/orders are not those of the stage 'local'"):
+    with pytest.raises(OperatorError, match="shop/orders differ from the stage 'local'"):
         stage.reindex()

@@ -145,4 +145,4 @@ def test_a_stage_without_events_says_so(stage: Stage, tmp_path: Path) -> None:
     operator = Operator(Stage(replace(stage.deployment, resources=resources)), tmp_path)
     done = operator.run("webhooks")
     assert done.returncode == 1
-    assert done.stderr == f"webhooks: the stage '{operator.stage}' has no webhooks: it has not Events=on\n"
+    assert done.stderr == f"webhooks: the stage '{operator.stage}' has no webhooks, since Events is off\n"

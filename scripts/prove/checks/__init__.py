@@ -1,1 +1,1 @@
-"""The checks of a stage, each a module with `run`, which sends, and with pure functions, which judge."""
+"""The checks of a stage. In each module, `run` sends requests, and pure functions judge the responses."""

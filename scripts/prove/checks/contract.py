@@ -1,4 +1,4 @@
-"""P7 and P9: the stage describes itself, refuses bad requests with problem documents, and stores none of them."""
+"""P7 and P9: the stage describes itself, and refuses bad requests with problem documents without storing them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobpipe.domain.jobs.batch import MAX_COMMANDS
 from scripts.prove.bench import Bench
 from scripts.prove.callers import ACCEPTED, OK, THROTTLED, Answer, Json, new_key
 from scripts.prove.expenses import GET, LIST, REFUSED, STATS
-from scripts.prove.findings import Finding, judged
+from scripts.prove.findings import Finding, judge
 
 _PROBLEM = "application/problem+json"
 _FORBIDDEN = 403
@@ -19,7 +19,7 @@ _FIRST_CLIENT_ERROR = 400
 
 @dataclass(frozen=True)
 class Refused:
-    """A request that must be refused, its answer, and that of a valid command with the same Idempotency-Key."""
+    """The response to a request that must be refused, and to a valid command with the same Idempotency-Key."""
 
     what: str
     answer: Answer
@@ -27,7 +27,7 @@ class Refused:
 
 
 def run(bench: Bench) -> list[Finding]:
-    """Send good and bad requests with the key of a new owner."""
+    """Send valid and invalid requests with the key of a new owner."""
     open_to_all = bench.caller(None)
     answers = {path: open_to_all.send("GET", path, kind=STATS) for path in ("/health", "/openapi.json")}
     [item_id] = bench.create(1)
@@ -42,7 +42,7 @@ def run(bench: Bench) -> list[Finding]:
     afterwards = {
         what: bench.writer.ask("POST", "/jobs", valid, key=key, kind=REFUSED) for what, key in keys.items()
     }
-    bench.ended(answer.document for answer in afterwards.values() if answer.status == ACCEPTED)
+    bench.wait_for(answer.document for answer in afterwards.values() if answer.status == ACCEPTED)
     found = [Refused(what, answer, afterwards[what]) for what, answer in refused.items()]
     wrong_key = bench.caller(f"{bench.name}aW{'0' * 32}")
     strangers = {
@@ -51,33 +51,33 @@ def run(bench: Bench) -> list[Finding]:
         "a write without a key": open_to_all.send("POST", "/jobs", valid, kind=REFUSED),
     }
     return [
-        judged(
+        judge(
             "the stage describes itself",
             "",
             "GET /health and GET /openapi.json without a key",
             "200, with a version and an OpenAPI 3.1 document",
-            undescribed(answers["/health"], answers["/openapi.json"]),
+            find_bad_descriptions(answers["/health"], answers["/openapi.json"]),
         ),
-        judged(
+        judge(
             "bad requests are refused with a problem document",
             "P7",
-            f"sent {len(found)} requests that are not valid: {', '.join(bad)}",
+            f"sent {len(found)} invalid requests: {', '.join(bad)}",
             "each was refused with a 4xx and a problem document",
             unclear_refusals(found),
         ),
-        judged(
+        judge(
             "a refused request stores nothing",
             "P7",
             "listed the jobs of the new owner, and sent a valid command with the Idempotency-Key of each refusal",
             "the owner had no jobs, and each key was still unused",
-            stored(found, lists),
+            find_stored(found, lists),
         ),
-        judged(
+        judge(
             "every request needs a key",
             "P9",
             f"sent requests {', '.join(strangers)}",
             "each was refused with 403",
-            admitted(strangers),
+            find_admitted(strangers),
         ),
     ]
 
@@ -94,32 +94,32 @@ def _bad_requests(item_id: str) -> Mapping[str, tuple[str, Any, bytes | None]]:
     }
 
 
-def undescribed(health: Answer, contract: Answer) -> list[str]:
+def find_bad_descriptions(health: Answer, contract: Answer) -> list[str]:
     """Return what is wrong with the descriptions that every stage serves."""
     wrong = []
     if health.status != OK or _member(health, "status") != "ok" or not _member(health, "version"):
-        wrong.append(f"GET /health was answered with {health}")
+        wrong.append(f"GET /health returned {health}")
     if contract.status != OK or not str(_member(contract, "openapi")).startswith("3.1"):
-        wrong.append(f"GET /openapi.json was answered with {contract}")
+        wrong.append(f"GET /openapi.json returned {contract}")
     return wrong
 
 
 def unclear_refusals(found: Sequence[Refused]) -> list[str]:
-    """Return the requests that were not refused, or whose answer is no problem document."""
+    """Return the requests that were not refused with a problem document."""
     return [f"{each.what}: {why}" for each in found if (why := _unclear(each.answer))]
 
 
 def _unclear(answer: Answer) -> str:
     if not _FIRST_CLIENT_ERROR <= answer.status < 500 or answer.status == THROTTLED:  # noqa: PLR2004
-        return f"was answered with {answer}"
+        return f"returned {answer}"
     if answer.headers.get("Content-Type", "").split(";")[0] != _PROBLEM:
         return f"{answer.status} without a problem document"
     complete = answer.problem and all(_member(answer, name) for name in ("title", "detail"))
     return "" if complete and _member(answer, "status") == answer.status else f"an incomplete problem: {answer}"
 
 
-def stored(found: Sequence[Refused], lists: Sequence[Answer]) -> list[str]:
-    """Return what shows that a refused request was stored: a job of the owner, or a key that is in use."""
+def find_stored(found: Sequence[Refused], lists: Sequence[Answer]) -> list[str]:
+    """Return signs that a refused request was stored: a job of the owner, or a key that is in use."""
     wrong = [f"the list of the new owner's jobs is {_short(each)}" for each in lists if each.document != []]
     return wrong + [
         f"{each.what}: its key was in use afterwards ({each.afterwards})"
@@ -128,8 +128,8 @@ def stored(found: Sequence[Refused], lists: Sequence[Answer]) -> list[str]:
     ]
 
 
-def admitted(answers: Mapping[str, Answer]) -> list[str]:
-    """Return the requests that were not refused although their key is none."""
+def find_admitted(answers: Mapping[str, Answer]) -> list[str]:
+    """Return the requests that were not refused although they have no valid key."""
     return [f"{what}: {answer}" for what, answer in answers.items() if answer.status != _FORBIDDEN]
 
 

@@ -1,7 +1,7 @@
-"""P10: a webhook is told of each end at least once, in the order of the document, also after a failed attempt.
+"""P10: a webhook is notified of each end at least once, in the document's order, even after a failed attempt.
 
-On the embedded emulator the receiver runs beside this command and verifies each request. Elsewhere the stage cannot
-reach it: there the operator's own receiver is told, if one is given, and the log of deliveries is judged.
+On the embedded emulator, the receiver runs beside this command and verifies each request. Elsewhere the stage
+cannot reach it: there an operator's own receiver is notified, if one is given, and the log of deliveries is judged.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from scripts.prove.bench import Bench
 from scripts.prove.callers import Answer, Json, UnexpectedAnswerError, new_key
 from scripts.prove.checks.updates import Update, not_ended, outcomes, send_updates
 from scripts.prove.expenses import LIST, TOLD
-from scripts.prove.findings import Finding, judged, not_tried, unfinished
+from scripts.prove.findings import Finding, judge, not_tried, unfinished
 from scripts.prove.receiver import Receiver, receiver
 
-NAME = "each end of a job is told, in the order of its document"
+NAME = "each end of a job is delivered, in the order of its document"
 _OK, _CREATED, _NO_CONTENT, _NOT_FOUND = 200, 201, 204, 404
 _SECONDS = 60  # for the deliveries
 
 
 def run(bench: Bench) -> list[Finding]:
-    """Let a webhook be told of the ends of updates of two items."""
+    """Let the stage notify a webhook of the ends of updates of two items."""
     facts, own = bench.plan.facts, bench.plan.receiver
     if not facts.events:
         return [not_tried(NAME, "P10", "the stage has Events=off")]
@@ -45,21 +45,25 @@ def _by_receipts(bench: Bench, state: Receiver) -> Finding:
     state.secret = str(webhook["secret"])
     updates = _updates(bench)
     done = (
-        f"sent {len(updates)} updates of 2 items; a receiver beside this command answered its first request with "
-        "500 and verified all others"
+        f"sent {len(updates)} updates of 2 items; a receiver beside this command returned a 500 to the first "
+        "request, and verified all others"
     )
-    wanted = {str(each.job["id"]) for each in updates}
-    _until(bench, lambda: wanted <= {_job_of(event) for event in list(state.verified)})
+    expected = {str(each.job["id"]) for each in updates}
+    _wait_until(bench, lambda: expected <= {_job_of(event) for event in list(state.verified)})
     if waiting := not_ended(updates):
         return unfinished(NAME, "P10", done, waiting[0])
     events = list(state.verified)
-    wrong = untold(updates, events) + told_wrongly(updates, events) + out_of_order(updates, map(_job_of, events))
+    wrong = (
+        missing_deliveries(updates, events)
+        + wrong_deliveries(updates, events)
+        + out_of_order(updates, map(_job_of, events))
+    )
     if state.refused:
         wrong.append(f"{state.refused} requests had no valid signature")
     seen = (
-        f"all {len(wanted)} ends were told in {len(events)} verified requests, in order, after the one that failed"
+        f"all {len(expected)} ends were delivered in {len(events)} verified requests, in order, after the failure"
     )
-    return judged(NAME, "P10", done, seen, wrong)
+    return judge(NAME, "P10", done, seen, wrong)
 
 
 def _by_log(bench: Bench, url: str) -> Finding:
@@ -68,21 +72,19 @@ def _by_log(bench: Bench, url: str) -> Finding:
     path = f"/webhooks/{webhook['id']}/deliveries?limit=100"
     log: list[Json] = []
 
-    def delivered() -> bool:
+    def is_delivered() -> bool:
         log[:] = _list(bench, path)
         return len(_delivered(log)) >= len(updates)
 
-    _until(bench, delivered)
-    done = f"sent {len(updates)} updates of 2 items; the webhook is that of the receiver that was given"
+    _wait_until(bench, is_delivered)
+    done = f"sent {len(updates)} updates of 2 items; the webhook has the URL of the given receiver"
     if waiting := not_ended(updates):
         return unfinished(NAME, "P10", done, waiting[0])
     times = sorted(_delivered(log), key=lambda entry: str(entry["attempts"][-1]["at"]))
     order = [str(entry["subject"]).removeprefix("jobs/") for entry in times]
     missing = [f"the end of {each} was not delivered" for each in updates if str(each.job["id"]) not in order]
-    seen = (
-        f"the log of deliveries has all {len(updates)} ends, answered with 2xx, in order; signatures were not seen"
-    )
-    return judged(NAME, "P10", done, seen, missing + out_of_order(updates, order))
+    seen = f"the log of deliveries has all {len(updates)} ends, each with a 2xx, in order; signatures were not seen"
+    return judge(NAME, "P10", done, seen, missing + out_of_order(updates, order))
 
 
 def _create_webhook(bench: Bench, url: str) -> Json:
@@ -92,7 +94,7 @@ def _create_webhook(bench: Bench, url: str) -> Json:
         return bench.writer.ask("POST", "/webhooks", members, kind=LIST, key=key)
 
     def delete() -> None:
-        create()  # a request that was not answered may still make it; with the same key there is one webhook
+        create()  # a request without a response may still have made the webhook; the same key makes no second one
         _delete_webhooks(bench)
 
     bench.made.later("the webhook", delete)
@@ -127,8 +129,8 @@ def _updates(bench: Bench) -> list[Update]:
     return updates
 
 
-def _until(bench: Bench, condition: Callable[[], bool]) -> None:
-    """Return when the condition holds, or after a minute."""
+def _wait_until(bench: Bench, condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds, but at most a minute."""
     for _ in range(_SECONDS):
         if condition():
             return
@@ -143,25 +145,25 @@ def _job_of(event: Mapping[str, Any]) -> str:
     return str(event.get("subject", "")).removeprefix("jobs/")
 
 
-def untold(updates: Sequence[Update], events: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the updates whose ends were not told."""
+def missing_deliveries(updates: Sequence[Update], events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the updates whose ends were not delivered."""
     told = {_job_of(event) for event in events if event.get("type") == "job.ended"}
-    return [f"the end of {each} was not told" for each in updates if str(each.job["id"]) not in told]
+    return [f"the end of {each} was not delivered" for each in updates if str(each.job["id"]) not in told]
 
 
-def told_wrongly(updates: Sequence[Update], events: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the events that tell of another end than there was; those of other jobs of the owner may be any."""
+def wrong_deliveries(updates: Sequence[Update], events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the events whose status or result is not the job's. Events of other jobs are not judged."""
     ends = {str(each.job["id"]): each.job for each in updates}
     wrong = []
     for event in events:
         job, data = ends.get(_job_of(event)), event.get("data") or {}
         if job is not None and (data.get("status"), data.get("result")) != (job["status"], job.get("result")):
-            wrong.append(f"the end of job {job['id']} was told as {data.get('status')} with another result")
+            wrong.append(f"the end of job {job['id']} was delivered as {data.get('status')} with another result")
     return wrong
 
 
 def out_of_order(updates: Sequence[Update], jobs: Iterable[str]) -> list[str]:
-    """Return the updates that were told for the first time after a later one of their item."""
+    """Return the updates that were first delivered after a later update of their item."""
     first: dict[str, int] = {}
     for position, job_id in enumerate(jobs):
         first.setdefault(job_id, position)
@@ -170,7 +172,7 @@ def out_of_order(updates: Sequence[Update], jobs: Iterable[str]) -> list[str]:
         told = [each for each in updates if each.item_id == item_id and str(each.job["id"]) in first]
         told.sort(key=lambda each: first[str(each.job["id"])])
         wrong += [
-            f"{later} was told before {earlier}"
+            f"{later} was delivered before {earlier}"
             for later, earlier in itertools.pairwise(told)
             if later.place > earlier.place
         ]

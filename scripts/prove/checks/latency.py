@@ -1,4 +1,4 @@
-"""Measures how long a command takes, one after the other, and sets docs/ beside it. These are no promises."""
+"""Measures how long single commands take, beside the documented times. The times are not promises."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PERFORMANCE, _SCALING = ROOT / "docs" / "performance.json", ROOT / "docs" / "sc
 
 
 def run(bench: Bench) -> list[Finding]:
-    """Send updates one after the other, and wait for each."""
+    """Send updates one after the other, and wait for the end of each job."""
     [item_id] = bench.create(1)
     accepts, ends, inside = [], [], []
     for number in range(bench.plan.size.samples):
-        bench.left()
+        bench.remaining_seconds()
         command = {"operation": "update", "item_id": item_id, "set": {"sample": number}}
         bench.shared.pace.wait(bench.shared.stopped)
         began = time.perf_counter()
@@ -39,7 +39,7 @@ def run(bench: Bench) -> list[Finding]:
     performance, scaling = (json.loads(path.read_text()) for path in (_PERFORMANCE, _SCALING))
     bench.figures += figures(accepts, ends, inside, performance, scaling)
     seen = "; ".join(f"{each.what}: p50 {each.p50:.0f} ms, p95 {each.p95:.0f} ms" for each in bench.figures)
-    done = f"sent {len(accepts)} updates of one item, each after the end of the one before"
+    done = f"sent {len(accepts)} updates of one item, each after the end of the previous one"
     return [Finding("how long a command takes", "", done, seen, State.MEASURED)]
 
 
@@ -55,7 +55,7 @@ def figures(
     performance: Mapping[str, Any],
     scaling: Mapping[str, Any],
 ) -> list[Figure]:
-    """Return the percentiles of the times, with what docs/ has of the same."""
+    """Return the percentiles of the times, with the documented percentiles."""
     emulator, ten = performance["pipeline"]["ms"], scaling["rates"]["10"]["steady"]
 
     def measured(name: str) -> str:

@@ -1,4 +1,4 @@
-"""P1, P2 and P3: under load, each accepted command takes effect once, and those of one item in their order."""
+"""P1, P2 and P3: under load, each accepted command takes effect once, and the commands of an item in order."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scripts.prove.checks.updates import (
     wrong_finals,
     wrong_results,
 )
-from scripts.prove.findings import Finding, judged, unfinished
+from scripts.prove.findings import Finding, judge, unfinished
 
 
 def run(bench: Bench) -> list[Finding]:
-    """Send interleaved updates of several items by several threads, alone and in batches."""
+    """Send interleaved updates of several items by several threads, as single commands and in batches."""
     size, before = bench.plan.size, bench.shared.tally.throttled
     sender = send_updates(bench, bench.create(size.items), size.updates, size.threads)
     updates, finals = outcomes(bench, sender)
@@ -29,25 +29,25 @@ def run(bench: Bench) -> list[Finding]:
         return [unfinished("accepted commands end", "P1", done, f"{len(waiting)} had not ended: {waiting[0]}")]
     bench.slowest = slowest(updates)
     return [
-        judged(
+        judge(
             "accepted commands end",
             "P1",
             done,
-            f"all {len(updates)} jobs succeeded; {throttled} requests were answered 429 and sent again",
+            f"all {len(updates)} jobs succeeded; {throttled} requests got a 429 and were sent again",
             not_succeeded(updates),
         ),
-        judged(
+        judge(
             "the commands of an item take effect in the order of their 202",
             "P3",
             done,
             "the result of each k-th job had exactly the members of the first k updates",
             wrong_results(updates),
         ),
-        judged(
+        judge(
             "a command takes effect once",
             "P2",
             "read each item after its jobs had ended",
-            "each item was as its last update had left it, in that version",
+            "each item was as its last update had left it, with the same version",
             wrong_finals(updates, finals),
         ),
     ]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from scripts.prove.bench import Bench
 from scripts.prove.callers import ACCEPTED, OK, Answer, Caller, Json, checked
 from scripts.prove.expenses import ACCEPT, GET, LIST, POLL, REFUSED, STATS
-from scripts.prove.findings import Finding, judged
+from scripts.prove.findings import Finding, judge
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
 
 
 @dataclass(frozen=True)
 class Expected:
-    """A request, the status that it must have, and its answer."""
+    """A request, the status that it must get, and the response."""
 
     what: str
     status: int
@@ -23,14 +23,14 @@ class Expected:
 
 
 def run(bench: Bench) -> list[Finding]:
-    """Let another owner and a reader try what they may not do."""
+    """Let another owner and a reader try what is forbidden to them."""
     [item_id] = bench.create(1)
     read = {"operation": "read", "item_id": item_id}
     failing = {"operation": "read", "item_id": f"{bench.name}-none"}
-    job, failed = bench.ended([bench.writer.submit(read), bench.writer.submit(failing)])
+    job, failed = bench.wait_for([bench.writer.submit(read), bench.writer.submit(failing)])
     batch = bench.writer.ask("POST", "/batches", {"commands": [read]}, kind=ACCEPT, key=f"{bench.name}-batch")
     accepted = checked(batch, ACCEPTED, "a batch was not accepted")
-    bench.ended([accepted["entries"][0]["job"]])
+    bench.wait_for([accepted["entries"][0]["job"]])
     path = f"/jobs/{job['id']}"
     others = [
         Expected("GET of the job", _NOT_FOUND, _get(bench.other, path)),
@@ -57,43 +57,43 @@ def run(bench: Bench) -> list[Finding]:
     ]
     item, _ = bench.writer.item(item_id)
     return [
-        judged(
+        judge(
             "an owner's jobs are invisible to others",
             "P9",
             f"with the key of a second owner: {', '.join(each.what for each in others[:-1])}, and its own lists",
             "404 to each request, and none of the jobs in the other's list",
-            wrong_answers(others) + listed(mine, {str(job["id"]), str(failed["id"])}),
+            wrong_responses(others) + find_listed(mine, {str(job["id"]), str(failed["id"])}),
         ),
-        judged(
+        judge(
             "a key does no more than its role allows",
             "P9",
             f"sent {', '.join(each.what for each in roles)}",
-            "reads were answered, and all else with 403, without effect",
-            wrong_answers(roles) + changes(item),
+            "reads succeeded, and everything else got a 403, without effect",
+            wrong_responses(roles) + find_changes(item),
         ),
     ]
 
 
-def wrong_answers(expected: Sequence[Expected]) -> list[str]:
-    """Return the requests that had another status than they must have."""
+def wrong_responses(expected: Sequence[Expected]) -> list[str]:
+    """Return the requests that got another status than they must get."""
     return [
-        f"{each.what} was answered with {each.answer}, not {each.status}"
+        f"{each.what} returned {each.answer}, not {each.status}"
         for each in expected
         if each.answer.status != each.status
     ]
 
 
-def changes(item: Json) -> list[str]:
-    """Return what a reader has changed of an item."""
+def find_changes(item: Json) -> list[str]:
+    """Return what a reader has changed in an item."""
     if not item:
         return ["the reader's DELETE took effect"]
     return ["the reader's update took effect"] if "by" in item else []
 
 
-def listed(answer: Answer, job_ids: set[str]) -> list[str]:
-    """Return what is wrong with a list of jobs that must have none of these."""
+def find_listed(answer: Answer, job_ids: set[str]) -> list[str]:
+    """Return what is wrong with a list of jobs that must not contain any of these."""
     if answer.status != OK or not isinstance(answer.document, list):
-        return [f"the list of jobs was answered with {answer}"]
+        return [f"the list of jobs returned {answer}"]
     shown = job_ids & {str(job.get("id")) for job in answer.document}
     return [f"the list of another owner has the job {job_id}" for job_id in sorted(shown)]
 

@@ -1,7 +1,7 @@
 """P1, P3 and P8: the worker's environments are replaced while commands flow, as every deployment does.
 
 The memory of the worker's function is changed by 1 MB, and back. Lambda then runs new invocations in new
-environments. AWS lets running invocations end; the embedded emulator ends their processes at once, so that there
+environments. AWS lets running invocations end. The embedded emulator kills their processes at once, so there the
 commands are delivered again.
 """
 
@@ -28,12 +28,12 @@ from scripts.prove.checks.updates import (
     wrong_finals,
     wrong_results,
 )
-from scripts.prove.findings import Finding, State, judged, not_tried, unfinished
+from scripts.prove.findings import Finding, State, judge, not_tried, unfinished
 
 NAME = "replacing the worker while commands flow loses nothing"
 KILLED = "a command that kills its worker is contained"
 ROUNDS = 5  # of updates, at most
-LEAST_MEMORY = 128  # MB, of any function
+MIN_MEMORY = 128  # MB, of any function
 _LOG_SECONDS = 30
 _UPDATE_SECONDS = 90
 
@@ -58,11 +58,11 @@ def run(bench: Bench) -> list[Finding]:
         return [unfinished(NAME, "P1", done, f"{len(waiting)} jobs had not ended: {waiting[0]}"), _killed()]
     started, again = _started(bench, began), sum(each.job.get("attempts", 0) > 0 for each in updates)
     wrong = [*not_succeeded(updates), *wrong_results(updates), *wrong_finals(updates, finals)]
-    return [replaced(done, len(updates), started, again, wrong), _killed()]
+    return [judge_replacement(done, len(updates), started, again, wrong), _killed()]
 
 
 def _send_meanwhile(bench: Bench, sender: Sender, replacing: _InBackground) -> None:
-    """Send updates while the worker is replaced, and some to the last of its new environments."""
+    """Send updates while the worker is being replaced, and some more to its last new environment."""
     more = max(2, bench.plan.size.around // ROUNDS)
     try:
         for _ in range(ROUNDS - 1):
@@ -75,16 +75,16 @@ def _send_meanwhile(bench: Bench, sender: Sender, replacing: _InBackground) -> N
     sender.send(bench, more, 2)
 
 
-def replaced(done: str, updates: int, started: int, again: int, wrong: Sequence[str]) -> Finding:
-    """Return the finding, which says nothing of the promise if no environment is known to be new."""
+def judge_replacement(done: str, updates: int, started: int, again: int, wrong: Sequence[str]) -> Finding:
+    """Return the finding, which is NOT_TRIED if no environment is known to be new."""
     seen = (
-        f"{started} new environments of the worker began; all {updates} jobs succeeded in order, {again} of them "
+        f"{started} new environments of the worker started; all {updates} jobs succeeded in order, {again} of them "
         "after a repeated delivery"
     )
-    finding = judged(NAME, "P1", done, seen, wrong)
+    finding = judge(NAME, "P1", done, seen, wrong)
     if finding.state is State.HELD and not started:
         return not_tried(
-            NAME, "P1", "the worker's log shows no new environment, so nothing is known to be replaced"
+            NAME, "P1", "the worker's log shows no new environment, so it is unknown whether one was replaced"
         )
     return finding
 
@@ -93,14 +93,14 @@ def _killed() -> Finding:
     return not_tried(
         KILLED,
         "P8",
-        "no command of a caller can kill a worker, and code that could is not deployed for a proof; Lambda offers "
-        "no way to end a running environment. make chaos does it on the embedded emulator, with such a command",
+        "no caller's command can kill a worker, code that could is not deployed for a proof, and Lambda offers "
+        "no way to end a running environment. make chaos does so on the embedded emulator, with such a command",
     )
 
 
 def other_memory(megabytes: int) -> int:
-    """Return a size that Lambda takes wherever it takes this one; an account may have a lower maximum."""
-    return megabytes + 1 if megabytes == LEAST_MEMORY else megabytes - 1
+    """Return another size that Lambda surely accepts: an account may have a low maximum."""
+    return megabytes + 1 if megabytes == MIN_MEMORY else megabytes - 1
 
 
 class _Memory:
@@ -115,15 +115,15 @@ class _Memory:
         self._lock = threading.Lock()
 
     def change_twice(self) -> None:
-        """Set it to another size, and back."""
+        """Set the memory to another size, and back."""
         for memory in (other_memory(self._before), self._before):
-            self._bench.shared.stopped.wait(0.3)  # so that updates are under way
+            self._bench.shared.stopped.wait(0.3)  # so that updates are in progress
             with self._lock:
                 if not self._closed:
                     self._set(memory)
 
     def restore(self) -> None:
-        """Set it back, unless it is as it was."""
+        """Set the memory back, if it has been changed."""
         with self._lock:
             self._closed = True
             if int(self._configuration()["MemorySize"]) != self._before:
@@ -135,7 +135,7 @@ class _Memory:
         self._wait()
 
     def _wait(self) -> None:
-        """Return when Lambda has made the last change."""
+        """Wait until Lambda has made the last change."""
         end = time.monotonic() + _UPDATE_SECONDS
         while self._configuration().get("LastUpdateStatus") == "InProgress":
             if time.monotonic() > end:
@@ -148,7 +148,7 @@ class _Memory:
 
 
 class _InBackground:
-    """A call in a thread, whose error is raised at its end."""
+    """A call in a thread, whose error `finish` raises."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
@@ -167,14 +167,14 @@ class _InBackground:
         return self._thread.is_alive()
 
     def finish(self) -> None:
-        """Return when the call has ended, or raise its error."""
+        """Wait until the call has ended, and raise its error if there is one."""
         self._thread.join()
         if self._error is not None:
             raise self._error
 
 
 def _started(bench: Bench, since: float) -> int:
-    """Return how many environments of the worker have begun since then, as its log lines say."""
+    """Return how many environments of the worker have started since then, by its log lines."""
     logs = bench.stage.target.client("logs")
     group = f"{log_group_prefix(bench.plan.facts.stage)}worker"
     end = time.monotonic() + _LOG_SECONDS

@@ -1,4 +1,4 @@
-"""P11: a scheduled command takes no effect before its time, is released within a minute of it, or is cancelled."""
+"""P11: a scheduled command takes no effect before its time, and is released within a minute unless cancelled."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from jobpipe.domain.clock import now, rfc3339
 from scripts.prove.bench import Bench
 from scripts.prove.callers import OK, Json, UnexpectedAnswerError, new_key, stage_time
 from scripts.prove.expenses import LIST
-from scripts.prove.findings import Finding, judged, unfinished
+from scripts.prove.findings import Finding, judge, unfinished
 
 LONGEST_DELAY = timedelta(seconds=62)
-"""From a command's time to its release: the minute that is promised, and two seconds for what a release takes."""
+"""The longest time from a command's time to its release: the promised minute, and two seconds for the release."""
 _POLL_SECONDS = 2.0
 _APART = timedelta(seconds=2)
 
 
 @dataclass
 class Scheduled:
-    """A scheduled command, and its job as it was seen."""
+    """A scheduled command, and its job as it was last seen."""
 
     what: str
     item_id: str
-    member: str  # that it sets
+    member: str  # the member that the command sets
     job: Json
-    released: datetime | None = None  # by the stage's clock, as soon as this was seen
+    released: datetime | None = None  # by the stage's clock, when the release was first seen
 
 
 def run(bench: Bench) -> list[Finding]:
-    """Schedule commands, the later one of an item first, and cancel one of them."""
+    """Schedule commands, for one item the later command first, and cancel another command."""
     first, second, third = bench.create(3)
     at = now() + timedelta(seconds=bench.plan.size.due_seconds)
     waiting = [
@@ -49,29 +49,29 @@ def run(bench: Bench) -> list[Finding]:
     cancelled.job = bench.writer.job(str(cancelled.job["id"]))
     items = {item_id: bench.writer.item(item_id)[0] for item_id in (first, second, third)}
     done = (
-        f"scheduled {len(waiting)} commands {bench.plan.size.due_seconds:g} s ahead, the later one of an item "
-        "first, and another one that was cancelled"
+        f"scheduled {len(waiting)} commands {bench.plan.size.due_seconds:g} s ahead, for one item the later "
+        "command first, and another command that was cancelled"
     )
     if late := [each for each in waiting if not each.job["done"]]:
         return [unfinished("a scheduled command is on time", "P11", done, f"{late[0].what} had not ended")]
     slowest = max((each.released - _time(each)).total_seconds() for each in waiting if each.released)
     return [
-        judged(
+        judge(
             "a scheduled command takes no effect before its time",
             "P11",
             done,
-            "none was released or ended before its time, by the stage's clock",
-            early(waiting),
+            "no command was released or ended before its time, by the stage's clock",
+            early_commands(waiting),
         ),
-        judged(
+        judge(
             "a scheduled command is released within a minute of its time",
             "P11",
-            f"asked for the jobs every {_POLL_SECONDS:g} s",
-            f"the slowest was released {slowest:.1f} s after its time at the latest",
-            overdue(waiting),
+            f"polled the jobs every {_POLL_SECONDS:g} s",
+            f"the slowest command was released at most {slowest:.1f} s after its time",
+            late_commands(waiting),
         ),
-        judged(
-            "scheduled commands take effect by their time, and cancelled ones never",
+        judge(
+            "scheduled commands take effect in the order of their times, and cancelled commands never",
             "P11",
             "read the results and the items afterwards",
             "the earlier command came first, and the cancelled one had no effect",
@@ -85,7 +85,7 @@ def _schedule(bench: Bench, what: str, item_id: str, member: str, at: datetime) 
     found, key = Scheduled(what, item_id, member, {}), new_key()
 
     def cancel() -> None:
-        # Without an answer, the same request is answered with the job that there is, or makes it now.
+        # If the response was lost, the same request returns the existing job, or makes it now.
         job = found.job or bench.writer.submit(command, key)
         bench.writer.ask("DELETE", f"/jobs/{job['id']}", kind=LIST)
 
@@ -96,7 +96,7 @@ def _schedule(bench: Bench, what: str, item_id: str, member: str, at: datetime) 
 
 
 def _follow(bench: Bench, waiting: Sequence[Scheduled]) -> None:
-    """Look at the jobs until they have ended, or the time of the check is over."""
+    """Poll the jobs until they have ended, or the time of the check is over."""
     while not all(each.job["done"] for each in waiting) and time.monotonic() < bench.until - _POLL_SECONDS:
         for each in waiting:
             if not each.job["done"]:
@@ -110,7 +110,7 @@ def _time(each: Scheduled) -> datetime:
     return stage_time(str(each.job["not_before"]))
 
 
-def early(waiting: Sequence[Scheduled]) -> list[str]:
+def early_commands(waiting: Sequence[Scheduled]) -> list[str]:
     """Return the commands that were released or ended before their time."""
     wrong = []
     for each in waiting:
@@ -120,7 +120,7 @@ def early(waiting: Sequence[Scheduled]) -> list[str]:
     return wrong
 
 
-def overdue(waiting: Sequence[Scheduled]) -> list[str]:
+def late_commands(waiting: Sequence[Scheduled]) -> list[str]:
     """Return the commands that were released later than promised."""
     return [
         f"{each.what} was released {(each.released - _time(each)).total_seconds():.1f} s after its time"
@@ -132,7 +132,7 @@ def overdue(waiting: Sequence[Scheduled]) -> list[str]:
 def wrong_effects(
     waiting: Sequence[Scheduled], cancelled: Scheduled, items: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """Return the commands whose effects are missing, in the wrong order, or there although they were cancelled."""
+    """Return the commands with a missing effect, in the wrong order, or with an effect although cancelled."""
     wrong = [f"{each.what} ended as {each.job['status']}" for each in waiting if each.job["status"] != "succeeded"]
     wrong += [f"{each.what} had no effect" for each in waiting if each.member not in items[each.item_id]]
     for one in waiting:

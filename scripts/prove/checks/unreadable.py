@@ -1,6 +1,6 @@
-"""P8: a message that is no command is parked, and delays nobody, not even the commands of its own message group.
+"""P8: a message that is not a command is parked, and delays no commands, not even those of its message group.
 
-An operator, or anybody else who may send to the queue, can put such a message there. It is sent between two updates
+Anybody who may send to the queue, such as an operator, can put such a message there. It is sent between two updates
 of an item, in the group of that item, and deleted from the parked queue at the end.
 """
 
@@ -26,25 +26,25 @@ from scripts.prove.checks.updates import (
     wrong_finals,
     wrong_results,
 )
-from scripts.prove.findings import Finding, judged, not_tried, unfinished
+from scripts.prove.findings import Finding, judge, not_tried, unfinished
 
-NAME = "an unreadable message delays nobody"
+NAME = "an unreadable message delays no commands"
 _PARKED_SECONDS = 30
-_MOST = 500  # parked messages that are looked at
+_MAX_PARKED = 500  # parked messages to look at
 _LONGEST_DELAY, _SLOWER = 20.0, 3
-"""Seconds from a 202 to the end of its job, or so many times those of the check of order, if that is more."""
+"""The maximum seconds from a 202 to the end of its job, or how many times the slowest update of the order check."""
 
 
 def run(bench: Bench) -> list[Finding]:
-    """Put a message that is no command among the updates of an item."""
+    """Put a message that is not a command among the updates of an item."""
     size, sqs = bench.plan.size, bench.stage.clients.sqs
     item_ids = bench.create(2)
-    mark = f"{bench.name}: this is no command"
+    mark = f"{bench.name}: this is not a command"
     queue = ParkedQueue(
         bench.stage.clients, bench.stage.resource("parked_queue_url"), bench.stage.resource("commands_queue_url")
     )
     first = send_updates(bench, item_ids, 1, 2)
-    bench.ended(first.jobs.values())
+    bench.wait_for(first.jobs.values())
     sent = _Sent(queue, mark)
     bench.made.later("the unreadable message", sent.drop)
     try:
@@ -59,12 +59,12 @@ def run(bench: Bench) -> list[Finding]:
             raise
         sent.exists = False
         return [not_tried(NAME, "P8", describe(error))]
-    # The updates begin anew: the first one has its effect once more, and the later ones follow the message.
+    # The updates start again: the first update takes effect once more, and the later updates follow the message.
     sender = send_updates(bench, item_ids, size.around, 2)
     updates, finals = outcomes(bench, sender)
     done = (
-        f"put a message that is no command on the queue of commands, in the message group of an item, and sent "
-        f"{size.around} updates of that item and of another one after it"
+        f"put a message that is not a command into the commands queue, in the message group of an item, and then "
+        f"sent {size.around} updates of that item and of another item"
     )
     if waiting := not_ended(updates):
         return [unfinished(NAME, "P8", done, f"{len(waiting)} jobs had not ended: {waiting[0]}")]
@@ -73,11 +73,11 @@ def run(bench: Bench) -> list[Finding]:
         *not_succeeded(updates),
         *wrong_results(updates),
         *wrong_finals(updates, finals),
-        *delayed(updates, bench.slowest),
+        *delayed_updates(updates, bench.slowest),
     ]
     took = slowest(updates)
     seen = f"the message was parked; the updates succeeded in order, the slowest {took:.1f} s after its 202"
-    return [judged(NAME, "P8", done, seen, wrong + ([] if parked else ["the message was not parked in 30 s"]))]
+    return [judge(NAME, "P8", done, seen, wrong + ([] if parked else ["the message was not parked in 30 s"]))]
 
 
 @dataclass
@@ -89,25 +89,25 @@ class _Sent:
     exists: bool = True
 
     def parked(self, pause: Callable[[float], object]) -> list[Parked]:
-        """Return the parked message once it is there, or nothing after half a minute."""
+        """Wait for the parked message and return it, or an empty list after half a minute."""
         end = time.monotonic() + _PARKED_SECONDS
         while True:
-            found = [each for each in self.queue.look(_MOST) if each.beginning == self.mark]
+            found = [each for each in self.queue.look(_MAX_PARKED) if each.beginning == self.mark]
             if found or time.monotonic() > end:
                 return found
             pause(1)
 
     def drop(self) -> None:
-        """Delete the parked message; if it was sent a moment ago, wait for it."""
+        """Delete the parked message, and wait for it if needed."""
         if not self.exists:
             return
         ids = [each.message_id for each in self.parked(time.sleep)]
         if not ids:
-            raise OperatorError("it is not on the parked queue yet; make parked shows it later")
-        self.queue.drop(_MOST, ids, lambda _: None)
+            raise OperatorError("the message is not in the parked queue yet; make parked shows it later")
+        self.queue.drop(_MAX_PARKED, ids, lambda _: None)
 
 
-def delayed(updates: Sequence[Update], undisturbed: float) -> list[str]:
-    """Return the updates that something has held up; without it the slowest one took `undisturbed` seconds."""
-    most = max(_LONGEST_DELAY, _SLOWER * undisturbed)
-    return [f"{each} took {each.seconds:.0f} s" for each in updates if each.job["done"] and each.seconds > most]
+def delayed_updates(updates: Sequence[Update], undisturbed: float) -> list[str]:
+    """Return the updates that were delayed. Undisturbed, the slowest update took `undisturbed` seconds."""
+    limit = max(_LONGEST_DELAY, _SLOWER * undisturbed)
+    return [f"{each} took {each.seconds:.0f} s" for each in updates if each.job["done"] and each.seconds > limit]

@@ -1,7 +1,7 @@
-"""Updates of items, in each of which the k-th sets a member of its own, and what their results must be.
+"""Sends updates of items, each of which sets another member, and judges the results.
 
 The k-th update of an item sets `mk` to k, and `last` to k. So the result of the k-th job must have exactly
-m1 … mk, and `last` must be k: a command that is missing, came too early, or took effect again later shows.
+m1 … mk, and `last` must be k. This shows a command that is missing, came too early, or took effect again later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from scripts.prove.bench import Bench
 from scripts.prove.callers import Caller, Json, stage_time
 
-_EVERY = 3  # of so many requests one is a batch
+_EVERY = 3  # one in this many requests is a batch
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,16 @@ def update(item_id: str, place: int) -> Json:
     return {"operation": "update", "item_id": item_id, "set": {f"m{place}": place, "last": place}}
 
 
-def after(place: int) -> dict[str, Any]:
+def members_after(place: int) -> dict[str, Any]:
     """Return the members that an item has after its first k updates."""
     return {**{f"m{each}": each for each in range(1, place + 1)}, **({"last": place} if place else {})}
 
 
 @dataclass
 class Sender:
-    """Sends the updates of some items by several threads; those of one item by whichever thread is free.
+    """Sends the updates of some items by several threads, of which any may send for an item.
 
-    The next request of an item is sent when the one before was answered with 202.
+    The next request for an item is sent after the 202 of the previous one.
     """
 
     caller: Caller
@@ -84,7 +84,7 @@ class Sender:
     _random: random.Random = field(default_factory=lambda: random.Random(1))
 
     def send(self, bench: Bench, more: int, threads: int) -> None:
-        """Send so many more updates of each item."""
+        """Send this many more updates of each item."""
         self.updates += more
         bench.parallel([self.run] * threads, threads)
 
@@ -105,7 +105,7 @@ class Sender:
                 self.jobs |= {(item_id, place): job for place, job in zip(places, accepted, strict=True)}
 
     def _turns(self) -> Iterator[tuple[str, range]]:
-        """Yield an item that no other thread sends for, and the places of its next updates."""
+        """Yield an item for which no other thread is sending, and the places of its next updates."""
         while True:
             with self._condition:
                 open_items = [each for each in self.item_ids if self._next.get(each, 1) <= self.updates]
@@ -132,9 +132,9 @@ def send_updates(bench: Bench, item_ids: Sequence[str], updates: int, threads: i
 
 
 def outcomes(bench: Bench, sender: Sender) -> tuple[list[Update], dict[str, Final]]:
-    """Return the updates with their ended jobs, and the items as they are then."""
+    """Return the updates with their ended jobs, and the items as they are afterwards."""
     places = sorted(sender.jobs)
-    ended = bench.ended(sender.jobs[place] for place in places)
+    ended = bench.wait_for(sender.jobs[place] for place in places)
     updates = [Update(item_id, place, job) for (item_id, place), job in zip(places, ended, strict=True)]
     finals = {}
     for item_id in sender.item_ids:
@@ -154,7 +154,7 @@ def not_ended(updates: Sequence[Update]) -> list[str]:
 
 
 def not_succeeded(updates: Sequence[Update]) -> list[str]:
-    """Return the updates whose jobs ended without effect, for which they had no reason."""
+    """Return the updates whose jobs ended without success, for which there was no reason."""
     return [
         f"{each} ended as {each.job['status']}"
         for each in updates
@@ -163,23 +163,23 @@ def not_succeeded(updates: Sequence[Update]) -> list[str]:
 
 
 def wrong_results(updates: Sequence[Update]) -> list[str]:
-    """Return the results that are not those of the updates up to theirs, each once and in order."""
+    """Return the results that do not show exactly the updates up to their own, each once and in order."""
     return [
-        f"{each}: {_difference(each.members, after(each.place))}"
+        f"{each}: {_difference(each.members, members_after(each.place))}"
         for each in updates
-        if each.job["status"] == "succeeded" and each.members != after(each.place)
+        if each.job["status"] == "succeeded" and each.members != members_after(each.place)
     ]
 
 
 def wrong_finals(updates: Sequence[Update], finals: Mapping[str, Final]) -> list[str]:
-    """Return the items that are not as their last update left them: there was another effect, or it was lost."""
+    """Return the items that differ from the result of their last update, by a further effect or a lost one."""
     wrong = []
     for item_id, final in finals.items():
         last = max((each for each in updates if each.item_id == item_id), key=lambda each: each.place, default=None)
         if last is None or last.job["status"] != "succeeded":
             continue
-        if dict(final.members) != after(last.place):
-            wrong.append(f"item {item_id} at the end: {_difference(final.members, after(last.place))}")
+        if dict(final.members) != members_after(last.place):
+            wrong.append(f"item {item_id} at the end: {_difference(final.members, members_after(last.place))}")
         elif final.etag != last.job.get("etag"):
             wrong.append(f"item {item_id} was changed once more after {last}")
     return wrong

@@ -58,7 +58,7 @@ def accepted(job_id: str = "j1") -> Answer:
 
 def test_a_complete_description_is_in_order() -> None:
     health = Answer(200, {"status": "ok", "version": "1.0"})
-    assert contract.undescribed(health, Answer(200, {"openapi": "3.1.0"})) == []
+    assert contract.find_bad_descriptions(health, Answer(200, {"openapi": "3.1.0"})) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_complete_description_is_in_order() -> None:
     ],
 )
 def test_a_missing_description_is_found(health: Answer, served: Answer) -> None:
-    assert len(contract.undescribed(health, served)) == 1
+    assert len(contract.find_bad_descriptions(health, served)) == 1
 
 
 @pytest.mark.parametrize(
@@ -95,35 +95,35 @@ def test_an_answer_that_does_not_refuse_clearly_is_found(answer: Answer) -> None
 
 def test_a_refused_request_that_was_stored_is_found() -> None:
     empty, clean = Answer(200, []), contract.Refused("no JSON", problem(), accepted())
-    assert contract.stored([clean], [empty]) == []
-    assert len(contract.stored([clean], [Answer(200, [{"id": "j"}])])) == 1
+    assert contract.find_stored([clean], [empty]) == []
+    assert len(contract.find_stored([clean], [Answer(200, [{"id": "j"}])])) == 1
     in_use = replace(clean, afterwards=problem(422, "idempotency-key-reused"))
-    assert len(contract.stored([in_use], [empty])) == 1
-    assert len(contract.stored([clean], [problem(503, "unavailable")])) == 1
+    assert len(contract.find_stored([in_use], [empty])) == 1
+    assert len(contract.find_stored([clean], [problem(503, "unavailable")])) == 1
 
 
 def test_a_request_without_a_valid_key_that_is_answered_is_found() -> None:
-    assert contract.admitted({"without a key": problem(403, "forbidden")}) == []
-    assert len(contract.admitted({"without a key": Answer(200, []), "wrong": problem(403, "forbidden")})) == 1
+    assert contract.find_admitted({"without a key": problem(403, "forbidden")}) == []
+    assert len(contract.find_admitted({"without a key": Answer(200, []), "wrong": problem(403, "forbidden")})) == 1
 
 
 # Owners
 
 
 def test_an_answer_to_the_wrong_owner_is_found() -> None:
-    assert owners.wrong_answers([owners.Expected("GET", 404, problem(404, "not-found"))]) == []
-    assert len(owners.wrong_answers([owners.Expected("GET", 404, Answer(200, job()))])) == 1
+    assert owners.wrong_responses([owners.Expected("GET", 404, problem(404, "not-found"))]) == []
+    assert len(owners.wrong_responses([owners.Expected("GET", 404, Answer(200, job()))])) == 1
 
 
 @pytest.mark.parametrize("answer", [Answer(200, [job("j1")]), problem(503, "unavailable"), Answer(200, None)])
 def test_a_list_with_the_jobs_of_another_owner_is_found(answer: Answer) -> None:
-    assert owners.listed(Answer(200, [job("other")]), {"j1"}) == []
-    assert len(owners.listed(answer, {"j1"})) == 1
+    assert owners.find_listed(Answer(200, [job("other")]), {"j1"}) == []
+    assert len(owners.find_listed(answer, {"j1"})) == 1
 
 
 def test_a_change_by_a_reader_is_found() -> None:
-    assert owners.changes({"name": "n"}) == []
-    assert len(owners.changes({"name": "n", "by": "a reader"})) == len(owners.changes({})) == 1
+    assert owners.find_changes({"name": "n"}) == []
+    assert len(owners.find_changes({"name": "n", "by": "a reader"})) == len(owners.find_changes({})) == 1
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_a_refusal_of_what_is_valid_is_found_and_an_outage_says_nothing(error: E
 
 
 def update(place: int, members: dict[str, int] | None = None, **changed: Any) -> updates.Update:
-    result = updates.after(place) if members is None else members
+    result = updates.members_after(place) if members is None else members
     return updates.Update(
         "item", place, job(f"j{place}", result={"name": "n", **result}, etag=f'"{place}"', **changed)
     )
 
 
 def final(place: int, **changed: Any) -> updates.Final:
-    return updates.Final({**updates.after(place), **changed}, f'"{place}"')
+    return updates.Final({**updates.members_after(place), **changed}, f'"{place}"')
 
 
 def test_updates_in_order_are_in_order() -> None:
@@ -184,7 +184,7 @@ def test_a_result_in_the_wrong_order_is_found(members: dict[str, int], said: str
     [
         final(2),  # the last update is lost
         final(3, last=1),  # an earlier one took effect once more
-        updates.Final(updates.after(3), '"another version"'),  # the last one took effect twice
+        updates.Final(updates.members_after(3), '"another version"'),  # the last one took effect twice
         updates.Final({}, ""),  # it is lost
     ],
 )
@@ -261,20 +261,20 @@ def test_a_name_of_two_items_is_found(jobs: list[Json]) -> None:
 
 def test_an_update_that_was_held_up_is_found() -> None:
     slow = update(2, updated_at=rfc3339(AT + timedelta(seconds=31)))
-    assert unreadable.delayed([update(1)], 0.5) == []
-    assert len(unreadable.delayed([update(1), slow], 0.5)) == 1
-    assert unreadable.delayed([update(1), slow], 15) == [], "the whole stage is slow"
+    assert unreadable.delayed_updates([update(1)], 0.5) == []
+    assert len(unreadable.delayed_updates([update(1), slow], 0.5)) == 1
+    assert unreadable.delayed_updates([update(1), slow], 15) == [], "the whole stage is slow"
 
 
 def test_only_an_environment_that_is_known_to_be_new_shows_that_a_worker_was_replaced() -> None:
-    assert replaced_worker.replaced("done", 5, 1, 0, []).state is State.HELD
-    assert replaced_worker.replaced("done", 5, 0, 0, []).state is State.NOT_TRIED
-    assert replaced_worker.replaced("done", 5, 0, 0, ["update 2 ended as failed"]).state is State.BROKEN
+    assert replaced_worker.judge_replacement("done", 5, 1, 0, []).state is State.HELD
+    assert replaced_worker.judge_replacement("done", 5, 0, 0, []).state is State.NOT_TRIED
+    assert replaced_worker.judge_replacement("done", 5, 0, 0, ["update 2 ended as failed"]).state is State.BROKEN
 
 
 def test_the_other_memory_of_the_worker_is_one_that_every_account_allows() -> None:
     parameter = read_template(ROOT / "infra" / "templates" / "worker.merge.yaml")["Parameters"]["MemorySize"]
-    assert parameter["MinValue"] == replaced_worker.LEAST_MEMORY
+    assert parameter["MinValue"] == replaced_worker.MIN_MEMORY
     sizes = (parameter["MinValue"], 1024, 3008, parameter["MaxValue"])  # 3008 is the most in new accounts
     assert [replaced_worker.other_memory(each) for each in sizes] == [129, 1023, 3007, 10239]
 
@@ -296,16 +296,16 @@ def told(place: int, **changed: Any) -> dict[str, Any]:
 
 def test_events_in_order_are_in_order_and_may_be_repeated() -> None:
     found, log = [update(1), update(2)], [told(1), told(1), told(2), told(1)]
-    assert events.untold(found, log) == events.told_wrongly(found, log) == []
+    assert events.missing_deliveries(found, log) == events.wrong_deliveries(found, log) == []
     assert events.out_of_order(found, ["j1", "j1", "j2", "j1"]) == []
 
 
 def test_an_end_that_is_not_told_told_wrongly_or_too_early_is_found() -> None:
     found = [update(1), update(2)]
-    assert len(events.untold(found, [told(1)])) == 1
-    assert len(events.untold(found, [told(1), {**told(2), "type": "item.changed"}])) == 1
-    assert len(events.told_wrongly(found, [told(1, status="failed")])) == 1
-    assert len(events.told_wrongly(found, [told(1, result={"name": "n"})])) == 1
+    assert len(events.missing_deliveries(found, [told(1)])) == 1
+    assert len(events.missing_deliveries(found, [told(1), {**told(2), "type": "item.changed"}])) == 1
+    assert len(events.wrong_deliveries(found, [told(1, status="failed")])) == 1
+    assert len(events.wrong_deliveries(found, [told(1, result={"name": "n"})])) == 1
     assert len(events.out_of_order(found, ["j2", "j1", "j2"])) == 1
 
 
@@ -321,14 +321,14 @@ def scheduled(member: str = "m", after: float = 1.0, item_id: str = "i1", **chan
 
 def test_commands_at_their_times_are_in_order() -> None:
     on_time = [scheduled(after=0), scheduled(after=62)]
-    assert schedule.early(on_time) == schedule.overdue(on_time) == []
+    assert schedule.early_commands(on_time) == schedule.late_commands(on_time) == []
 
 
 def test_an_early_and_a_late_release_are_found() -> None:
-    assert len(schedule.early([scheduled(after=-0.1)])) == 1
-    assert len(schedule.overdue([scheduled(after=62.1)])) == 1
+    assert len(schedule.early_commands([scheduled(after=-0.1)])) == 1
+    assert len(schedule.late_commands([scheduled(after=62.1)])) == 1
     seen_late = replace(scheduled(after=-3), released=AT + timedelta(seconds=1))
-    assert len(schedule.early([seen_late])) == 1, "its job says when it ended"
+    assert len(schedule.early_commands([seen_late])) == 1, "its job says when it ended"
 
 
 def test_wrong_effects_of_scheduled_commands_are_found() -> None:

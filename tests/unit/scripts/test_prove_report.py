@@ -22,7 +22,7 @@ from scripts.prove.callers import Pace, Shared
 from scripts.prove.checking import NAMES, Done
 from scripts.prove.expenses import ACCEPT, JOB, Line, bill
 from scripts.prove.facts import Facts
-from scripts.prove.findings import PROMISES, Finding, State, judged, not_tried, unfinished, worst
+from scripts.prove.findings import PROMISES, Finding, State, judge, not_tried, unfinished, worst
 from scripts.prove.made import Made
 from scripts.prove.page import page
 from scripts.prove.plan import FULL, MOST_ROWS, QUICK, RATE, Plan
@@ -45,7 +45,7 @@ FACTS = Facts(
     table_bytes=10_000_000,
     rows=10_000,
 )
-HELD = judged("in order", "P3", "sent 20 updates", "in order", [])
+HELD = judge("in order", "P3", "sent 20 updates", "in order", [])
 
 
 def report(*findings: Finding, **changed: object) -> Report:
@@ -123,7 +123,7 @@ def test_requests_and_jobs_are_priced_by_the_cost_model() -> None:
 
 
 def test_a_broken_finding_shows_the_first_violations_and_their_number() -> None:
-    found = judged("in order", "P3", "sent", "in order", [f"update {n}" for n in range(9)])
+    found = judge("in order", "P3", "sent", "in order", [f"update {n}" for n in range(9)])
     assert found.state is State.BROKEN
     assert "update 4; and 4 more" in found.seen
     assert "update 5" not in found.seen
@@ -145,7 +145,7 @@ def test_a_violation_stands_for_its_check() -> None:
         (report(HELD), 0),
         (report(HELD, not_tried("told", "P10", "Events=off")), 0),
         (report(HELD, unfinished("order", "P3", "sent", "its time was over")), UNFINISHED),
-        (report(HELD, judged("order", "P3", "", "", ["wrong"]), unfinished("told", "P10", "", "")), BROKEN),
+        (report(HELD, judge("order", "P3", "", "", ["wrong"]), unfinished("told", "P10", "", "")), BROKEN),
         (report(HELD, left=["the webhook: no answer"]), UNFINISHED),
     ],
 )
@@ -157,7 +157,7 @@ def test_only_a_run_of_which_every_check_held_succeeds(found: Report, status: in
 
 
 def test_the_report_says_what_became_of_each_promise() -> None:
-    found = report(HELD, judged("once", "P2", "", "", ["twice"]), not_tried("told", "P10", "Events=off"))
+    found = report(HELD, judge("once", "P2", "", "", ["twice"]), not_tried("told", "P10", "Events=off"))
     document = found.document()
     assert set(document["promises"]) == set(PROMISES)
     assert [document["promises"][each] for each in ("P3", "P2", "P10")] == ["held", "broken", "not tried"]
@@ -175,7 +175,7 @@ def test_the_report_has_no_secret_in_it() -> None:
     key, url = "prove12aW" + "0" * 32, "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
     said = f"arn:aws:sqs:eu:123456789012:q refused {key} at {url}/jobs, https://me.example/hook?token=s3cret"
     found = report(
-        judged("in order", "P3", "sent", "", [said]),
+        judge("in order", "P3", "sent", "", [said]),
         left=[f"the webhook: {said}"],
         secrets=[key, url, "https://me.example/hook?token=s3cret"],
     )
@@ -187,7 +187,7 @@ def test_the_report_has_no_secret_in_it() -> None:
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_escapes_what_it_shows() -> None:
-    found = report(judged("in order", "P3", "sent <b>", "", ["<script>alert(1)</script>"]), missing=("audit",))
+    found = report(judge("in order", "P3", "sent <b>", "", ["<script>alert(1)</script>"]), missing=("audit",))
     text = page(found.document())
     assert "<script" not in text
     assert "sent &lt;b&gt;" in text

@@ -276,7 +276,7 @@ def test_a_job_that_another_retry_queued_is_not_counted(pipeline: Pipeline) -> N
         job_id = decode_message(envelope.body).job.job_id
         assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 202
 
-    assert overtaken(pipeline, retry) == "retried by another"
+    assert overtaken(pipeline, retry) == "retried by another request"
 
 
 def test_a_job_that_the_worker_has_ended_already_is_counted(pipeline: Pipeline) -> None:
