@@ -25,11 +25,11 @@ override UV_COMPILE := uv pip compile --universal --python-version 3.11 --genera
 
 # With these variables, an interpreter may miss its environment's packages or find others; tests need assertions.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONOPTIMIZE PYTHONINSPECT CDPATH
-# With this one, each of the tests' many processes would compile all modules of the checkout again.
+# With this variable, each of the tests' many processes would compile all modules of the checkout again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-# The targets with a description; none of them creates a file of its name.
+# The targets with a description, none of which creates a file of its name.
 .PHONY: FORCE $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
 
 help: ## list the targets
@@ -40,13 +40,13 @@ demo: .venv/.demo-installed ## deploy into the embedded emulator, send sample co
 	@$(PY) -m scripts.demo --stage local
 	@echo 'The stage keeps running. What you can do next:'
 	@echo '  make open          see these jobs and items in your browser'
-	@echo '  docs/tutorial.md   store documents of your own, in a quarter of an hour'
-	@echo '  make stop          end the stage, and delete its data (with make demo KEEP=yes they stay)'
+	@echo '  docs/tutorial.md   store your own documents, in 15 minutes'
+	@echo '  make stop          end the stage, and delete its data (make demo KEEP=yes keeps the data)'
 
 test: .venv/.dev-installed ## run the tests on the embedded emulator
 	@$(RUN) pytest -m "not slow" --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
 
-test-slow: .venv/.dev-installed ## run the tests that make environments, stages and documentation pages work anew
+test-slow: .venv/.dev-installed ## run the slow tests, which build environments, stages and documentation pages from scratch
 	@$(RUN) pytest -m slow --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
 
 test-deployments: .venv/.dev-installed ## deploy, change, upgrade and destroy stages on embedded emulators, and send generated requests to one
@@ -98,7 +98,7 @@ env: .venv/.installed ## print a stage's URL and key, for eval "$(make -s env)" 
 localstack: .venv/.installed ## start LocalStack through Docker Compose and wait until it is healthy
 	@$(PY) -m infra.local localstack
 
-test-compose: .venv/.dev-installed ## run the integration tests in Compose, on a LocalStack of their own, and take it down
+test-compose: .venv/.dev-installed ## run the integration tests in Compose, on their own LocalStack, and take it down
 	@$(PY) -m infra.local test-compose
 
 test-integration: .venv/.dev-installed ## run the integration and end-to-end tests against the stage in .jobpipe/local.json
@@ -119,7 +119,7 @@ destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... C
 grants: .venv/.dev-installed ## remove each permission of the Lambdas in turn, check that a call then fails, and write docs/security-grants.md
 	@$(PY) -m tests.iam
 
-calls: .venv/.dev-installed ## count the calls of AWS of each operation, and write tests/calls/calls.json
+calls: .venv/.dev-installed ## count the AWS calls of each operation, and write tests/calls/calls.json
 	@$(PY) -m tests.calls
 
 cost: .venv/.installed ## compute what a million jobs cost on AWS from counted calls, and write docs/cost.md (JSON=yes)
@@ -156,7 +156,7 @@ logs: .venv/.installed ## print the Lambdas' log lines as JSON (minutes=10, foll
 	@$(RUN) infra.logs --stage=@STAGE --minutes=@minutes \
 		--follow=@yes:follow --all=@yes:all
 
-# The browser is the system's: root on Debian gets it here; for others the tests fail and say that it is missing.
+# The browser comes from the system. For root on Debian it is installed here; otherwise the tests report if it is missing.
 override need_chromium = if [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] \
 	&& ! .venv/bin/python -c 'from tests.browser.chromium import chromium_path; chromium_path()' 2>/dev/null; \
 	then echo 'installing chromium ...'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
@@ -172,7 +172,7 @@ check: .venv/.installed ## list the documents of a collection that do not fit th
 reindex: .venv/.installed ## complete the look-ups of a collection after its unique or indexed fields have changed (COLLECTION=... COLLECTIONS=... JSON=yes)
 	@$(RUN) scripts.reindex --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
 
-pause: .venv/.installed ## let the worker take no more commands: they are accepted and wait, for less than 14 days (STAGE=...)
+pause: .venv/.installed ## stop the worker from taking commands; accepted commands wait, for less than 14 days (STAGE=...)
 	@$(RUN) infra.pause pause --stage=@STAGE
 
 resume: .venv/.installed ## let the worker of a paused stage take commands again (STAGE=...)
@@ -209,7 +209,7 @@ load: .venv/.installed ## put load on a stage at a steady rate (RATE=... SECONDS
 prove: .venv/.dev-installed ## prove on a deployed stage that it keeps its promises, and write a report (STAGE=...; on AWS CONFIRM=yes; RECEIVER=https://...; QUICK=yes; ONLY=order)
 	@$(RUN) scripts.prove --stage=@STAGE --confirm=@yes:CONFIRM --receiver=@RECEIVER --quick=@yes:QUICK --only=@each:ONLY
 
-key: .venv/.installed ## create the first API key of a caller, and print nothing but the key on standard output (OWNER=... ROLE=reader|writer|operator; STAGE=...)
+key: .venv/.installed ## create the first API key of a caller, and print only the key on standard output (OWNER=... ROLE=reader|writer|operator; STAGE=...)
 	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER --role=@ROLE
 
 keys: .venv/.installed ## list the API keys of a stage; their values are not shown (STAGE=... JSON=yes)
@@ -219,10 +219,10 @@ rotate-key: .venv/.installed ## create another API key for a caller (OWNER=... R
 	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER --role=@ROLE \
 		--revoke-old=@yes:REVOKE_OLD
 
-revoke-key: .venv/.installed ## revoke all API keys of a caller, or one key; with the last one, pause the webhooks (OWNER=... or KEY=...)
+revoke-key: .venv/.installed ## revoke all API keys of a caller, or one key; with the last key, pause the webhooks (OWNER=... or KEY=...)
 	@$(RUN) infra.keys revoke --stage=@STAGE --owner=@OWNER --key=@KEY
 
-doctor: .venv/.installed ## look for what keeps this checkout or a stage from working, and say what to do (STAGE=... JSON=yes)
+doctor: .venv/.installed ## look for problems of this checkout or a stage, and say how to correct them (STAGE=... JSON=yes)
 	@$(JOBPIPE) doctor --stage=@STAGE --json=@yes:JSON
 
 stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here
@@ -246,8 +246,8 @@ dist: .venv/.installed ## build the wheel and the source distribution of the cli
 clean: ## remove build results and caches, but no environment and no deployment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# The environment's own interpreter checks it; if it fails or something is missing, PYTHON makes or repairs the environment.
-# $(3) are other environments, which are made at the same time.
+# The environment's own interpreter checks it. If that fails or something is missing, PYTHON makes or repairs the
+# environment. $(3) names other environments, which are made at the same time.
 override set_up = @$(1)/bin/python -m infra.environments check $(2) 2>/dev/null || { python="$${PYTHON:-python3}"; \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }; \

@@ -1,6 +1,6 @@
-"""Writes the package `jobpipe_collections`, which both zips have: a folder of collections as Lambdas load it.
+"""Writes a folder of collections as the package `jobpipe_collections`, which both zips contain and Lambdas load.
 
-The same folder gives the same bytes. `items` is not in it, since jobpipe has it anyway.
+The same folder gives the same bytes. `items` is not included, since it is part of jobpipe.
 """
 
 import shutil
@@ -15,19 +15,19 @@ from jobpipe.domain import json_text
 
 VERDICTS = "checked-operations.json"
 _HEADER = '"""Generated when jobpipe was packaged, from the folder of collections."""\n'
-Read = list[tuple[CollectionSource, list[OperationSource]]]
+Sources = list[tuple[CollectionSource, list[OperationSource]]]
 
 
 def build_package(folder: Path, target: Path) -> None:
-    """Write target/jobpipe_collections; raise OperatorError if the folder is not as it must be."""
+    """Write target/jobpipe_collections; raise OperatorError if the folder is not valid."""
     _write(_read(folder), target)
 
 
 def prepare_package(folder: Path, target: Path) -> None:
-    """Write target/jobpipe_collections, after each operation has been tried.
+    """Try each operation, and write target/jobpipe_collections.
 
-    Raise OperatorError if the folder is not as it must be, or if an operation is not pure. A verdict is kept in
-    `target` for as long as the folder and the check are the same.
+    Raise OperatorError if the folder is not valid, or if an operation is not pure. The verdict is kept in `target`
+    as long as the folder and the check do not change.
     """
     found = _read(folder)
     check_purity(found, target / VERDICTS)
@@ -35,15 +35,15 @@ def prepare_package(folder: Path, target: Path) -> None:
 
 
 def check_folder(folder: Path, verdicts: Path) -> None:
-    """Try each operation as prepare_package does, and write nothing but the verdict."""
+    """Try each operation as prepare_package does, but write only the verdict."""
     check_purity(_read(folder), verdicts)
 
 
-def _read(folder: Path) -> Read:
+def _read(folder: Path) -> Sources:
     return [(source, read_operations(source)) for source in read_folder(folder)]
 
 
-def _write(found: Read, target: Path) -> None:
+def _write(found: Sources, target: Path) -> None:
     package = target / PACKAGE
     shutil.rmtree(package, ignore_errors=True)
     package.mkdir(parents=True)

@@ -1,11 +1,11 @@
-"""Two schemas as one, for the generator: what allOf, $ref and a branch of oneOf add to the schema that has them."""
+"""Merges two schemas for the generator, as for allOf, $ref and the branches of oneOf."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def both(one: Any, other: Any) -> Any:
-    """Return a schema of the values that fit both, or nearly."""
+    """Return a schema that approximately accepts the values that both schemas accept."""
     if one is False or other is False:
         return False
     if not isinstance(one, dict) or not one:

@@ -1,4 +1,4 @@
-"""Generates documents of a schema by Hypothesis, for the trial of operations."""
+"""Generates documents for a schema with Hypothesis, for the trial of operations."""
 
 import contextlib
 from collections.abc import Callable
@@ -13,29 +13,29 @@ from jobpipe.domain.documents.item_rules import check_tree
 from jobpipe.domain.errors import InvalidRequest
 from jobpipe.domain.violations import Violations
 
-_CHOICE = 4  # so many are generated for each that is used, since Hypothesis repeats small ones
+_CHOICE = 4  # values to generate for each value used, since Hypothesis repeats small values
 Check = Callable[[Any, Callable[..., None]], None]
 
 
 def documents(schema: Any, check: Check) -> Values:
-    """Return a strategy of values that the API accepts, whose compiled schema this is."""
+    """Return a strategy of values that the API accepts, by this schema and its compiled check."""
     return Generator(schema).build(schema, 0).map(_as_decoded).filter(lambda value: accepts(check, value))
 
 
 def accepts(check: Check, value: Any) -> bool:
-    """Return whether the compiled schema accepts the value, and a body of a request may be it."""
+    """Return whether the compiled schema accepts the value, and a request's body may contain it."""
     return not violations(check, value) and _can_be_stored(value)
 
 
 def violations(check: Check, value: Any) -> list[str]:
-    """Return what the compiled schema says against the value, each with its place."""
+    """Return the violations that the compiled schema finds in the value, each with its place."""
     found: list[str] = []
     check(value, lambda detail, path: found.append(f"{detail} (#{''.join(f'/{step}' for step in path)})"))
     return found
 
 
-def some(values: Values, number: int) -> list[Any]:
-    """Return up to so many different values, always the same ones, from the smallest on; none if none is found."""
+def examples(values: Values, number: int) -> list[Any]:
+    """Return at most `number` different values, always the same ones, by size. The list may be empty."""
     found: dict[str, Any] = {}
 
     @settings(
@@ -49,7 +49,7 @@ def some(values: Values, number: int) -> list[Any]:
     def collect(value: Any) -> None:
         found.setdefault(json_text.encode(value, sort_keys=True), value)
 
-    # Nothing fits, or there is a pattern that Hypothesis cannot generate.
+    # Raised if no value fits, or if Hypothesis cannot generate a pattern.
     with contextlib.suppress(Unsatisfiable, HypothesisException):
         collect()
     by_size = sorted(found, key=lambda text: (len(text), text))

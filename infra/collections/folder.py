@@ -1,4 +1,4 @@
-"""Reads and checks a folder of collections. Every mistake is one line that names the file and the place.
+"""Reads and checks a folder of collections. Each mistake is reported in one line with the file and the place.
 
 orders/
   collection.toml   infra/collections/settings_file.py
@@ -6,7 +6,7 @@ orders/
   operations.py     optional: pure functions (infra/collections/operations.py)
   *.py              further modules, which operations.py imports
   README.md, test_*.py, conftest.py, tests/   are allowed, and not packaged
-  *~, *.orig, #*#           backups of editors, which no deployment reads (infra/collections/backups.py)
+  *~, *.orig, #*#           editors' backups, which a deployment does not read (infra/collections/backups.py)
 """
 
 import hashlib
@@ -37,7 +37,7 @@ _KNOWN_FILES = (SETTINGS_FILE, SCHEMA_FILE, OPERATIONS_FILE)
 
 @dataclass(frozen=True)
 class CollectionSource:
-    """One collection's folder, read and checked. Nothing of it has been run."""
+    """The folder of a collection, which was read and checked, but whose code was not run."""
 
     name: str
     folder: Path
@@ -45,7 +45,7 @@ class CollectionSource:
     settings: CollectionSettings
     schema: dict[str, Any]
     schema_code: str  # the compiled schema: a module with check(document, add)
-    types: dict[str, str]  # of the fields that documents are found by: "string" or "integer"
+    types: dict[str, str]  # "string" or "integer", by key, unique and indexed field
     modules: dict[str, Path] = field(default_factory=dict)  # by file name, operations.py first
 
     @property
@@ -60,7 +60,7 @@ class CollectionSource:
 
     @property
     def files(self) -> list[Path]:
-        """The files that decide what is packaged."""
+        """The files that determine what is packaged."""
         return [self.folder / SETTINGS_FILE, self.folder / SCHEMA_FILE, *self.modules.values()]
 
     def digest(self) -> str:
@@ -75,10 +75,10 @@ class CollectionSource:
 def read_folder(folder: Path) -> list[CollectionSource]:
     """Return the collections of a folder by name, without the built-in one.
 
-    Raise OperatorError if the folder or anything in it is not as it must be.
+    Raise OperatorError if the folder or anything in it is not valid.
     """
     if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "does not exist"
+        what = "is not a folder" if folder.exists() else "does not exist"
         raise OperatorError(f"the folder of collections {folder} {what} (COLLECTIONS)")
     found = list(_collection_folders(folder))
     if not found:
@@ -88,14 +88,14 @@ def read_folder(folder: Path) -> list[CollectionSource]:
         )
     sources = [source for source in (_read(path) for path in found) if source is not None]
     if len(sources) > MAX_COLLECTIONS:
-        raise OperatorError(f"{folder} has {len(sources)} collections; {MAX_COLLECTIONS} are the most")
+        raise OperatorError(f"{folder} has {len(sources)} collections; the maximum is {MAX_COLLECTIONS}")
     return sources
 
 
 def paths_read(folder: Path) -> list[Path]:
-    """Return the paths below a folder of collections that a deployment reads, or refuses.
+    """Return the paths below a folder of collections that a deployment reads or refuses.
 
-    What is beside the collections, what is not packaged and what vanishes meanwhile are left out.
+    Files beside the collections, files that are not packaged, and files that are deleted meanwhile are skipped.
     """
     return [path for each in _folders(folder) for path in _paths_in(each)]
 
@@ -107,7 +107,7 @@ def _folders(folder: Path) -> list[Path]:
 def _paths_in(folder: Path) -> list[Path]:
     """Return what a deployment reads or refuses in a folder, which is a collection if it has a collection.toml.
 
-    Otherwise it is the user's own, unless it has another file of a collection.
+    Any other folder is the user's own, unless it has another file of a collection.
     """
     paths = [path for path in _listed(folder) if not _is_left_out(path)]
     if any(path.name == SETTINGS_FILE for path in paths):
@@ -123,7 +123,7 @@ def _is_left_out(path: Path) -> bool:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """Return the paths in a folder by name: none if the folder was deleted meanwhile."""
+    """Return the paths in a folder by name, or an empty list if the folder was deleted meanwhile."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -131,15 +131,15 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _collection_folders(folder: Path) -> Iterator[Path]:
-    """Yield the folders that have a collection.toml; other files and folders beside them are the user's own."""
+    """Yield the folders that have a collection.toml. Other files and folders beside them are the user's own."""
     for path in _folders(folder):
         names = [each.name for each in _paths_in(path)]
         if not names:
             continue
         if SETTINGS_FILE not in names:
-            raise OperatorError(f"{path} has {names[0]} but no {SETTINGS_FILE}, so it would be no collection")
+            raise OperatorError(f"{path} has {names[0]} but no {SETTINGS_FILE}, so it is not a collection")
         if path.is_symlink():
-            raise OperatorError(f"{path} is a link; a collection is a folder, so that a zip has what is in it")
+            raise OperatorError(f"{path} is a link; a collection is a folder, so that the zip contains its files")
         yield path
 
 
@@ -174,13 +174,11 @@ def _check_builtin(folder: Path, settings: CollectionSettings, file: SettingsFil
         raise file.error("builtin", f"only {BUILT_IN} is built in")
     if not settings.builtin:
         raise OperatorError(
-            f"{folder}: {BUILT_IN} is the collection that jobpipe brings (builtin = true); choose another name"
+            f"{folder}: {BUILT_IN} is jobpipe's own collection (builtin = true); choose another name"
         )
     others = [path.name for path in sorted(folder.iterdir()) if path.name in _KNOWN_FILES[1:]]
     if others:
-        raise OperatorError(
-            f"{folder / others[0]}: {BUILT_IN} is built in, and has a {SETTINGS_FILE} and nothing else"
-        )
+        raise OperatorError(f"{folder / others[0]}: {BUILT_IN} is built in, and may have only a {SETTINGS_FILE}")
 
 
 def _check_files(folder: Path, shown: str) -> None:
@@ -190,7 +188,7 @@ def _check_files(folder: Path, shown: str) -> None:
         known = path.name in _KNOWN_FILES or _MODULE.fullmatch(path.name)
         if not path.is_file() or not known:
             raise OperatorError(
-                f"{shown}/{path.name} is no file of a collection{nearest(path.name, _KNOWN_FILES)}"
+                f"{shown}/{path.name} is not a file of a collection{nearest(path.name, _KNOWN_FILES)}"
                 f" ({', '.join(_KNOWN_FILES)}, further modules; not packaged: README.md, test_*.py, tests/)"
             )
         if path.suffix == ".py" and is_generated(path.stem):
@@ -204,13 +202,13 @@ def _read_schema(path: Path, shown: str) -> dict[str, Any]:
         raise OperatorError(f"{shown} is missing: the JSON Schema of a document")
     schema = load_schema(read_text(path, shown), shown)
     if not isinstance(schema, dict):
-        raise OperatorError(f"{shown} is no JSON object")
+        raise OperatorError(f"{shown} is not a JSON object")
     if schema.get("type") != "object":
         raise OperatorError(f'{shown} must have "type": "object", since a document is an object')
     check_is_schema(schema, shown)
     if "id" in schema.get("properties", {}):
         raise OperatorError(
-            f"{shown}, #/properties/id: every document has an id of its own; name the property otherwise"
+            f"{shown}, #/properties/id: every document already has an id; choose another name for the property"
         )
     return schema
 
@@ -220,7 +218,7 @@ def _type_of(field: str, key: str, schema: dict[str, Any], file: SettingsFile) -
 
     properties = schema.get("properties", {})
     if field not in properties:
-        raise file.error(key, f"{key} names {field}, which {SCHEMA_FILE} has not{nearest(field, properties)}")
+        raise file.error(key, f"{key} names {field}, which {SCHEMA_FILE} lacks{nearest(field, properties)}")
     found = field_type(schema, field)
     if found is None:
         raise file.error(

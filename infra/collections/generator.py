@@ -1,8 +1,8 @@
 """Builds Hypothesis strategies from a schema.
 
-hypothesis-jsonschema knows the drafts up to 7 only. What is generated here follows a schema roughly, and the
-compiled schema has the last word: what it refuses is dropped (infra/collections/documents.py). So a keyword that is
-not known here costs time, and no correctness.
+hypothesis-jsonschema supports only the drafts up to 7. The values generated here follow a schema approximately, and
+values that the compiled schema refuses are dropped (infra/collections/documents.py). So a keyword that is unknown
+here costs time, but not correctness.
 """
 
 import math
@@ -49,7 +49,7 @@ class Generator:
         self._root = root
 
     def build(self, schema: Any, depth: int) -> Values:
-        """Return a strategy of values that fit the schema, or nearly."""
+        """Return a strategy of values that fit the schema, at least approximately."""
         if schema is False or depth > _DEEPEST * 2:
             return st.nothing()
         if schema is True or schema == {}:
@@ -61,7 +61,7 @@ class Generator:
         return self._plain(schema, depth)
 
     def _alternatives(self, schema: dict[str, Any]) -> list[Any] | None:
-        """Return the schemas of which one applies, or None if nothing in the schema is an alternative."""
+        """Return the alternative schemas, or None if the schema has no alternatives."""
         for keyword in ("oneOf", "anyOf"):
             if keyword in schema:
                 rest = {name: each for name, each in schema.items() if name != keyword}
@@ -152,7 +152,7 @@ class Generator:
         return st.tuples(more, known).map(lambda pair: pair[0] | pair[1])
 
     def _further(self, schema: dict[str, Any], depth: int) -> tuple[Values, Values] | None:
-        """Return names and values of members that have no property of their own, if there may be some."""
+        """Return the names and values of members without a property, or None if there may be none."""
         if depth > _DEEPEST:
             return None
         names = self.build(both({"type": "string"}, schema.get("propertyNames", True)), depth + 1)
@@ -182,7 +182,7 @@ def _fractions(schema: dict[str, Any]) -> Values:
 
 
 def _multiples(schema: dict[str, Any], step: int, over: int) -> Values:
-    """Return multiples of step/over within the schema's bounds: small ones, and now and then one of many digits."""
+    """Return multiples of step/over within the schema's bounds, mostly small, but sometimes with many digits."""
     low, high = _bound(schema, "inimum", over, step), _bound(schema, "aximum", over, step)
     limit = _DIGITS // step
     low, high = (-limit if low is None else max(low, -limit)), (limit if high is None else min(high, limit))
@@ -201,7 +201,7 @@ def _multiples(schema: dict[str, Any], step: int, over: int) -> Values:
 
 
 def _bound(schema: dict[str, Any], word: str, over: int, step: int) -> int | None:
-    """Return the first or last count of steps; the compiled schema settles what lies on an exclusive bound."""
+    """Return the first or last count of steps. The compiled schema decides about values on an exclusive bound."""
     found = [Fraction(str(schema[name])) for name in (f"m{word}", f"exclusiveM{word}") if name in schema]
     if not found:
         return None

@@ -1,7 +1,7 @@
-"""Runs a collection's operations.py, in a process of its own (infra/collections/guests.py starts it).
+"""Runs a collection's operations.py in a separate process, which infra/collections/guests.py starts.
 
-It is the user's code: it may fail when it is imported, end its process, never return, or print. So the process that
-packages does not import it, and reads only lines of JSON from this one. There are no site-packages, as in a Lambda.
+The user's code may fail when it is imported, end its process, never return, or print. So the process that packages
+does not import it, and reads only lines of JSON from this process. There are no site-packages, as in a Lambda.
 """
 
 import contextlib
@@ -23,16 +23,16 @@ from jobpipe.domain import json_text
 from jobpipe.operation import Event, Refused
 
 Answer = dict[str, Any]
-_CALL_SECONDS = 2  # of processor time, for one call of an operation
+_CALL_SECONDS = 2  # of processor time, for a call of an operation
 _ENDLESS = f"does not end within {_CALL_SECONDS} seconds"
 _MEMORY = 2 << 30
 
 
 def main() -> None:
-    """Read one request from stdin, and write its answers to stdout, a line each."""
+    """Read a request from stdin, and write each answer to stdout as a line."""
     request = json_text.decode(sys.stdin.buffer.read())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the user's code prints is no answer
+    os.dup2(2, 1)  # what the user's code prints is not an answer
     _limit_memory()
     signal.signal(signal.SIGPROF, _too_long)
     guest = _Guest(Path(request["folder"]), request["module"])
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _hide_the_checkout() -> None:
-    """Leave of the checkout only what a Lambda has too, and what operations may import."""
+    """Hide everything of the checkout that is not in a Lambda, or that operations may not import."""
     sys.modules["jobpipe"].__path__ = []
     for name in [each for each in sys.modules if each.startswith(("infra", "jobpipe."))]:
         if name != "jobpipe.operation":
@@ -70,7 +70,7 @@ def _limit_memory() -> None:
 
 
 class _TooLong(BaseException):
-    """The call took more processor time than it may."""
+    """The call took more processor time than allowed."""
 
 
 def _too_long(*_: object) -> None:
@@ -78,7 +78,7 @@ def _too_long(*_: object) -> None:
 
 
 class _Guest:
-    """The user's module operations."""
+    """The user's operations.py."""
 
     def __init__(self, folder: Path, module: str) -> None:
         self.folder = folder
@@ -87,7 +87,7 @@ class _Guest:
         self._endless: set[str] = set()
 
     def load(self) -> Answer | None:
-        """Import the module as the Lambda does, in place; return the problem if that fails."""
+        """Import the module from its folder, as the Lambda does; return the problem if that fails."""
         for name, place in (("jobpipe_collections", []), (self._name, [str(self.folder)])):
             package = ModuleType(name)
             package.__path__ = place
@@ -112,8 +112,8 @@ class _Guest:
                     answer[part] = json.loads(
                         json.dumps(json_text.decode(json_text.encode(dict(getattr(marked, part)))))
                     )
-            except Exception as error:  # noqa: BLE001  # whatever the user's values do
-                answer = {"problem": f"{name}: its takes are no JSON: {_words(error)}", "line": answer["line"]}
+            except Exception as error:  # noqa: BLE001  # the user's values may raise anything
+                answer = {"problem": f"{name}: its takes are not JSON: {_words(error)}", "line": answer["line"]}
             found.append(answer)
         return found
 
@@ -123,11 +123,11 @@ class _Guest:
         function = self._operations[name]
         outcomes = [] if name in self._endless else [self._outcome(function, call) for _ in range(2)]
         if any(_ENDLESS in outcome.get("problem", "") for outcome in outcomes):
-            self._endless.add(name)  # the others would take as long
+            self._endless.add(name)  # other calls would take as long
         return {"outcomes": outcomes, "line": self._line(function.__code__)}
 
     def _outcome(self, function: Any, call: Answer) -> Answer:
-        # As in the worker, all fractions are Decimals, and each run gets values of its own.
+        # As in the worker, all fractions are Decimals, and each run gets its own copies of the values.
         document, members = (
             json_text.decode_with_decimals(json_text.encode(call[part])) for part in ("document", "members")
         )
@@ -144,7 +144,7 @@ class _Guest:
             return problem
         try:
             outcome["document_after"] = json_text.decode(json_text.encode(document))
-        except Exception:  # noqa: BLE001  # it holds what the user has put there
+        except Exception:  # noqa: BLE001  # the document may contain any of the user's values
             outcome["document_after"] = repr(type(document))
         return outcome
 
@@ -157,18 +157,18 @@ class _Guest:
         if not isinstance(document, dict):
             return {"problem": f"returns {_kind(found)} instead of a dict, the document", "line": None}
         if not all(isinstance(each, Event) for each in events):
-            return {"problem": "returns a tuple of something else than a document and events", "line": None}
+            return {"problem": "returns a tuple that is not a document and events", "line": None}
         try:
             return {
                 "document": json_text.decode(json_text.encode(document)),
                 "events": [[each.type, json_text.decode(json_text.encode(dict(each.data)))] for each in events],
                 "keys": _foreign_key(document),
             }
-        except Exception as error:  # noqa: BLE001  # whatever the answer's values do
-            return {"problem": f"returns what JSON cannot hold: {_words(error)}", "line": None}
+        except Exception as error:  # noqa: BLE001  # the returned values may raise anything
+            return {"problem": f"returns what JSON cannot express: {_words(error)}", "line": None}
 
     def _guarded(self, run: Callable[[], Any]) -> tuple[Any, Answer | None]:
-        """Return what the user's code returns, and the problem or refusal that it ends with instead."""
+        """Return the result of the user's code, and the problem or refusal if it ends with one."""
         TakenAway.used.clear()
         found: Any = None
         problem: Answer | None = None
@@ -189,7 +189,7 @@ class _Guest:
         return found, problem
 
     def _place(self, error: BaseException) -> list[Any] | None:
-        """Return file and line of the innermost part of the error that is in the collection's folder."""
+        """Return the file and line in the collection's folder where the error was raised."""
         if isinstance(error, SyntaxError) and error.filename:
             return [Path(error.filename).name, error.lineno or 1]
         frames = traceback.extract_tb(error.__traceback__)
@@ -203,7 +203,7 @@ class _Guest:
 
 
 def _foreign_key(value: Any) -> str | None:
-    """Return a key of a dict that is no text, of which JSON would make one."""
+    """Return a dict key that is not a string, and that JSON would convert to one; None if there is none."""
     if isinstance(value, dict):
         for key, each in value.items():
             if not isinstance(key, str):
@@ -226,5 +226,5 @@ def _kind(value: Any) -> str:
 def _words(error: BaseException) -> str:
     try:
         return " ".join(str(error).split())[:300]
-    except Exception:  # noqa: BLE001  # an exception of the user's
+    except Exception:  # noqa: BLE001  # the user's exception may raise anything
         return "it has no text"

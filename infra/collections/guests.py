@@ -11,22 +11,22 @@ from infra.errors import OperatorError
 from infra.settings import ROOT
 from jobpipe.domain import json_text
 
-LOAD_SECONDS = 20  # to import operations.py, on a busy machine
+LOAD_SECONDS = 20  # to import operations.py on a busy machine
 RUN_SECONDS = 120
-_MOST_SHOWN = 300  # characters of an example
+_MAX_SHOWN = 300  # characters of an example
 _MAIN = (
     "import sys; sys.path.insert(0, sys.argv[1]); from infra.collections.guest import main;"
     " sys.path.remove(sys.argv[1]); main()"
 )
-# As -I: no site-packages, no working directory, no variables of Python; nothing is written beside the user's code.
-# -I itself would pass PYTHONHASHSEED over.
+# Like -I: no site-packages, working directory or Python variables, and nothing is written beside the user's code.
+# -I itself would ignore PYTHONHASHSEED.
 _ISOLATED = ("-S", "-s", "-P", "-B")
 
 
 def ask_guest(
     source: CollectionSource, calls: Sequence[dict[str, Any]] = (), *, hash_seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Return the operations of a collection or, given calls of them, the outcome of each.
+    """Return the operations of a collection or, if calls are given, the outcome of each call.
 
     Raise OperatorError, with file and line, if operations.py cannot be imported or does not end.
     """
@@ -79,8 +79,8 @@ def _unfinished(
 
 
 def shown(call: dict[str, Any]) -> str:
-    """Return the arguments of a call, in short."""
+    """Return the arguments of a call, shortened."""
     words = json_text.encode(call["document"])
     if call["members"]:
         words += f" with {json_text.encode(call['members'])}"
-    return words if len(words) <= _MOST_SHOWN else f"{words[:_MOST_SHOWN]} …"
+    return words if len(words) <= _MAX_SHOWN else f"{words[:_MAX_SHOWN]} …"

@@ -1,4 +1,4 @@
-"""The rules of look-ups that a folder of collections declares, as a stage records them."""
+"""Returns the rules of look-ups that a folder of collections declares, in the form that a stage records."""
 
 from collections.abc import Iterable
 

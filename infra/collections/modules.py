@@ -1,7 +1,7 @@
-"""Reads the modules of a collection without running them: what they import, and how their operations begin.
+"""Checks the imports and the operations' definitions in the modules of a collection, without running them.
 
-A Lambda has the standard library, jobpipe and the collection's own folder. An import of anything else would fail
-only when the first command runs, so it is told here, with its line.
+A Lambda has the standard library, jobpipe and the collection's own folder. Any other import would fail only when
+the first command runs, so it is reported here, with its line.
 """
 
 import ast
@@ -85,6 +85,6 @@ def _function(node: ast.AsyncFunctionDef | ast.FunctionDef) -> Iterator[str]:
     if isinstance(node, ast.AsyncFunctionDef):
         yield f"{node.name} is async; an operation is a plain function, and waits for nothing"
     if name in OPERATIONS:
-        yield f"{node.name} cannot be the name of an operation: it is a method, or what every collection has"
+        yield f"{node.name} cannot be the name of an operation: the name is a method, or every collection has it"
     if not (ast.get_docstring(node) or "").strip():
-        yield f"{node.name} has no docstring, which becomes its words in the OpenAPI document"
+        yield f"{node.name} has no docstring, which becomes its description in the OpenAPI document"

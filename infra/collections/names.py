@@ -1,4 +1,4 @@
-"""The names that a collection, its fields and its operations cannot have, and how many of each there may be."""
+"""Limits of collections, fields and operations: their maximum numbers, and names that they cannot have."""
 
 import difflib
 import re
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.operation import RAW_MEMBERS
 
-MAX_COLLECTIONS = 40  # a page lists them, and a zip has the modules of all
+MAX_COLLECTIONS = 40  # a page lists all of them, and a zip contains all of their modules
 MAX_OPERATIONS = 20
-MAX_UNIQUE = 4  # a transaction of DynamoDB has 100 actions, and a stage's tables have so many slots
+MAX_UNIQUE = 4  # a DynamoDB transaction has at most 100 actions
 MAX_INDEXES = 4
 
-MAX_LOOK_UP = 64  # characters; with a value of 255, its key fits DynamoDB's 2,048-byte partition key
+MAX_LOOK_UP = 64  # characters; with a value of 255 characters, the key fits DynamoDB's limit of 2,048 bytes
 
 PACKAGE = "jobpipe_collections"  # in both zips
 BUILT_IN = ITEMS
@@ -22,7 +22,7 @@ ROUTES = frozenset({"batches", "console", "docs", "health", "items", "jobs", "op
 RESERVED = ROUTES - {BUILT_IN}
 
 QUERY_PARAMETERS = frozenset({"limit", "cursor", "status", "wait", "collection", "since", "until", "owner"})
-"""Those of the API's routes; a look-up names a field in the same place."""
+"""The query parameters of the API's routes, among which a look-up names its field."""
 
 OPERATIONS = frozenset(
     {
@@ -30,22 +30,22 @@ OPERATIONS = frozenset(
         *("get", "put", "patch", "post", "head", "options"),
     }
 )
-"""Operations that every collection has, methods, and parts of routes."""
+"""Operations that every collection has, HTTP methods, and parts of routes."""
 
 _GENERATED = re.compile(r"schema|operation_takes(_.*)?|__init__")
 
 
 def why_no_collection(name: str) -> str | None:
-    """Return why a folder of this name can be no collection, or None if it can."""
+    """Return why a folder with this name cannot be a collection, or None if it can."""
     if not COLLECTION_NAME.fullmatch(name):
-        return "is no name of a collection: lower-case letters, digits and hyphens, a letter first, 32 at most"
+        return "is not a name of a collection: lower-case letters, digits and hyphens, a letter first, 32 at most"
     if name in RESERVED:
-        return f"cannot be the name of a collection: /{name} is kept for the API itself"
+        return f"cannot be the name of a collection: /{name} is reserved for the API itself"
     return None
 
 
 def why_no_look_up(field: str) -> str | None:
-    """Return why no look-up by a field of this name can be, or None if it can."""
+    """Return why there can be no look-up by a field with this name, or None if there can."""
     if field in QUERY_PARAMETERS:
         return "is the name of a query parameter"
     if field in RAW_MEMBERS:
@@ -61,6 +61,6 @@ def is_generated(module: str) -> bool:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean …?` with the known name that resembles this one, or nothing."""
+    """Return `; did you mean …?` with the known name that resembles this one, or an empty string."""
     found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"; did you mean {found[0]}?" if found else ""

@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class OperationSource:
-    """One operation, and the compiled check of its members."""
+    """An operation, and the compiled check of its members."""
 
     name: str
     description: str
@@ -26,8 +26,8 @@ class OperationSource:
 def read_operations(source: CollectionSource) -> list[OperationSource]:
     """Return the operations of a collection in the order of their definition.
 
-    Their module is imported, in a process of its own. Raise OperatorError, with file and line, if that fails or if
-    an operation is not as it must be.
+    A separate process imports their module. Raise OperatorError, with file and line, if that fails or if an
+    operation is not valid.
     """
     if not source.has_operations:
         return []
@@ -38,7 +38,7 @@ def read_operations(source: CollectionSource) -> list[OperationSource]:
         )
     if len(found) > MAX_OPERATIONS:
         raise OperatorError(
-            f"{found[MAX_OPERATIONS].place}: there are {len(found)} operations; {MAX_OPERATIONS} are the most"
+            f"{found[MAX_OPERATIONS].place}: there are {len(found)} operations; the maximum is {MAX_OPERATIONS}"
         )
     return found
 
@@ -49,10 +49,12 @@ def _read(source: CollectionSource, answer: dict[str, Any]) -> OperationSource:
     where, name = place(source, answer["line"]), answer["name"]
     if name in OPERATIONS:
         raise OperatorError(
-            f"{where}: {name} is a method, or what every collection has already; choose another name"
+            f"{where}: {name} is a method, or an operation that every collection has; choose another name"
         )
     if not answer["description"]:
-        raise OperatorError(f"{where}: {name} has no docstring, which becomes its words in the OpenAPI document")
+        raise OperatorError(
+            f"{where}: {name} has no docstring, which becomes its description in the OpenAPI document"
+        )
     takes, optional = answer["takes"], answer["optional"]
     code = compile_members(takes, optional, f"{where}, {name}")
     return OperationSource(name, answer["description"], takes, optional, where, code)

@@ -1,9 +1,9 @@
-"""Tries each operation before a deployment, on generated documents: is it a function of its arguments alone?
+"""Tries each operation on generated documents before a deployment: does it depend on its arguments alone?
 
 Each call is made four times: twice in a row in each of two processes, which have different hash seeds and make the
-calls in opposite order. There are no clock, chance, files, environment, processes or network
-(infra/collections/taken_away.py). What is found is told with file, line and a small example. What is not found is
-in docs/reference/operations.md.
+calls in opposite order. The clock, randomness, files, the environment, processes and the network are not available
+(infra/collections/taken_away.py). A problem is reported with file, line and a small example.
+docs/reference/operations.md describes what this cannot find.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ Found = Sequence[tuple[CollectionSource, Sequence[OperationSource]]]
 
 
 def check_purity(found: Found, verdicts: Path) -> None:
-    """Raise OperatorError, with a line for each operation that is not pure; return at once if the verdict is known.
+    """Raise OperatorError, with a line for each operation that is not pure, unless a verdict is already recorded.
 
     A schema for which no document is found is an error too.
     """
@@ -57,7 +57,7 @@ def _known(verdicts: Path) -> str | None:
 
 
 def _digest(found: Found) -> str:
-    """Return a hash of the collections, and of all that decides what is found in them."""
+    """Return a hash of the collections, and of everything that the verdict depends on."""
     digest = hashlib.sha256(f"{sys.version}:{EXAMPLES}".encode())
     rules = [ROOT / "jobpipe" / "operation.py", ROOT / "jobpipe" / "domain" / "events" / "emitted.py"]
     for path in sorted([*(ROOT / "infra" / "collections").rglob("*.py"), *rules]):
@@ -72,12 +72,12 @@ def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -
 
     check = check_of(source.schema_code)
     given = [each for each in source.schema.get("examples", []) if documents.accepts(check, each)]
-    generated = documents.some(documents.documents(source.schema, check), EXAMPLES if operations else 1)
+    generated = documents.examples(documents.documents(source.schema, check), EXAMPLES if operations else 1)
     bodies = [*given, *generated][:EXAMPLES]
     if not bodies:
         yield (
-            f"{source.shown}/schema.json: no document was found that it accepts; if there are some,"
-            ' give one in its "examples"'
+            f"{source.shown}/schema.json: no document was found that the schema accepts; if there is one,"
+            ' add it to the "examples"'
         )
         return
     calls: list[Call] = []
@@ -89,9 +89,9 @@ def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -
             "additionalProperties": False,
         }
         members = documents.documents(schema, check_of(operation.members_code))
-        own = documents.some(members, EXAMPLES)
+        own = documents.examples(members, EXAMPLES)
         if not own:
-            yield f"{operation.place}: no members were found that the takes of {operation.name} accept"
+            yield f"{operation.place}: no members were found that {operation.name} accepts by its takes"
             return
         calls += [
             {
@@ -102,10 +102,10 @@ def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -
             }
             for number, body in enumerate(bodies)
         ]
-    yield from _tried(source, calls, check)
+    yield from _try_calls(source, calls, check)
 
 
-def _tried(source: CollectionSource, calls: list[Call], check: Any) -> Iterator[str]:
+def _try_calls(source: CollectionSource, calls: list[Call], check: Any) -> Iterator[str]:
     """Make the calls; yield the first problem of each operation."""
     if not calls:
         return
@@ -117,14 +117,14 @@ def _tried(source: CollectionSource, calls: list[Call], check: Any) -> Iterator[
     except OperatorError as error:
         yield str(error)
         return
-    told: set[str] = set()
+    reported: set[str] = set()
     for call, one, other in both:
         name = call["operation"]
-        if name in told:
+        if name in reported:
             continue
         problem = _problem(source, call, [*one["outcomes"], *other["outcomes"]], check)
         if problem is not None:
-            told.add(name)
+            reported.add(name)
             what, line = problem
             yield f"{place(source, line or one['line'])}: {name} {what}, for {shown(call)}"
 
@@ -132,14 +132,14 @@ def _tried(source: CollectionSource, calls: list[Call], check: Any) -> Iterator[
 def _problem(
     source: CollectionSource, call: Call, outcomes: list[Outcome], check: Any
 ) -> tuple[str, Sequence[Any] | None] | None:
-    """Return what is wrong with one call, and the place if it is known."""
+    """Return what is wrong with a call, and the place if it is known."""
     for outcome in outcomes:
         if "problem" in outcome:
             return _words(outcome["problem"]), outcome["line"]
     first = outcomes[0] if outcomes else {"refused": None}
     if any(outcome != first for outcome in outcomes):
         changed = next(outcome for outcome in outcomes if outcome != first)
-        return f"answers differently each time ({_difference(first, changed)})", None
+        return f"returns something else each time ({_difference(first, changed)})", None
     broken = None if "refused" in first else _broken(source, call, first, check)
     return None if broken is None else (broken, None)
 
@@ -150,12 +150,12 @@ def _broken(source: CollectionSource, call: Call, outcome: Outcome, check: Any) 
 
     document, answer, key = call["document"], outcome["document"], source.settings.key
     if outcome["keys"] is not None:
-        return f"returns a dict with the key {outcome['keys']}, which is no text"
+        return f"returns a dict with the key {outcome['keys']}, which is not a string"
     if "id" in answer and "id" not in document:
-        return "returns an id, which is no part of a document"
+        return "returns an id, which is not part of a document"
     broken = documents.violations(check, answer)
     if broken:
-        return f"returns a document that breaks the schema: {broken[0]}"
+        return f"returns a document that violates the schema: {broken[0]}"
     if key is not None and answer.get(key) != document.get(key):
         return f"changes {key}, which is the key"
     return _broken_events(source, call["operation"], outcome)
@@ -166,12 +166,12 @@ def _broken_events(source: CollectionSource, operation: str, outcome: Outcome) -
     try:
         encode_emitted([Event(*each) for each in outcome["events"]], source.name, operation)
     except InvalidRequest as refusal:
-        return f"returns events that the job fails by: {refusal.detail}"
+        return f"returns events that make the job fail: {refusal.detail}"
     return None
 
 
 def _words(problem: str) -> str:
-    """Return the problem as what the operation does."""
+    """Return the problem as a predicate of the operation."""
     return f"fails with {problem}" if problem.partition(":")[0].isidentifier() else problem
 
 

@@ -1,6 +1,7 @@
-"""`make new-collection NAME=orders`: writes a small collection that works, to begin with.
+"""`make new-collection NAME=orders`: writes a small working collection to start with.
 
-It is in the folder of collections (COLLECTIONS), which is made if it does not exist. Nothing is overwritten.
+The collection is written into the folder of collections (COLLECTIONS), which is made if it does not exist. Nothing
+is overwritten.
 """
 
 import keyword
@@ -17,33 +18,33 @@ from infra.settings import COLLECTIONS, ROOT, collections_folder
 TEMPLATES = Path(__file__).with_name("new_collection")
 FILES = ("collection.toml", "schema.json", "operations.py", "test_operations.py")
 _TAKEN = frozenset({"at", "note", "operation", "operations", "refused", "close", "closed"})
-"""Words that cannot be the name of the document in the templates."""
+"""Words that cannot be the document's name in the templates."""
 
 
 def write_collection(folder: Path, name: str) -> Path:
-    """Write folder/name, and return it; raise OperatorError if it is there already, or if the name cannot be."""
+    """Write folder/name, and return it; raise OperatorError if it exists, or if the name is not valid."""
     why = why_no_collection(name) or ("is built in" if name == BUILT_IN else None)
     if why:
         raise OperatorError(f"{name} {why}")
     if folder.exists() and not folder.is_dir():
-        raise OperatorError(f"{folder} is no folder (COLLECTIONS)")
+        raise OperatorError(f"{folder} is not a folder (COLLECTIONS)")
     target = folder / name
     if target.exists() or target.is_symlink():
-        raise OperatorError(f"{target} exists already, and is left as it is")
+        raise OperatorError(f"{target} already exists, and is not changed")
     words = {"NAME": name, "TITLE": _title(name), "ONE": _one(name)}
-    texts = {file: _filled((TEMPLATES / f"{file}.txt").read_text(encoding="utf-8"), words) for file in FILES}
+    texts = {file: _fill((TEMPLATES / f"{file}.txt").read_text(encoding="utf-8"), words) for file in FILES}
     target.mkdir(parents=True)
     for file, text in texts.items():
         (target / file).write_text(text, encoding="utf-8")
     return target
 
 
-def _filled(text: str, words: dict[str, str]) -> str:
+def _fill(text: str, words: dict[str, str]) -> str:
     return re.sub(r"@([A-Z]+)@", lambda match: words[match[1]], text)
 
 
 def _title(name: str) -> str:
-    """Return a title such as `Line item` for line-items, which the user changes if it is wrong."""
+    """Return a title such as `Line item` for line-items, which the user may correct."""
     words = name.replace("-", " ").strip()
     return _singular(words).capitalize() or name
 

@@ -12,7 +12,7 @@ from infra.errors import OperatorError
 FILE = "collection.toml"
 ACCESS = ("shared", "own")
 _KEYS = ("title", "key", "unique", "indexes", "access")
-_MOST = {"unique": MAX_UNIQUE, "indexes": MAX_INDEXES}
+_MAX_FIELDS = {"unique": MAX_UNIQUE, "indexes": MAX_INDEXES}
 _MAX_TITLE = 64
 
 
@@ -29,13 +29,13 @@ class CollectionSettings:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Each field that documents are found by, with the key of collection.toml that names it first."""
+        """The fields of look-ups, each with the key of collection.toml that names the field."""
         named = [*((each, "indexes") for each in self.indexes), *((each, "unique") for each in self.unique)]
         return dict(named) | ({self.key: "key"} if self.key else {})
 
 
 class SettingsFile:
-    """One collection.toml; errors name the file, the line and the key."""
+    """A collection.toml. Errors name the file, the line and the key."""
 
     def __init__(self, path: Path, shown: str) -> None:
         self._shown = shown
@@ -61,12 +61,12 @@ class SettingsFile:
             self._access(found),
         )
         if settings.key in settings.unique:
-            raise self.error("unique", f"{settings.key} is the key already, and a key is unique")
+            raise self.error("unique", f"{settings.key} is already the key, and a key is unique")
         if settings.key in settings.indexes:
-            raise self.error("indexes", f"{settings.key} is the key already, by which documents are found")
+            raise self.error("indexes", f"{settings.key} is already the key, by which documents are found")
         for field in settings.indexes:
             if field in settings.unique:
-                raise self.error("indexes", f"{field} is unique already, and documents are found by unique fields")
+                raise self.error("indexes", f"{field} is already unique, and documents are found by unique fields")
         return settings
 
     def error(self, key: str, problem: str) -> OperatorError:
@@ -81,14 +81,14 @@ class SettingsFile:
             raise OperatorError(f'{self._shown} has no title, such as title = "Order"')
         title = found["title"]
         if not isinstance(title, str) or not title.strip() or len(title) > _MAX_TITLE or not title.isprintable():
-            raise self.error("title", f"title is text in one line, up to {_MAX_TITLE} characters")
+            raise self.error("title", f"title must be one line of text, up to {_MAX_TITLE} characters")
         return title
 
     def _builtin(self, found: dict[str, Any], title: str) -> CollectionSettings:
         others = sorted(found.keys() - {"title", "builtin"})
         if found["builtin"] is not True or others:
             raise self.error(
-                others[0] if others else "builtin", "a collection with builtin = true has a title and nothing else"
+                others[0] if others else "builtin", "a collection with builtin = true may have only a title"
             )
         return CollectionSettings(title, builtin=True)
 
@@ -96,27 +96,27 @@ class SettingsFile:
         access = found.get("access", "shared")
         if access not in ACCESS:
             guess = nearest(access, ACCESS) if isinstance(access, str) else ""
-            raise self.error("access", f'access is "shared" or "own", not {access!r}{guess}')
+            raise self.error("access", f'access must be "shared" or "own", not {access!r}{guess}')
         return str(access)
 
     def _fields(self, key: str, found: dict[str, Any]) -> tuple[str, ...]:
         value = found.get(key, [])
         if not isinstance(value, list):
-            raise self.error(key, f'{key} is a list of fields, such as {key} = ["customer"]')
+            raise self.error(key, f'{key} must be a list of fields, such as {key} = ["customer"]')
         fields = tuple(self._field(key, each) for each in value)
         for field in fields:
             if fields.count(field) > 1:
                 raise self.error(key, f"{field} is listed twice in {key}")
-        if len(fields) > _MOST[key]:
-            raise self.error(key, f"{key} has {len(fields)} fields; {_MOST[key]} are the most")
+        if len(fields) > _MAX_FIELDS[key]:
+            raise self.error(key, f"{key} has {len(fields)} fields; the maximum is {_MAX_FIELDS[key]}")
         return fields
 
     def _field(self, key: str, value: Any) -> str:
         if not isinstance(value, str) or not value:
-            raise self.error(key, f"{key} names a field of the schema, not {value!r}")
+            raise self.error(key, f"{key} must name a field of the schema, not {value!r}")
         why = why_no_look_up(value)
         if why:
-            raise self.error(key, f"{key} cannot be {value}, which {why}; give the field another name")
+            raise self.error(key, f"{key} cannot be {value}, which {why}; rename the field")
         return value
 
 

@@ -1,7 +1,7 @@
-"""Takes clock, chance, files, environment, processes and network from the code of one folder.
+"""Forbids the code of a folder to use the clock, randomness, files, the environment, processes or the network.
 
-Only that folder's code is watched, and what it calls; what the standard library does while it is imported is not.
-This finds what is written by mistake. It is no cage: code that means to get out of it can.
+Only that folder's code is watched, with what it calls, except while the standard library imports modules. This
+finds mistakes. It is not a sandbox: malicious code can escape.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ _CLOCK = (
     *("process_time_ns", "thread_time", "thread_time_ns", "clock_gettime", "clock_gettime_ns", "sleep"),
 )
 _CLOCK_WITHOUT_ARGUMENT = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
-_CHANCE = {
+_RANDOMNESS = {
     "os": ("urandom", "getrandom"),
     "random": (
         *("random", "uniform", "triangular", "randint", "randrange", "choice", "choices", "sample", "shuffle"),
@@ -36,7 +36,7 @@ _SYSTEM = (
     *("stat", "lstat", "access", "readlink", "getcwd", "getpid", "getppid", "getlogin", "uname", "times"),
     "cpu_count",
 )
-# Audit events of Python (https://docs.python.org/3/library/audit_events.html), by what they begin with.
+# Python's audit events (https://docs.python.org/3/library/audit_events.html), by prefix.
 _EVENTS = {
     "open": "opens a file",
     "os.": "uses the system",
@@ -59,31 +59,31 @@ _EVENTS = {
     "builtins.input": "reads the standard input",
 }
 _PREFIXES = tuple(_EVENTS)
-_HARMLESS = {logging.__file__, linecache.__file__}  # they only tell people what happens
+_HARMLESS = {logging.__file__, linecache.__file__}  # these only report what happens
 _HINT = "at is the time of the command"
 
 
 class TakenAway(BaseException):
-    """The code used something that an operation cannot have. A BaseException, so that few handlers catch it."""
+    """The code used something forbidden to operations. It is a BaseException, so that few handlers catch it."""
 
     used: ClassVar[list[tuple[str, str, int]]] = []
-    """What was used since the list was emptied, with file and line: a handler may have caught the error."""
+    """What was used since the list was emptied, with file and line, since a handler may catch the error."""
 
 
 class _Watch:
-    """Finds out whether a call comes from the code of a folder."""
+    """Refuses calls that come from the code of a folder."""
 
     def __init__(self) -> None:
         self.folder = ""
         self._looking = False
 
     def refuse(self, what: str) -> None:
-        """Raise TakenAway if the folder's code is what calls, and no import that goes on in it."""
+        """Raise TakenAway if the folder's code makes the call, unless it is importing a module."""
         if self._looking:
             return
         self._looking = True
         try:
-            frame = sys._getframe(1)  # noqa: SLF001  # there is no other way to the callers
+            frame = sys._getframe(1)  # noqa: SLF001  # the only way to see the callers
             while frame is not None:
                 name = frame.f_code.co_filename
                 if name.startswith("<frozen importlib") or name in _HARMLESS:
@@ -100,15 +100,15 @@ _WATCH = _Watch()
 
 
 def take_away(folder: Path) -> None:
-    """Replace what an operation cannot have. It cannot be undone: the process is used for nothing else."""
+    """Replace what is forbidden to operations. This cannot be undone: the process does nothing else."""
     _WATCH.folder = f"{folder}{os.sep}"
     for name in _CLOCK:
         _replace(time, name, f"uses the clock (time.{name}); {_HINT}")
     for name, position in _CLOCK_WITHOUT_ARGUMENT.items():
         _replace(time, name, f"uses the clock (time.{name}); {_HINT}", position)
     for module in (os, random, uuid):
-        for name in _CHANCE[module.__name__]:
-            _replace(module, name, f"uses chance ({module.__name__}.{name.lstrip('_')})")
+        for name in _RANDOMNESS[module.__name__]:
+            _replace(module, name, f"uses randomness ({module.__name__}.{name.lstrip('_')})")
     for name in _SYSTEM:
         _replace(os, name, f"uses the system (os.{name})")
     classes: tuple[tuple[ModuleType, str, type], ...] = (
@@ -134,9 +134,9 @@ def _audit(event: str, _: object) -> None:
 
 
 def _replace(module: ModuleType, name: str, what: str, position: int | None = None) -> None:
-    """Replace a function; with a position, only calls without an argument there are refused."""
+    """Replace a function. With a position, only calls without an argument there are refused."""
     original: Callable[..., Any] | None = getattr(module, name, None)
-    if original is None:  # of another version of Python, or of another system
+    if original is None:  # this version of Python, or this system, does not have the function
         return
 
     def replaced(*arguments: Any, **named: Any) -> Any:
@@ -152,7 +152,7 @@ _REAL = {"date": dt.date, "datetime": dt.datetime}
 
 
 class _AlsoReal(type):
-    """Takes an instance of the real class for one of the class that replaces it."""
+    """Accepts an instance of the real class as an instance of its replacement."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, _REAL[cls.__name__])
@@ -185,24 +185,24 @@ class _Datetime(dt.datetime, metaclass=_AlsoReal):
 class _Random(random.Random):
     def __init__(self, x: Any = None) -> None:
         if x is None:
-            _WATCH.refuse("uses chance (random.Random without a seed)")
+            _WATCH.refuse("uses randomness (random.Random without a seed)")
         super().__init__(x)
 
 
 class _SystemRandom(random.SystemRandom):
     def random(self) -> float:
         """Refuse."""
-        _WATCH.refuse("uses chance (random.SystemRandom)")
+        _WATCH.refuse("uses randomness (random.SystemRandom)")
         return super().random()
 
     def getrandbits(self, k: int, /) -> int:
         """Refuse."""
-        _WATCH.refuse("uses chance (random.SystemRandom)")
+        _WATCH.refuse("uses randomness (random.SystemRandom)")
         return super().getrandbits(k)
 
 
 class _Environment(dict[str, str]):
-    """An empty environment that tells who reads it."""
+    """An empty environment that refuses to be read."""
 
     def __getitem__(self, name: str) -> str:
         _WATCH.refuse("reads the environment")
@@ -216,7 +216,7 @@ class _Environment(dict[str, str]):
         _WATCH.refuse("reads the environment")
         return iter(())
 
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: ARG002  # there is no value of any name
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ARG002  # no name has a value
         """Return the default."""
         _WATCH.refuse("reads the environment")
         return default

@@ -172,12 +172,12 @@ def compiled(schema: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_documents_are_found_and_valid(schema: dict[str, Any]) -> None:
     check = compiled(schema)
-    found = documents.some(documents.documents(schema, check), 8)
+    found = documents.examples(documents.documents(schema, check), 8)
     assert found
     assert all(documents.accepts(check, each) for each in found)
     sizes = [len(json_text.encode(each, sort_keys=True)) for each in found]
     assert sizes == sorted(sizes)
-    assert documents.some(documents.documents(schema, check), 8) == found
+    assert documents.examples(documents.documents(schema, check), 8) == found
 
 
 def test_no_document_is_one_that_the_api_refuses() -> None:
@@ -192,7 +192,7 @@ def test_no_document_is_one_that_the_api_refuses() -> None:
         whole = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
         check = compiled(whole)
         assert not documents.accepts(check, {"a": "a\0"})
-        found = documents.some(documents.documents(whole, check), 40)
+        found = documents.examples(documents.documents(whole, check), 40)
         assert bool(found) == ("const" not in schema)
         assert not any("\0" in each["a"] for each in found)
 
@@ -200,13 +200,13 @@ def test_no_document_is_one_that_the_api_refuses() -> None:
 def test_every_branch_has_documents() -> None:
     for name, member in (("one of two kinds", "kind"), ("if and then", "status")):
         schema = SCHEMAS[name]
-        found = documents.some(documents.documents(schema, compiled(schema)), 20)
+        found = documents.examples(documents.documents(schema, compiled(schema)), 20)
         assert len({each[member] for each in found}) == 2
 
 
 def test_numbers_are_as_a_lambda_reads_them() -> None:
     schema = {**OBJECT, "properties": {"n": {"type": "number"}}, "required": ["n"]}
-    found = documents.some(documents.documents(schema, compiled(schema)), 50)
+    found = documents.examples(documents.documents(schema, compiled(schema)), 50)
     assert {type(each["n"]).__name__ for each in found} == {"int", "float", "Decimal"}
 
 
@@ -220,4 +220,4 @@ def test_numbers_are_as_a_lambda_reads_them() -> None:
 )
 def test_a_schema_that_accepts_nothing_has_no_documents(schema: dict[str, Any]) -> None:
     check = compiled(schema)
-    assert documents.some(documents.documents(schema, check), 8) == []
+    assert documents.examples(documents.documents(schema, check), 8) == []

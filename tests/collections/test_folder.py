@@ -65,7 +65,7 @@ def test_a_folder_without_collections(tmp_path: Path) -> None:
     assert refusal(tmp_path / "no") == f"the folder of collections {tmp_path / 'no'} does not exist (COLLECTIONS)"
     assert "has no collections: a collection is a folder" in refusal(tmp_path)
     (tmp_path / "file").write_text("")
-    assert "is no folder" in refusal(tmp_path / "file")
+    assert "is not a folder" in refusal(tmp_path / "file")
     (tmp_path / "notes").mkdir()
     assert "has no collections: a collection is a folder" in refusal(tmp_path)
     (tmp_path / "orders").mkdir()
@@ -84,12 +84,12 @@ def test_what_is_beside_the_collections_is_the_users_own(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["Orders", "1st", "a_b", "ä", "-a", "a" * 33, "a b"])
 def test_names_that_cannot_be_in_a_path(tmp_path: Path, name: str) -> None:
-    assert f"{name} is no name of a collection" in refusal(write_orders(tmp_path, name))
+    assert f"{name} is not a name of a collection" in refusal(write_orders(tmp_path, name))
 
 
 @pytest.mark.parametrize("name", sorted(each for each in names.RESERVED if COLLECTION_NAME.fullmatch(each)))
 def test_names_that_the_api_has_or_may_get(tmp_path: Path, name: str) -> None:
-    assert f"/{name} is kept for the API itself" in refusal(write_orders(tmp_path, name))
+    assert f"/{name} is reserved for the API itself" in refusal(write_orders(tmp_path, name))
 
 
 def test_the_reserved_names_are_those_of_the_routes() -> None:
@@ -102,7 +102,7 @@ def test_the_reserved_names_are_those_of_the_routes() -> None:
 
 
 def test_items_cannot_be_another_collection(tmp_path: Path) -> None:
-    assert "items is the collection that jobpipe brings" in refusal(write_orders(tmp_path, "items"))
+    assert "items is jobpipe's own collection" in refusal(write_orders(tmp_path, "items"))
     (tmp_path / "items" / "collection.toml").write_text('title = "Item"\nbuiltin = true\n')
     assert "items/operations.py: items is built in" in refusal(tmp_path)
 
@@ -117,7 +117,7 @@ def test_there_are_at_most_40_collections(tmp_path: Path) -> None:
         write_orders(tmp_path, f"orders-{number}", operations=None)
     assert len(read_folder(tmp_path)) == 40
     write_orders(tmp_path, "orders-40")
-    assert "has 41 collections; 40 are the most" in refusal(tmp_path)
+    assert "has 41 collections; the maximum is 40" in refusal(tmp_path)
 
 
 LONG = {f"f{number}": {"type": "string"} for number in range(5)}
@@ -136,28 +136,31 @@ FIVE = json.dumps(list(LONG))
         (f'title = "{"a" * 65}"', "line 1: title is text"),
         ('title = "a"\n\nindex = ["customer"]', "line 3: there is no key index; did you mean indexes?"),
         ('title = "a"\nkeys = "number"', "line 2: there is no key keys; did you mean key?"),
-        ('title = "a"\n[unique]\nx = 1', "line 2: unique is a list of fields"),
+        ('title = "a"\n[unique]\nx = 1', "line 2: unique must be a list of fields"),
         ('title = "a"\n[colour]', "line 2: there is no key colour"),
-        ('title = "a"\naccess = "owner"', 'line 2: access is "shared" or "own", not \'owner\'; did you mean own?'),
-        ('title = "a"\naccess = ["own"]', 'line 2: access is "shared" or "own"'),
-        ('title = "a"\nkey = "numbr"', "line 2: key names numbr, which schema.json has not; did you mean number?"),
-        ('title = "a"\nkey = ["number"]', "line 2: key names a field of the schema"),
-        ('title = "a"\nkey = ""', "line 2: key names a field of the schema"),
+        ('title = "a"\naccess = "owner"', 'line 2: access must be "shared" or "own", not \'owner\'; did you mean own?'),
+        ('title = "a"\naccess = ["own"]', 'line 2: access must be "shared" or "own"'),
+        ('title = "a"\nkey = "numbr"', "line 2: key names numbr, which schema.json lacks; did you mean number?"),
+        ('title = "a"\nkey = ["number"]', "line 2: key must name a field of the schema"),
+        ('title = "a"\nkey = ""', "line 2: key must name a field of the schema"),
         ('title = "a"\nkey = "total"', 'line 2: key names total, whose "type"'),
         ('title = "a"\nkey = "tags"', 'line 2: key names tags, whose "type"'),
-        ('title = "a"\nunique = "invoice"', "line 2: unique is a list of fields"),
-        ('title = "a"\nunique = [7]', "line 2: unique names a field of the schema"),
+        ('title = "a"\nunique = "invoice"', "line 2: unique must be a list of fields"),
+        ('title = "a"\nunique = [7]', "line 2: unique must name a field of the schema"),
         ('title = "a"\nunique = ["invoice", "invoice"]', "line 2: invoice is listed twice in unique"),
         ('title = "a"\nindexes = ["customer", "customer"]', "line 2: customer is listed twice in indexes"),
-        ('title = "a"\nunique = ["nothing"]', "line 2: unique names nothing, which schema.json has not"),
+        ('title = "a"\nunique = ["nothing"]', "line 2: unique names nothing, which schema.json lacks"),
         ('title = "a"\nindexes = ["tags"]', "line 2: indexes names tags"),
-        ('title = "a"\nkey = "number"\nunique = ["number"]', "line 3: number is the key already"),
-        ('title = "a"\nkey = "number"\nindexes = ["number"]', "line 3: number is the key already"),
-        ('title = "a"\nunique = ["invoice"]\nindexes = ["invoice"]', "line 3: invoice is unique already"),
-        (f'title = "a"\nunique = {FIVE}', "line 2: unique has 5 fields; 4 are the most"),
-        (f'title = "a"\nindexes = {FIVE}', "line 2: indexes has 5 fields; 4 are the most"),
-        ('title = "a"\nbuiltin = 1', "line 2: a collection with builtin = true has a title and nothing else"),
-        ('title = "a"\nbuiltin = true\nkey = "number"', "line 3: a collection with builtin = true has a title"),
+        ('title = "a"\nkey = "number"\nunique = ["number"]', "line 3: number is already the key"),
+        ('title = "a"\nkey = "number"\nindexes = ["number"]', "line 3: number is already the key"),
+        ('title = "a"\nunique = ["invoice"]\nindexes = ["invoice"]', "line 3: invoice is already unique"),
+        (f'title = "a"\nunique = {FIVE}', "line 2: unique has 5 fields; the maximum is 4"),
+        (f'title = "a"\nindexes = {FIVE}', "line 2: indexes has 5 fields; the maximum is 4"),
+        ('title = "a"\nbuiltin = 1', "line 2: a collection with builtin = true may have only a title"),
+        (
+            'title = "a"\nbuiltin = true\nkey = "number"',
+            "line 3: a collection with builtin = true may have only a title",
+        ),
     ],
 )
 def test_mistakes_in_collection_toml(tmp_path: Path, toml: str, expected: str) -> None:
@@ -184,8 +187,8 @@ def test_no_look_up_by_a_field_that_is_named_like_a_parameter_or_member(
         ("{", "orders/schema.json, line 1, column 2: Expecting property name"),
         ('{\n "type": }', "orders/schema.json, line 2, column 10: Expecting value"),
         ("\ufeff{}", "orders/schema.json, line 1, column 1"),
-        ("[]", "orders/schema.json is no JSON object"),
-        ("true", "orders/schema.json is no JSON object"),
+        ("[]", "orders/schema.json is not a JSON object"),
+        ("true", "orders/schema.json is not a JSON object"),
         ('{"type": "object", "type": "array"}', "orders/schema.json: the name 'type' appears twice in an object"),
         ('{"properties": {"a": {"type": 1, "type": 2}}}', "the name 'type' appears twice"),
         ('{"type": "object", "maximum": NaN}', "orders/schema.json: "),
@@ -214,12 +217,12 @@ def test_a_schema_that_is_missing_or_not_in_utf_8(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("schema.jsn", "orders/schema.jsn is no file of a collection; did you mean schema.json?"),
+        ("schema.jsn", "orders/schema.jsn is not a file of a collection; did you mean schema.json?"),
         ("Operations.py", "did you mean operations.py?"),
-        ("collection.toml2", "orders/collection.toml2 is no file of a collection"),
-        ("data.json", "orders/data.json is no file of a collection"),
-        ("my module.py", "is no file of a collection"),
-        ("a.pyc", "is no file of a collection"),
+        ("collection.toml2", "orders/collection.toml2 is not a file of a collection"),
+        ("data.json", "orders/data.json is not a file of a collection"),
+        ("my module.py", "is not a file of a collection"),
+        ("a.pyc", "is not a file of a collection"),
         ("schema.py", "orders/schema.py: packaging writes a module of this name"),
         ("operation_takes.py", "orders/operation_takes.py: packaging writes"),
         ("__init__.py", "orders/__init__.py: packaging writes"),
@@ -234,7 +237,7 @@ def test_files_that_belong_to_no_collection(tmp_path: Path, name: str, expected:
 def test_folders_in_a_collection(tmp_path: Path) -> None:
     write_orders(tmp_path)
     (tmp_path / "orders" / "more").mkdir()
-    assert "orders/more is no file of a collection" in refusal(tmp_path)
+    assert "orders/more is not a file of a collection" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["schema.json", "operations.py", "prices.py", "README.md"])

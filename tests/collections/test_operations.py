@@ -109,7 +109,7 @@ def test_nothing_is_written_into_the_folder(tmp_path: Path) -> None:
         ),
         (
             "from jobpipe.operation import operation\ndef f(o): return o\nf.__name__ = 'delete'\noperation()(f)\n",
-            "operations.py, line 2: delete is a method, or what every collection has",
+            "operations.py, line 2: delete is a method, or an operation that every collection has",
         ),
         (
             "from jobpipe.operation import operation\ndef f(order):\n    return order\noperation()(f)\n",
@@ -118,7 +118,7 @@ def test_nothing_is_written_into_the_folder(tmp_path: Path) -> None:
         (
             "from jobpipe.operation import operation\n"
             + "".join(f"@operation()\ndef f{number}(order):\n    'x'\n" for number in range(21)),
-            "operations.py, line 62: there are 21 operations; 20 are the most",
+            "operations.py, line 62: there are 21 operations; the maximum is 20",
         ),
     ],
 )

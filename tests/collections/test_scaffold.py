@@ -80,7 +80,7 @@ def test_make_new_collection(tmp_path: Path) -> None:
 
     again = make("NAME=orders", JOBPIPE_COLLECTIONS=str(folder))
     assert again.returncode != 0
-    assert again.stderr.splitlines()[0] == f"new-collection: {folder}/orders exists already, and is left as it is"
+    assert again.stderr.splitlines()[0] == f"new-collection: {folder}/orders already exists, and is not changed"
     assert {path: path.read_text() for path in (folder / "orders").iterdir()} == before
 
 
@@ -106,7 +106,7 @@ def test_a_name_is_needed() -> None:
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
-    with pytest.raises(OperatorError, match="mine is no folder"):
+    with pytest.raises(OperatorError, match="mine is not a folder"):
         write_collection(tmp_path / "mine", "orders")
     (tmp_path / "orders").symlink_to(tmp_path / "nowhere")
     with pytest.raises(OperatorError, match="exists already"):

@@ -1,4 +1,4 @@
-"""Writes what a schema says about arrays."""
+"""Writes the checks of a schema's keywords for arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the function of a schema: its types, values, numbers and texts; others write the rest."""
+"""Writes the function of a schema, with the checks of types, values, numbers and strings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra.collections.schema.types_allowed import ALL, Types, of_keyword
 _NUMBERS: Types = frozenset({"integer", "fraction"})
 _EXACT_IN_FLOATS = 2**53
 _MOST_COMPARED = 8
-"""The most texts of an enum that are compared one by one."""
+"""The maximum number of strings of an enum that are compared one by one."""
 _COMPARISONS = (
     ("minimum", "<", "at least"),
     ("exclusiveMinimum", "<=", "greater than"),

@@ -72,7 +72,7 @@ def _branches(generator: Generator, pointer: str, keyword: str) -> list[str]:
 
 
 def _write_none_fits(generator: Generator, branches: list[str], body: Body) -> None:
-    """Write the violations of the branch that was meant, if one can be told by types and fixed members."""
+    """Write the violations of the intended branch, if types and fixed members identify it."""
     titles = [_title(generator, each) for each in branches]
     if all(titles):
         sentence = f"The value must be one of: {', '.join(filter(None, titles))}."
@@ -116,7 +116,7 @@ def _title(generator: Generator, pointer: str) -> str | None:
 
 
 def _fixed_members(generator: Generator, pointer: str) -> list[tuple[str, bool, tuple[str, ...]]]:
-    """Return the members that a branch fixes by const or enum: name, whether it is required, values."""
+    """Return the members that a branch fixes by const or enum: the name, whether it is required, the values."""
     found: list[tuple[str, bool, tuple[str, ...]]] = []
     for _ in range(_MOST_FOLLOWED):
         schema = generator.schema(pointer)

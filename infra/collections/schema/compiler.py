@@ -1,4 +1,4 @@
-"""Compiles schemas to the source of Python modules that need the standard library only."""
+"""Compiles schemas to the source of Python modules that need only the standard library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENTRY = '''def {name}(document, add):
 def compile_schema(schema: Any, place: str) -> str:
     """Return the source of a module with `check(document, add)`, for documents, which are objects.
 
-    Raise OperatorError, naming file and place, for what is no schema, is not supported, or accepts no document.
+    Raise OperatorError, with file and place, if this is not a schema, is not supported, or accepts no document.
     """
     document = read_document(schema, place)
     if "object" not in possible_types(document, ""):
@@ -30,19 +30,19 @@ def compile_schema(schema: Any, place: str) -> str:
 
 
 def compile_value_schema(schema: Any, place: str) -> str:
-    """Return what `compile_schema` does, for values of any type, and also for a schema that accepts none."""
+    """Like `compile_schema`, but for values of any type, and even for a schema that accepts no value."""
     return _compile(read_document(schema, place))
 
 
 def compile_members(takes: dict[str, Any], optional: dict[str, Any], place: str) -> str:
-    """Return the source of a module with a `check` of an operation's members: those in `takes` are required."""
+    """Return the source of a module with a `check` of an operation's members. Members in `takes` are required."""
     source = ModuleSource()
     _add_entry(source, Generator(source, _members_document(takes, optional, place)), "check")
     return source.text("Checks the members of an operation. Generated.")
 
 
 def compile_operations(operations: dict[str, tuple[dict[str, Any], dict[str, Any]]], place: str) -> str:
-    """Return the source of a module with CHECKS: by the operation's name, the check of its members."""
+    """Return the source of a module with CHECKS, which has the check of the members of each operation by name."""
     source = ModuleSource()
     rows = []
     for name, (takes, optional) in operations.items():
@@ -55,7 +55,7 @@ def compile_operations(operations: dict[str, tuple[dict[str, Any], dict[str, Any
 
 
 def field_type(schema: Any, field: str) -> Literal["string", "integer"] | None:
-    """Return the one type, beside null, to which a valid schema limits a field of a document, or None."""
+    """Return the only type, apart from null, that a valid schema allows for a field of a document, or None."""
     return types_allowed.field_type(read_document(schema, "the schema"), field)
 
 
@@ -87,7 +87,7 @@ def _members_document(takes: dict[str, Any], optional: dict[str, Any], place: st
 
 
 def _moved(schema: Any, base: str) -> Any:
-    """Return a copy whose references from its root lead to the place at which it now is."""
+    """Return a copy whose references from its root lead to its new place."""
     if not isinstance(schema, dict):
         return schema
     copy = {keyword: value for keyword, value in schema.items() if keyword != "$id"}

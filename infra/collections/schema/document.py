@@ -1,4 +1,4 @@
-"""A schema with everything in it that can be referred to."""
+"""A schema, with all schemas within it that references can name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IN_PLACE = ("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dep
 
 
 class SchemaDocument:
-    """The schemas of a document by their JSON Pointers. Raise OperatorError for what is not supported."""
+    """The schemas of a document by JSON Pointer. Raise OperatorError for what is not supported."""
 
     def __init__(self, root: Any, place: str) -> None:
         self.place = place
@@ -54,7 +54,7 @@ class SchemaDocument:
             self.anchors[anchor] = pointer
 
     def check_references(self) -> None:
-        """Refuse a reference that leads out of the document, nowhere, or back to itself without progress."""
+        """Refuse a reference that leads outside the document, nowhere, or back to itself without progress."""
         graph: dict[str, list[str]] = {}
         for pointer, schema in self.schemas.items():
             same_value = [child for steps, child in self.children[pointer] if steps[0] in IN_PLACE]

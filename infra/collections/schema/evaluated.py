@@ -1,4 +1,4 @@
-"""Writes which members or elements are evaluated, for unevaluatedProperties and unevaluatedItems."""
+"""Writes code that finds the evaluated members or elements, for unevaluatedProperties and unevaluatedItems."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OWN = {
 
 
 def members_table(generator: Generator, pointer: str) -> str:
-    """Return the name of the table of checks by members' names."""
+    """Return the name of the table of checks by member name."""
     name, new = generator.named("members_table", pointer, "members")
     if new:
         entries = []
@@ -24,7 +24,7 @@ def members_table(generator: Generator, pointer: str) -> str:
 
 
 def evaluated(generator: Generator, kind: str, pointer: str) -> str:
-    """Return an expression for what a schema itself, without its own unevaluated…, has looked at in the value."""
+    """Return an expression for what a schema, without its own unevaluated… keyword, has evaluated in the value."""
     return f"{_function(generator, kind, pointer, own_rest=False)}(value, known)"
 
 
@@ -44,7 +44,7 @@ def _contributes(generator: Generator, kind: str, pointer: str) -> bool:
 
 
 def _same_value(generator: Generator, pointer: str) -> list[tuple[str, str, str]]:
-    """Return keyword, name and pointer of the schemas for the same value whose success counts."""
+    """Return the keyword, name and pointer of each schema for the same value whose success counts."""
     document = generator.document
     found = [
         (steps[0], steps[-1], child)
@@ -70,7 +70,7 @@ def _function(generator: Generator, kind: str, pointer: str, *, own_rest: bool) 
 
 
 def _write_members(generator: Generator, pointer: str, body: Body, *, own_rest: bool) -> bool:
-    """Write what the schema's own keywords look at; return whether that is everything."""
+    """Write what the schema's own keywords evaluate; return whether that is everything."""
     schema = generator.schema(pointer)
     with body.block("if not isinstance(value, dict):"):
         body.line("return set()")

@@ -1,4 +1,4 @@
-"""Generates one function for each schema within a schema."""
+"""Generates a function for each schema within a schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WITHOUT_EFFECT = {"$defs", "$anchor"}
 
 
 class Generator:
-    """Adds the functions of one document to a module."""
+    """Adds the functions of a document to a module."""
 
     def __init__(self, source: ModuleSource, document: SchemaDocument, prefix: str = "") -> None:
         self.source = source
@@ -45,13 +45,13 @@ class Generator:
         return schema is True or (isinstance(schema, dict) and not _effective(schema))
 
     def resolved(self, pointer: str) -> str:
-        """Return the pointer of the schema that a schema refers to if it says nothing else, or else its own."""
+        """Return the pointer of a schema, or of the schema it refers to if it has no other keywords."""
         while _effective(self.schema(pointer)) == ["$ref"]:
             pointer = self.document.target(pointer)
         return pointer
 
     def is_recursive(self, pointer: str) -> bool:
-        """Return whether a schema is referred to from within itself."""
+        """Return whether a schema refers to itself."""
         return self.resolved(pointer) in self.document.recursive
 
     def check(self, pointer: str) -> str:
@@ -68,7 +68,7 @@ class Generator:
         return self._names[key]
 
     def new_name(self, pointer: str, suffix: str = "") -> str:
-        """Return a new name that tells the place."""
+        """Return a new name that shows the place."""
         words = [each for each in pointer.split("/") if each not in ("", "properties", "$defs")]
         return self.source.new_name(
             "_".join([*([self._prefix] if self._prefix else []), *(words or ["root"]), suffix])
@@ -90,7 +90,7 @@ class Generator:
         return name
 
     def test(self, pointer: str, value: str = "value") -> str:
-        """Return the expression that is true if a value fits a schema."""
+        """Return an expression that is true if a value fits a schema."""
         return f"{self.source.use('passes')}({self.check(pointer)}, {value}, known)"
 
     def named(self, kind: str, pointer: str, suffix: str) -> tuple[str, bool]:

@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema 2020-12: those that are compiled, that only describe, and that are refused."""
+"""The keywords of JSON Schema 2020-12, which are compiled, only describe, or are refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DESCRIBING = (
     *("$schema", "$id", "$comment", "title", "description", "default", "deprecated", "readOnly", "writeOnly"),
     *("examples", "format", "contentEncoding", "contentMediaType", "contentSchema"),
 )
-"""Keywords that only describe: no value is refused because of them."""
+"""Keywords that only describe, and never refuse a value."""
 REFUSED = {
     "$dynamicRef": "what it refers to depends on the path to it; use $ref",
     "$dynamicAnchor": "what refers to it depends on the path; use $anchor",
@@ -66,7 +66,7 @@ def complaint(keyword: str) -> str | None:
 
 
 def subschemas(schema: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the schemas directly within a schema, each with the steps to it; malformed ones are left out."""
+    """Yield the schemas directly within a schema, each with the steps to it. Malformed schemas are skipped."""
     if not isinstance(schema, dict):
         return
     for keyword, value in schema.items():

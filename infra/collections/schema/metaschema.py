@@ -1,4 +1,4 @@
-"""Checks that a schema is one, by the metaschema of 2020-12."""
+"""Checks that a schema is valid, by the metaschema of 2020-12."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from infra.errors import OperatorError
 
 
 def check_is_schema(schema: Any, place: str) -> None:
-    """Raise OperatorError, naming file and place, if it is no schema of 2020-12 or has an unsupported keyword."""
+    """Raise OperatorError, with file and place, if this is not a 2020-12 schema or has an unsupported keyword."""
     read_document(schema, place)
 
 
 def read_document(schema: Any, place: str) -> SchemaDocument:
-    """Return the schema with its references checked; raise OperatorError if it is none or is not supported."""
+    """Return the schema with checked references; raise OperatorError if it is not a schema or not supported."""
     copy = normalize(schema, place)
     if not isinstance(copy, dict | bool):
-        raise OperatorError(f"{place}: a schema is an object, such as {{}}")
+        raise OperatorError(f"{place}: a schema must be an object, such as {{}}")
     document = SchemaDocument(copy, place)
     _check_by_metaschema(copy, place)
     document.check_references()

@@ -1,4 +1,4 @@
-"""Collects the source of a compiled module: functions, constants and the helpers that they use."""
+"""Collects the source of a compiled module: functions, constants and the helpers they use."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class ModuleSource:
         self._numbers: dict[Decimal, str] = {}
 
     def use(self, helper: str) -> str:
-        """Copy a helper, and those that it needs, into the module; return its name."""
+        """Copy a helper, and the helpers it needs, into the module; return its name."""
         self._used.add(helper)
         for each in _NEEDED.get(helper, ()):
             if each not in self._used:
@@ -127,13 +127,13 @@ class ModuleSource:
         return self._numbers[value]
 
     def table(self, words: str, expression: str) -> str:
-        """Define a constant after the functions, which it may name; return its name."""
+        """Define a constant after the functions, to which it may refer; return its name."""
         name = self.new_name(words)
         self.tables.append(f"{name} = {expression}")
         return name
 
     def matches(self, pattern: str, value: str, place: str, pointer: str) -> str:
-        """Return an expression that is true if the pattern matches the value; refuse an unsupported one."""
+        """Return an expression that is true if the pattern matches the value; refuse unsupported patterns."""
         if pattern not in self._patterns:
             try:
                 compiled = compile_pattern(pattern)

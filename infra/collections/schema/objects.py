@@ -1,4 +1,4 @@
-"""Writes what a schema says about objects."""
+"""Writes the checks of a schema's keywords for objects."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _write_members(generator: Generator, pointer: str, body: Body) -> None:
 
 
 def _write_patterns(generator: Generator, tests: dict[str, str], rest: str | None, named: str, body: Body) -> None:
-    """Write the checks of members whose names match patterns, and of the rest, which have no check of their own."""
+    """Write the checks of members whose names match patterns, and of all members without another check."""
     if rest is not None:
         body.line(f"matched = {named}")
     for place, test in tests.items():

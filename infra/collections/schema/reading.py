@@ -1,4 +1,4 @@
-"""Reads a schema: JSON whose numbers are exact, no deeper and no larger than is sensible."""
+"""Reads a schema as JSON with exact numbers, up to a sensible depth and size."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, NoReturn
 from infra.errors import OperatorError
 
 MOST_NESTED = 70
-"""The most levels of a schema."""
+"""The maximum depth of a schema."""
 _MOST_SHOWN = 200
 _MOST_EXPONENT = 400
 _EXACT = Context(prec=1000)
 
 
 def refuse(place: str, pointer: str, reason: str) -> NoReturn:
-    """Raise the error of a schema: one line that names file and place."""
+    """Raise the error of a schema, as one line with file and place."""
     line = " ".join(reason.split())
     raise OperatorError(f"{place}, at #{pointer}: {line}")
 
 
 def shown(text: str) -> str:
-    """Return the text for an error, at most so long that a line can be read."""
+    """Return the text for an error message, shortened to keep the line readable."""
     return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
 
 

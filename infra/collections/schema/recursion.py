@@ -1,4 +1,4 @@
-"""Finds schemas that refer to themselves, and bounds how deep the functions of a check can call each other."""
+"""Finds schemas that refer to themselves, and limits how deep the functions of a check can call each other."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from infra.collections.schema.document import SchemaDocument
 from infra.collections.schema.reading import refuse
 
 MOST_CALLS = 750
-"""The most nested calls of a check; Python allows 1,000."""
+"""The maximum depth of nested calls in a check; Python allows 1,000."""
 MOST_CALLS_FOR_A_VALUE = 60
 MOST_LEVELS = 32
-"""The most levels of a document."""
+"""The maximum depth of a document."""
 _CALLS = {"$ref": 3, "anyOf": 3, "oneOf": 3, "not": 2, "if": 2, "contains": 3, "propertyNames": 4}
-"""The calls that a keyword needs with its helpers; others need one."""
+"""The calls that a keyword needs with its helpers; other keywords need one."""
 _CALLS_TO_A_MEMBER = 3
-"""The calls, beside the schema's own, from a value to a member or element of it."""
+"""The calls, besides the schema's own, from a value to one of its members or elements."""
 
 Edges = dict[str, list[tuple[str, str]]]
 """The keyword and the pointer of the schemas that each schema applies."""
 
 
 def recursive_targets(document: SchemaDocument) -> set[str]:
-    """Return the schemas that are referred to from within themselves; refuse one whose checks nest too deep."""
+    """Return the schemas that refer to themselves; refuse a schema whose checks nest too deep."""
     edges = {pointer: _edges(document, pointer) for pointer in document.schemas}
     targets = {child for each in edges.values() for keyword, child in each if keyword == "$ref"}
     found = {target for target in targets if target in _reachable(edges, target)}

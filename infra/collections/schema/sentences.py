@@ -1,4 +1,4 @@
-"""What a violation says."""
+"""The sentences of violations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def of_types(types: list[str]) -> str:
 
 
 def of_values(values: list[Any]) -> str:
-    """Return the sentence for a value that is none of these."""
+    """Return the sentence for a value that does not equal any of these."""
     named = [value(each) for each in values[:_MOST_VALUES]]
     if not values:
         return "No value is allowed here."
@@ -52,12 +52,12 @@ def _json(this: Any) -> str:
 
 
 def name(of: str) -> str:
-    """Return the name of a member, marked as one."""
+    """Return the name of a member, marked as a name."""
     return f"`{text(of)}`"
 
 
 def count(number: int, thing: str) -> str:
-    """Return a number of things."""
+    """Return a number with its unit."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""Write the checks of how long a text is, and of how many members an array or an object has."""
+"""Writes the checks of the length of a string, and of the size of an array or an object."""
 
 from __future__ import annotations
 

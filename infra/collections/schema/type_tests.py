@@ -1,4 +1,4 @@
-"""Expressions that test the type of a value."""
+"""Writes expressions that test the type of a value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which types of value a schema can accept at all, as far as its keywords show it."""
+"""Finds the types of values that a schema can accept, as far as its keywords show them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from infra.collections.schema.reading import step
 Types = frozenset[str]
 
 ALL: Types = frozenset({"null", "boolean", "object", "array", "string", "integer", "fraction"})
-"""The types of JSON, with numbers that have a fraction apart from those that have none."""
-_MOST_FOLLOWED = 80  # schemas within one another; what is deeper is taken to accept everything
+"""The JSON types, with separate types for numbers with and without a fraction."""
+_MOST_FOLLOWED = 80  # nested schemas; a deeper schema counts as accepting everything
 _LIMITS = (
     ("minimum", "maximum", frozenset({"integer", "fraction"})),
     ("minLength", "maxLength", frozenset({"string"})),
@@ -38,7 +38,7 @@ def of_value(value: Any) -> str:
 
 
 def possible_types(document: SchemaDocument, pointer: str) -> Types:
-    """Return the types of which the schema may accept a value. An empty set is a schema that refuses everything."""
+    """Return the types of the values that the schema may accept. A schema that refuses everything has none."""
     if pointer not in document.types:
         document.types[pointer] = ALL  # for a schema that refers to itself
         document.open += 1
@@ -84,7 +84,7 @@ def _of_values(schema: dict[str, Any]) -> Types:
 def _branches(
     document: SchemaDocument, pointer: str, types_of: Callable[[SchemaDocument, str], Types]
 ) -> Iterator[Types]:
-    """Yield types of which each is a limit: for each schema of allOf, for those of anyOf together, and of oneOf."""
+    """Yield the sets of types that allOf (one for each schema), anyOf and oneOf allow."""
     for keyword in ("allOf", "anyOf", "oneOf"):
         number = len(document.schemas[pointer].get(keyword, ()))
         found = [types_of(document, f"{pointer}/{keyword}/{n}") for n in range(number)]
@@ -101,7 +101,7 @@ def _cannot_have(document: SchemaDocument, pointer: str, schema: dict[str, Any],
 
 
 def field_type(document: SchemaDocument, field: str) -> Literal["string", "integer"] | None:
-    """Return the one type, beside null, to which the schema limits a field of an object, or None."""
+    """Return the only type, apart from null, that the schema allows for a field of an object, or None."""
     types = _field_types(document, "", field) - {"null"}
     if types == {"string"}:
         return "string"

@@ -1,4 +1,4 @@
-"""`make cost`: print what a million jobs cost on AWS, and write the tables of docs/cost.md."""
+"""`make cost`: print the price of a million jobs on AWS, and write the tables of docs/cost.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scripts.models.cost.sheets import PAGE, Cell, Sheet, sheets
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the tables, and write those that have changed."""
+    """Print the tables, and write the ones that have changed."""
     parser = OneLineParser(prog="cost", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON, and write nothing")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""What the same jobs would cost otherwise, with as many log lines and traces as here."""
+"""What the same jobs would cost with other architectures, with as many log lines and traces as here."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Original:
         self._assumed = pipeline.data.assumed["original"]
 
     def create(self, items: int) -> Usage:
-        """Return the usage of a create with so many items in the table."""
+        """Return the usage of a create with this many items in the table."""
         return self._request(self._assumed["milliseconds"][str(items)]) + self.stores(items)
 
     def stores(self, items: int) -> Usage:
-        """Return what a create asks of the stores: a scan, a put, a document."""
+        """Return the usage of the stores by a create: a scan, a put, a document."""
         units = Decimal(-(-items * int(self._assumed["row_bytes"]) // _READ_BYTES)) * _HALF
         return Usage.of(dynamodb_read_unit=max(units, _HALF), dynamodb_write_unit=1, s3_put=1)
 

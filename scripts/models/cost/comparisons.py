@@ -1,4 +1,4 @@
-"""What measures save or would save on a million jobs, and from where on another way is cheaper."""
+"""What measures save or would save on a million jobs, and where an alternative becomes cheaper."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BISECTIONS = 40
 
 
 def savings(busy: Pipeline) -> Iterator[tuple[str, str, Decimal]]:
-    """Yield the measures that were taken, what each replaces, and what it saves."""
+    """Yield each measure that was taken, what it replaces, and what it saves."""
     write, get = busy.million(Usage.of(dynamodb_write_unit=1)), busy.million(Usage.of(s3_get=1))
     one_poll, waiting, batches = (
         busy.million(busy.job("create", habit)) for habit in (ONE_POLL, PREFER_WAIT, BATCHES)
@@ -46,7 +46,7 @@ def savings(busy: Pipeline) -> Iterator[tuple[str, str, Decimal]]:
 
 
 def levers(pipeline: Pipeline) -> Iterator[tuple[str, str, Decimal]]:
-    """Yield further measures, what else each would cost, and what it would save on creates with `Prefer: wait`."""
+    """Yield each further measure, its other costs, and what it would save on creates with `Prefer: wait`."""
     job, data = pipeline.job("create", PREFER_WAIT), pipeline.data
 
     def saved(changed: Usage) -> Decimal:
@@ -124,7 +124,7 @@ def thresholds(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
 
 
 def longest_wait(pipeline: Pipeline, memory_gb: Decimal) -> Decimal:
-    """Return the seconds of waiting, in a function with so much memory, that cost as much as one poll."""
+    """Return the seconds of waiting, in a function with this much memory, that cost as much as a poll."""
     memory = memory_gb / pipeline.data.memory_gb("api")
     poll = pipeline.job("create", ONE_POLL) - pipeline.job("create", FORGET)
     dollars = pipeline.dollars(poll.scaled("lambda_gb_second", memory))
@@ -136,13 +136,13 @@ def longest_wait(pipeline: Pipeline, memory_gb: Decimal) -> Decimal:
 
 
 def polls_of_told(pipeline: Pipeline) -> int:
-    """Return the fewest polls that cost more than a webhook that is told."""
+    """Return the smallest number of polls that cost more than notifying a webhook."""
     told = pipeline.dollars(pipeline.job("create", TOLD))
     return next(n for n in count(1) if pipeline.dollars(pipeline.job("create", Habit("polls", polls=n))) > told)
 
 
 def dearest_scan(pipeline: Pipeline) -> int:
-    """Return the items, to a hundred, at which both cost the same, if every scan is as fast as that of no items."""
+    """Return the items, to a hundred, at which both cost the same, if scans are as fast as in an empty table."""
     ours = pipeline.dollars(pipeline.job("create", PREFER_WAIT))
     original = Original(pipeline)
     request = original.create(0) - original.stores(0)
@@ -161,7 +161,7 @@ def cheapest_container(pipeline: Pipeline) -> int:
 
 
 def inline_reads(pipeline: Pipeline, operation: str) -> int:
-    """Return how many GETs from S3 cost as much as the further write units."""
+    """Return how many GETs from S3 cost as much as the additional write units."""
     small, larger = (pipeline.data.operation("worker", name).write_units for name in ("create", operation))
     further = pipeline.dollars(Usage.of(dynamodb_write_unit=larger - small))
     return int((further / pipeline.data.price("s3_get")).to_integral_value(ROUND_CEILING))

@@ -16,7 +16,7 @@ from infra.templates.sources import OPERATIONS, Template, read_template
 
 Side = Literal["api", "worker"]
 Counted = Literal["api", "worker", "worker_with_events", "events", "deliveries"]
-"""The functions whose operations are counted; those of events are the worker's app, with its template."""
+"""The functions whose operations are counted; the functions of events are in the worker's app and template."""
 
 SIDES: tuple[Side, Side] = ("api", "worker")
 PRICES = ROOT / "scripts" / "models" / "cost" / "prices.json"
@@ -27,7 +27,7 @@ TIMES = ROOT / "docs" / "performance.json"
 
 @dataclass(frozen=True)
 class Operation:
-    """What one request, or one batch of the worker, was counted to need."""
+    """The counted usage of a request, or of a batch of the worker."""
 
     calls: Mapping[str, int]  # service:Operation
     write_units: Decimal
@@ -75,9 +75,9 @@ class Data:
         return Load(name, Decimal(given["requests_per_second"]), int(given["batch"]))
 
     def milliseconds(self, side: Counted, name: str) -> Decimal:
-        """Return the time of one invocation, measured or else assumed.
+        """Return the time of an invocation, measured or else assumed.
 
-        It is that of the longest known name with which `name` begins; raise OperatorError if there is none.
+        The time belongs to the longest known name with which `name` begins; raise OperatorError if there is none.
         """
         known = {**self.assumed["milliseconds"][side], **self.measured.get(side, {})}
         matching = [key for key in known if f"{name}_".startswith(f"{key}_")]
@@ -98,7 +98,7 @@ class Data:
 
 @cache
 def read_data() -> Data:
-    """Read all files, once."""
+    """Read all files once."""
     resources = read_template(OPERATIONS)["Resources"].values()
     alarms = [each.get("Condition") for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
     figures = _read(TIMES) if TIMES.exists() else {}
@@ -126,7 +126,7 @@ def measured(figures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def with_figures(assumed: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace assumptions by the bench's figures, except those that are marked as not measured."""
+    """Replace assumptions by the bench's figures, except assumptions marked as not measured."""
     ten_to_one = figures.get("parallel", {}).get("stand_in", {}).get("worker", {}).get("ten_to_one")
     posts = {size: each["p50"] for size, each in figures.get("original", {}).get("post_ms", {}).items()}
     original, unmeasured = assumed["original"], assumed["original"]["not_measured"]

@@ -1,4 +1,4 @@
-"""What one job uses: its requests, its share of a batch of the worker, and the storage until it expires."""
+"""The usage of a job: its requests, its share of a batch of the worker, and the storage until it expires."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DAYS_OF_MONTH = Decimal("30.4")
 
 @dataclass(frozen=True)
 class Habit:
-    """How a caller learns of the end of its job."""
+    """How a caller learns about the end of its job."""
 
     name: str
     polls: int = 0
@@ -62,15 +62,15 @@ class Pipeline:
     load: Load
 
     def dollars(self, usage: Usage) -> Decimal:
-        """Return what an amount costs."""
+        """Return the price of a usage."""
         return usage.dollars(self.data.prices)
 
     def million(self, usage: Usage) -> Decimal:
-        """Return what a million of these cost, in dollars."""
+        """Return the price of a million of these, in dollars."""
         return self.dollars(usage) * MILLION
 
     def job(self, operation: str, habit: Habit, *, seconds: Decimal | None = None) -> Usage:
-        """Return the usage of one job; a caller that waits does so for `seconds` from the 202 on."""
+        """Return the usage of a job; a caller that waits does so for `seconds` after the 202."""
         waited = Decimal(self.data.assumed["end_to_end_seconds"]) if seconds is None else seconds
         usage = self.requests(operation, habit, waited) + self.worked(operation) + self.stored(operation)
         if habit.events:
@@ -104,7 +104,7 @@ class Pipeline:
         )
 
     def waiting(self, seconds: Decimal) -> Usage:
-        """Return the usage of an API function that reads the job again and again until it has ended."""
+        """Return the usage of an API function that reads the job repeatedly until it has ended."""
         elapsed, reads = 0.0, 0
         while elapsed < float(seconds):
             elapsed += pause_after(elapsed)
@@ -138,7 +138,7 @@ class Pipeline:
         return usage
 
     def announced(self, *, told: bool) -> Usage:
-        """Return what the end of a job needs to be processed by the function of events, for one webhook or none."""
+        """Return the usage of the function of events by the end of a job, for one webhook or none."""
         sent = self.data.operation("worker_with_events", "create")  # one call for a batch
         name = "tell_one_webhook" if told else "tell_nobody"
         milliseconds = self.data.milliseconds("events", name) * self._longer()
@@ -157,7 +157,7 @@ class Pipeline:
         )
 
     def _consumed(self, side: Counted, name: str, milliseconds: Decimal) -> Usage:
-        """Return a message's share of a batch that takes so long, and is received and deleted together."""
+        """Return a message's share of a batch that takes this long, and is received and deleted together."""
         counted, batch = self.data.operation(side, name), Decimal(self.load.batch)
         ten = self.data.operation(side, f"{name}_in_a_batch_of_10")
         further_bytes = (ten.log_bytes - counted.log_bytes) / (ten.jobs - 1)
@@ -174,7 +174,7 @@ class Pipeline:
         )
 
     def carried(self, command_bytes: int, *, by_claim: bool) -> Usage:
-        """Return what SQS bills for a command of this size on its way, and S3 for its claim check, if any."""
+        """Return what SQS bills for the message of a command of this size, and S3 for the claim check, if any."""
         batch = Decimal(self.load.batch)
         size = Decimal(command_bytes)
         message = self.data.operation("api", "accept_create_by_claim").message_bytes if by_claim else size
@@ -186,13 +186,13 @@ class Pipeline:
         return usage
 
     def kept(self, command_bytes: int, *, by_claim: bool) -> Usage:
-        """Return what a failed job adds to the bill by keeping a command of this size, for the write alone."""
+        """Return what it costs to write a command of this size that a failed job keeps."""
         if by_claim:
             return Usage.of(s3_put=1)
         return Usage.of(dynamodb_write_unit=_ceiling(Decimal(command_bytes) / 1024))
 
     def traced_share(self, side: Side = "api") -> Decimal:
-        """Return the share of invocations that are traced: the first of each second, and a part of the others."""
+        """Return the share of traced invocations: the first of each second, and a part of the others."""
         rate = self.load.requests_per_second / (self.load.batch if side == "worker" else 1)
         first = min(rate, Decimal(self.data.assumed["trace_reservoir_per_second"]))
         return (first + (rate - first) * Decimal(self.data.assumed["trace_share"])) / rate

@@ -16,7 +16,7 @@ from scripts.models.scaling.tables import read_figures, tables, write_figures
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make all figures but those of the emulator, which tests.scaling.emulator_check makes."""
+    """Make all figures, except the emulator's, which tests.scaling.emulator_check makes."""
     parser = OneLineParser(prog="python -m scripts.models.scaling", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="the seed of everything random (%(default)s)")
     parser.add_argument("--tables", action="store_true", help="write the tables and plots from docs/scaling.json")
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> None:
-    try:  # before the minutes of a simulation
+    try:  # before a simulation of some minutes
         from scripts.models.scaling.plots import draw_all  # noqa: PLC0415  # the only part that needs matplotlib
     except ImportError:
         raise OperatorError("the plots need matplotlib: make simulate installs it") from None

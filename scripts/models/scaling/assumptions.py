@@ -1,4 +1,4 @@
-"""What the simulation assumes of AWS (assumptions.json): quotas, service times and write units."""
+"""What the simulation assumes about AWS (assumptions.json): quotas, service times and write units."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def assumptions() -> dict[str, Any]:
 
 
 def quota(name: str) -> float:
-    """Return a quota of AWS, in the unit that the data file states."""
+    """Return an AWS quota, in the unit of the data file."""
     return float(assumptions()["quotas"][name]["value"])
 
 
@@ -67,7 +67,7 @@ class Limits:
     worker_concurrency: float  # the MaximumConcurrency of the event source mapping
     keys: float = 1  # callers that share the load
     queues: float = 1  # command queues, each with its own mapping, by the hash of the item
-    prefixes: float = 1  # into which S3 has split our keys so far
+    prefixes: float = 1  # number of prefixes into which S3 has split our keys so far
 
     @property
     def most_batches(self) -> float:
@@ -91,7 +91,7 @@ def deployed() -> Limits:
 
 
 def unlimited() -> Limits:
-    """Return limits that hold nothing back."""
+    """Return limits that never take effect."""
     endless = dict.fromkeys((field.name for field in fields(Limits)), 1e12)
     return Limits(**{**endless, "keys": 1, "queues": 1, "prefixes": 1})
 
@@ -115,17 +115,17 @@ class Service:
     """How long each step takes."""
 
     command: Draw
-    accept: Draw = _NONE  # from the request until the message is on the queue
+    accept: Draw = _NONE  # from the request until the message is in the queue
     poll: Draw = _NONE  # until a waiting poller has the message
-    invoke: Draw = _NONE  # a batch, beside its commands
-    redelivery: Draw = _NONE  # what a command takes longer when its message is delivered again
+    invoke: Draw = _NONE  # a batch, without its commands
+    redelivery: Draw = _NONE  # the additional time of a command whose message is delivered again
     interrupted: Draw = _NONE  # an attempt that an outage ends
     throttled: Draw = _NONE  # an attempt that a throttled table or bucket ends
 
 
 @cache
 def aws() -> Service:
-    """Return the service times that are assumed of AWS; the commands are a mix of the operations."""
+    """Return the assumed service times of AWS, for a mix of operations."""
     operations = assumptions()["operations"].values()
     mix = [calls_of(each["calls"]) for each in operations]
     shares = [each["share"] for each in operations]
@@ -141,7 +141,7 @@ def aws() -> Service:
 
 
 def calls_of(names: list[str]) -> Draw:
-    """Return a draw of the time that these calls take, one after the other: each is log-normal."""
+    """Return a draw of the time of these calls in sequence, each of which is log-normal."""
     times = [assumptions()["times"][name] for name in names]
     laws = [
         (math.log(time["median_ms"] / 1000), math.log(time["p99_ms"] / time["median_ms"]) / _Z99) for time in times
@@ -150,7 +150,7 @@ def calls_of(names: list[str]) -> Draw:
 
 
 def backoff_seconds(times: int, rng: random.Random) -> int:
-    """Return the delay after the nth interruption of a message, as `consume_batch.backoff_seconds` has it."""
+    """Return the delay after the nth interruption of a message, as in `consume_batch.backoff_seconds`."""
     doubled: float = FIRST_BACKOFF.total_seconds() * 2 ** min(times - 1, 30)
     seconds = min(doubled, LONGEST_BACKOFF.total_seconds())
     return max(1, round(seconds * rng.uniform(1 - BACKOFF_JITTER, 1.0)))

@@ -18,16 +18,16 @@ from scripts.models.scaling.scenario import DYNAMODB, WORKER, Observer, Outcome,
 
 _BATCH = 10
 _DRAWS = 400  # batches of each size, for their mean
-_LATENCIES = 100  # drawn of jobs that do not wait
+_LATENCIES = 100  # draws for jobs that do not wait
 _ROUNDS = 6  # after which the share of throttled attempts agrees with their number
 _LONG_WAIT = 50  # times the slowest latency: a longer wait makes the latency irrelevant
-_BACKOFFS = 8  # different ones for the attempts that are interrupted in one tick
+_BACKOFFS = 8  # different backoffs for the attempts that are interrupted in a tick
 _NORMAL_FROM = 50  # a Poisson distribution with this mean is nearly normal
 
 
 @dataclass(slots=True, order=True)
 class Cohort:
-    """Messages that were accepted at the same time and received equally often."""
+    """Messages that were accepted at the same time and received the same number of times."""
 
     accepted_at: float
     receives: int
@@ -36,7 +36,7 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class MeanTimes:
-    """Mean seconds of a service, each from many draws."""
+    """Mean times of a service in seconds, each from many draws."""
 
     batch: list[float]  # by the number of messages, all of different items
     interrupted_batch: list[float]  # the same if an outage ends every attempt
@@ -104,7 +104,7 @@ class _Line:
         self.count += cohort.count
 
     def take(self, count: int) -> list[Cohort]:
-        """Remove so many messages, the oldest first."""
+        """Remove this many messages, the oldest first."""
         self.count -= count
         taken = []
         while count:
@@ -119,7 +119,7 @@ class _Line:
 
 
 class Cohorts:
-    """One run of a scenario."""
+    """A run of a scenario."""
 
     def __init__(self, scenario: Scenario, limits: Limits, service: Service, *, tick: float = 1.0) -> None:
         self.outcome = Outcome()
@@ -254,7 +254,7 @@ class Cohorts:
         self._running = (redelivered_seconds + batches * occupied) / self._tick
 
     def _planned(self, allowed: float, outage: str | None, now: float) -> Work:
-        """Return what so many batches at once do in a tick; throttled attempts take longer, so fewer are made."""
+        """Return what this many concurrent batches do in a tick. Throttled attempts are longer, and so fewer."""
         work = self._work_of(allowed * self._tick, outage, 0.0)
         for _ in range(0 if outage else _ROUNDS):
             room = self._storage.room(now)
@@ -263,7 +263,7 @@ class Cohorts:
         return work
 
     def _work_of(self, seconds: float, outage: str | None, throttled: float) -> Work:
-        """Return what the workers do in so many seconds, if this share of the attempts is throttled."""
+        """Return what the workers do in this many seconds, if this share of the attempts is throttled."""
         lost, shortest = throttled * self._times.throttled, self._limits.shortest_invocation
         each = self._times.redelivered_interrupted if outage else self._times.redelivered + lost
         each = max(each, shortest / _BATCH)
@@ -280,7 +280,7 @@ class Cohorts:
 
     @property
     def _window_left(self) -> float:
-        """The messages that the queues can deliver beside those that are redelivered or postponed."""
+        """The messages that the queues can deliver for the first time."""
         return self._limits.window * self._limits.queues - self._postponed_count - self._redelivered.count
 
     def _postpone(self, ended_at: float, cohort: Cohort, count: int) -> None:
@@ -297,7 +297,7 @@ class Cohorts:
             self.outcome.count(self.outcome.delayed, cause, now)
 
     def _add_latencies(self) -> None:
-        """Add up the waits and the latencies without waiting, at once for all jobs with the same wait."""
+        """Add up waits and latencies without waits, in one step for all jobs with the same wait."""
         latencies, histogram = self._times.latencies, self.outcome.latencies
         for wait, count in self._waits.items():
             each, rest = divmod(count, _LATENCIES)
@@ -311,6 +311,6 @@ class Cohorts:
 
 
 def split(count: int, parts: int) -> list[int]:
-    """Split a number into parts that differ by one at most, without parts of 0."""
+    """Split a number into parts that differ by at most one, without parts of 0."""
     each, rest = divmod(count, parts)
     return [each + (1 if i < rest else 0) for i in range(parts) if each or i < rest]

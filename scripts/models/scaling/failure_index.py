@@ -1,4 +1,4 @@
-"""The index of failed and retrying jobs while many jobs of one owner fail: with and without shards."""
+"""Simulates the index of failed and retrying jobs while many jobs of an owner fail, with and without shards."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scripts.models.scaling.scenario import Latencies
 
 RATES = (500, 1_000, 2_000, 5_000, 10_000)
 SECONDS = 120  # for which jobs arrive
-_BACKOFFS = 8  # different ones for the attempts that are throttled in one second
+_BACKOFFS = 8  # different backoffs for the attempts that are throttled in a second
 
 
 @dataclass(slots=True)
 class Run:
-    """A run with failing jobs of one owner, and its results so far."""
+    """A run with failing jobs of an owner, and its results so far."""
 
     takes: int  # writes that the index takes a second
     rng: random.Random
@@ -31,7 +31,7 @@ class Run:
     due: defaultdict[int, Counter[tuple[int, int]]] = field(default_factory=lambda: defaultdict(Counter))
 
     def attempt(self, second: int, delivered: Counter[tuple[int, int]]) -> None:
-        """End the oldest jobs first, as the queue delivers them; the index takes no more writes than its rate."""
+        """End the oldest jobs first, as the queue delivers them, with at most as many writes as the index takes."""
         room = self.takes
         for (accepted_at, receives), count in sorted(delivered.items()):
             written = min(count, room)

@@ -31,7 +31,7 @@ Figures = dict[str, Any]
 
 
 def simulate(seed: int) -> Figures:
-    """Return all figures but those of the emulator."""
+    """Return all figures, except the emulator's."""
     window = int(deployed().window)
     hot = {f"{commands:,}": commands for commands in (window, window + _BEYOND_WINDOW)}
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
@@ -51,7 +51,7 @@ def simulate(seed: int) -> Figures:
 
 
 def _rate(rate: int, seed: int) -> Figures:
-    """Run one rate steadily, with a burst, and with an outage of an hour."""
+    """Run a rate steadily, with a burst, and with an outage of an hour."""
     steps, limits, steady = size(Scenario(rate, 10 * _MINUTE, 30 * _MINUTE, seed=seed), deployed())
     burst = Scenario(rate, 15 * _MINUTE, 4 * _HOUR, burst=Burst(120, 60, 10), seed=seed)
     refused = Cohorts(burst, limits, aws()).run()
@@ -93,7 +93,7 @@ def _outage(rate: int, of: str, limits: Limits, seed: int) -> Figures:
 
 
 def _larger_stores(limits: Limits) -> Limits:
-    """Return tables and a bucket that take all that the worker can write, and the accepted jobs."""
+    """Return tables and a bucket that take everything that the worker can write, and the accepted jobs."""
     each, jobs = units(), highest_rate(limits)
     writes = 1.25 * jobs * (each.accept + max(each.jobs, each.items))
     prefixes = -(-1.25 * jobs * each.documents // limits.prefix_writes)
@@ -106,7 +106,7 @@ def _larger_stores(limits: Limits) -> Limits:
 
 
 def _fewer_workers(limits: Limits, rate: float) -> Limits:
-    """Return as many workers as the tables and the bucket can take, beside the accepted jobs."""
+    """Return as many workers as the tables and the bucket can serve, besides the accepted jobs."""
     each = units()
     jobs = min(
         (limits.table_first - rate * each.accept) / each.jobs,
@@ -161,7 +161,7 @@ def _mean_seconds(*calls: str) -> float:
 
 
 def _hot_item(commands: int, seed: int) -> Figures:
-    """Run one item with so many commands, and 50 jobs a second on other items, for 40 minutes."""
+    """Run an item with this many commands, and 50 jobs a second on other items, for 40 minutes."""
     outcome = JobByJob(Scenario(50, 2_400, 2_400, hot=commands, seed=seed), _one_key(), aws()).run()
     rate, first_end = outcome.hot_done / outcome.ended_at, outcome.first_end or 0
     caught_up = (

@@ -1,4 +1,4 @@
-"""The exact simulation: each job is an event, so that some hundred jobs a second are the most that it can do."""
+"""The exact simulation, in which each job is an event. It can simulate at most some hundred jobs a second."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OBSERVED_EVERY = 0.2  # seconds; at 300 a minute, one poller more is added in t
 
 @dataclass(slots=True)
 class Message:
-    """One command on the queue."""
+    """A command in the queue."""
 
     number: int  # in the order of sending
     group: int  # the item
@@ -89,14 +89,14 @@ class FifoQueue:
         return batch
 
     def delete(self, count: int) -> None:
-        """Delete so many messages in flight; as many others enter the window."""
+        """Delete this many messages in flight; as many other messages enter the window."""
         self.in_flight -= count
         self._visible -= count
         while self._beyond and self._visible < self._window:
             self._enter_window(self._beyond.popleft())
 
     def unlock(self, group: int, unfinished: list[Message]) -> None:
-        """Unlock a group; its unfinished messages can be received again, in their order."""
+        """Unlock a group, so that its unfinished messages can be received again, in order."""
         self.in_flight -= len(unfinished)
         waiting = self._groups[group]
         waiting.extendleft(reversed(unfinished))
@@ -115,7 +115,7 @@ class FifoQueue:
 
 
 class JobByJob:
-    """One run of a scenario."""
+    """A run of a scenario."""
 
     def __init__(
         self,
@@ -231,7 +231,7 @@ class JobByJob:
     # --- the worker ---------------------------------------------------------------------------------------------
 
     def _work(self, batch: list[Message]) -> None:
-        """Work on the items of a batch at once, and then on those with redelivered messages one by one."""
+        """Work on the items of a batch in parallel, and then on the items with redelivered messages one by one."""
         items: dict[int, list[Message]] = {}
         for message in batch:
             items.setdefault(message.group, []).append(message)
@@ -269,7 +269,7 @@ class JobByJob:
         return end, len(messages)
 
     def _settle(self, attempted: list[tuple[list[Message], int]]) -> None:
-        """Delete the messages that are done, and return the others after their backoff."""
+        """Delete the finished messages, and return the others to the queue after their backoff."""
         for messages, done in attempted:
             group, unfinished = messages[0].group, messages[done:]
             self.outcome.done += done

@@ -1,4 +1,4 @@
-"""Limits that depend on earlier use, and what they limit: the stores of a stage, and the steps before a 202."""
+"""Limits that depend on earlier use, and the steps that they limit: the stores, and the steps before a 202."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TokenBucket:
         self._tokens = self.burst
 
     def available(self, now: float) -> float:
-        """Return the tokens at this time, which is never before that of the last call."""
+        """Return the tokens at this time, which must not be before the time of the last call."""
         self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
         self._at = now
         return self._tokens
@@ -49,7 +49,7 @@ class TokenBucket:
 
 @dataclass(slots=True)
 class Pollers:
-    """The batches that an event source mapping runs at once: more while messages wait, fewer while none do."""
+    """The batches that an event source mapping runs in parallel: more while messages wait, fewer while none do."""
 
     first: float
     per_minute: float
@@ -77,9 +77,9 @@ class Pollers:
 
 @dataclass(slots=True)
 class TableCapacity:
-    """Write units a second of a table on demand: twice the highest minute of past half hours, up to the quota.
+    """Write units per second of an on-demand table: twice the highest minute of past half hours, up to the quota.
 
-    DynamoDB often grants more; it promises no more than this.
+    DynamoDB often grants more, but does not promise more.
     """
 
     first: float
@@ -111,7 +111,7 @@ class TableCapacity:
 
 @dataclass(slots=True)
 class PrefixCapacity:
-    """Writes a second of a bucket. S3 splits its prefixes after each overload that lasts long enough."""
+    """Writes per second of a bucket. S3 splits its prefixes after each overload that lasts long enough."""
 
     writes: float  # of one prefix
     split_seconds: float
@@ -151,7 +151,7 @@ class _Store:
         return max(0.0, self.limit.capacity(now) - self._used)
 
     def room(self, now: float, each: float) -> int:
-        """Return how many writes of this size fit into what is left."""
+        """Return how many writes of this size still fit."""
         return int(self.left(now) / each + _ROUNDING)
 
     def use(self, now: float, amount: float) -> None:
@@ -170,14 +170,14 @@ class Storage:
         self._stores[DOCUMENTS] = _Store(self._bucket, units().documents)
 
     def accept(self, now: float, jobs: int) -> int:
-        """Put the rows of so many jobs, and return how many could be put."""
+        """Put the rows of this many jobs, and return how many could be put."""
         store = self._stores[JOBS]
         put = min(jobs, store.room(now, units().accept))
         store.use(now, put * units().accept)
         return put
 
     def work(self, now: float, commands: int) -> tuple[int, str | None]:
-        """Write so many commands, and return how many could be written and what limited the others."""
+        """Write this many commands, and return how many could be written and what limited the others."""
         fits = {name: store.room(now, store.each) for name, store in self._stores.items()}
         tightest = min(fits, key=lambda name: fits[name])
         written = min(commands, fits[tightest])
@@ -234,11 +234,11 @@ class Admission:
         return self._pass(tightest, passed, jobs, now)
 
     def environments(self, rate: float) -> float:
-        """Return the environments of the API function that so many jobs a second need."""
+        """Return the environments of the API function that this many jobs a second need."""
         return rate * self._requests * self._request_seconds
 
     def invoke(self, now: float, jobs: int, rate: float, workers: float) -> int:
-        """Pass the API function, to which `rate` jobs a second come while so many workers run."""
+        """Pass the API function, to which `rate` jobs a second come while this many workers run."""
         needed = self.environments(rate)
         left = max(0.0, self._limits.lambda_concurrency - workers)
         if needed > self._environments:

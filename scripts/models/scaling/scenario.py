@@ -1,4 +1,4 @@
-"""What happens to a stage, and what a run counts."""
+"""The scenarios of runs, and the counts of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which the worker receives nothing, or a service does not answer."""
+    """A time in which the worker receives nothing, or a service does not respond."""
 
     start: float
     seconds: float
@@ -75,7 +75,7 @@ class Scenario:
         return self.rate * (self.burst.factor if self.burst is not None else 1.0)
 
     def has_recovered(self, now: float, backlog: int, highest: int) -> bool:
-        """Whether two seconds of jobs are left of the disturbance, or a fiftieth of its highest backlog."""
+        """Whether at most two seconds of jobs, or a fiftieth of the highest backlog, remain of the disturbance."""
         return now >= self.disturbed_until and backlog <= max(10.0, 2 * self.rate, highest / 50)
 
 
@@ -97,7 +97,7 @@ class Latencies:
         return self.total / self.n if self.n else math.nan
 
     def percentile(self, percent: float) -> float:
-        """Return the seconds that so many per cent do not exceed, to 1 %."""
+        """Return the seconds that this percentage of the values does not exceed, to 1 %."""
         wanted, seen = self.n * percent / 100, 0
         for bar in sorted(self.bars):
             seen += self.bars[bar]
@@ -128,7 +128,7 @@ class Outcome:
     highest_backlog: int = 0
     ended_at: float = 0.0
     recovered_at: float | None = None
-    first_end: float | None = None  # of a job of another item than the hot one
+    first_end: float | None = None  # of a job of any item except the hot one
     last_end: float = 0.0
     refused: Counter[str] = field(default_factory=Counter)  # jobs, by cause
     redelivered: Counter[str] = field(default_factory=Counter)  # messages, by cause
@@ -149,7 +149,7 @@ class Outcome:
         self.count(self.refused, cause, now, jobs)
 
     def end(self, now: float, latency: float) -> None:
-        """Count the end of a job of another item than the hot one."""
+        """Count the end of a job of any item except the hot one."""
         self.first_end = now if self.first_end is None else min(self.first_end, now)
         self.last_end = max(self.last_end, now)
         self.latencies.add(latency)

@@ -18,7 +18,7 @@ _FULL_BATCH = 10
 _PARAMETER_MAXIMUM = 1000  # of WorkerConcurrency
 
 Remedy = tuple[dict[str, float], str]
-"""The new values of limits, and what an operator does for them."""
+"""The new values of limits, and what an operator does to get them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def size(scenario: Scenario, limits: Limits, *, may_wait: bool = False) -> tuple
 
 
 def first_broken(outcome: Outcome, scenario: Scenario, *, may_wait: bool = False) -> str | None:
-    """Return the limit that was the first to hold back more than a tolerable share of the jobs, if any did."""
+    """Return the first limit that held back more than a tolerable share of the jobs, or None."""
     tolerated = _TOLERATED * outcome.offered
     counts = outcome.refused if may_wait else outcome.refused + outcome.redelivered
     causes = {cause for cause, count in counts.items() if count > tolerated}
@@ -61,12 +61,12 @@ def first_broken(outcome: Outcome, scenario: Scenario, *, may_wait: bool = False
 
 
 def batches_at_once(rate: float) -> float:
-    """Return the full batches that must run at once for so many jobs a second."""
+    """Return the full batches that must run in parallel for this many jobs a second."""
     return rate * _batch_seconds() / _FULL_BATCH
 
 
 def highest_rate(limits: Limits) -> float:
-    """Return the jobs a second that the worker does if nothing but its concurrency holds it back."""
+    """Return the jobs a second that the worker does if only its concurrency limits it."""
     return limits.most_batches * _FULL_BATCH / _batch_seconds()
 
 
@@ -138,7 +138,7 @@ def _larger_tables(limits: Limits, scenario: Scenario) -> Remedy:
 
 
 def _more_pollers(limits: Limits, scenario: Scenario) -> Remedy:
-    """Return the provisioned mode of the mapping, or another queue if the mode is in use already."""
+    """Return the provisioned mode of the mapping, or another queue if the mode is already in use."""
     mode = assumptions()["provisioned_pollers"]
     if limits.pollers_per_minute >= mode["per_minute"]:
         return _queues(limits.queues + 1)
@@ -160,12 +160,12 @@ def _queues(queues: float) -> Remedy:
 
 
 def _work_rate(limits: Limits, scenario: Scenario) -> float:
-    """Return the jobs a second that the stores must take: with a backlog, as many as the worker can do."""
+    """Return the jobs a second that the stores must take, which with a backlog are all that the worker can do."""
     return min(max(scenario.peak, scenario.rate * _MARGIN), highest_rate(limits))
 
 
 def _raised(needed: float, limit: float) -> float:
-    """Return what is needed, and in any case more than the limit was."""
+    """Return what is needed, but in any case more than the old limit."""
     return max(_two_digits(needed), _two_digits(limit * _MARGIN))
 
 

@@ -72,7 +72,7 @@ def tables(figures: Figures) -> dict[str, str]:
 
 
 def seconds(value: float | None) -> str:
-    """Return a time as 120 ms, 3.4 s, 23 min or 1.5 h, and a dash for none."""
+    """Return a time such as 120 ms, 3.4 s, 23 min or 1.5 h, or a dash for None."""
     if value is None or math.isnan(value):
         return "–"  # noqa: RUF001  # a dash, for no value
     for limit, unit, size, digits in ((1, "ms", 0.001, 0), (90, "s", 1, 1), (5_400, "min", 60, 0)):

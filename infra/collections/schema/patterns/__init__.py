@@ -1,1 +1,1 @@
-"""Compiles a `pattern` to a test whose time is linear in the text, whatever the text is."""
+"""Compiles a `pattern` to a test whose time is linear in the length of any text."""

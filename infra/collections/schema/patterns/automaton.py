@@ -1,4 +1,4 @@
-"""A pattern as a nondeterministic automaton, in the order in which a backtracking engine would try its ways."""
+"""A pattern as a nondeterministic automaton, in the order in which a backtracking engine would try paths."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Automaton:
         return [(edge, ended or node in self.ends) for edge in self.edges[node]]
 
     def reachable(self, nodes: frozenset[int], *, at_start: bool) -> frozenset[int]:
-        """Return what `ways` does for several nodes, without the numbers; bodies may be nullable."""
+        """Like `ways` for several nodes, but without the numbers; bodies may be nullable."""
         waiting = [(node, False) for node in nodes]
         seen = set(waiting)
         while waiting:
@@ -112,7 +112,7 @@ class Automaton:
 
 
 class Groups:
-    """Characters that no set of the pattern tells apart are one group."""
+    """Groups of characters that no set of the pattern distinguishes."""
 
     def __init__(self, starts: list[int], of_start: list[int], samples: list[int]) -> None:
         self.starts = starts

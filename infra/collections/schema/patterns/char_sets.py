@@ -14,7 +14,7 @@ LAST = sys.maxunicode
 
 
 def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """Return the ranges sorted, with those that touch made one."""
+    """Return the ranges sorted, with touching ranges merged."""
     found: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if found and low <= found[-1][1] + 1:
@@ -94,7 +94,7 @@ def _categories() -> dict[str, Ranges]:
 
 
 def category(name: str) -> Ranges | None:
-    r"""Return the characters of a general category, as in \p{Letter} or \p{Lu}, or None if there is none."""
+    r"""Return the characters of a general category, as in \p{Letter} or \p{Lu}, or None if it does not exist."""
     short = _LONG_NAMES.get(name, name)
     found = [ranges for each, ranges in _categories().items() if short in (each, each[0])]
     return union(each for ranges in found for each in ranges) if found else None

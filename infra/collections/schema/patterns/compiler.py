@@ -17,9 +17,9 @@ from infra.collections.schema.patterns.python_syntax import to_python
 from infra.collections.schema.patterns.syntax import Choice, Part, PatternError, Repeat, Sequence, is_nullable
 
 MOST_WAYS = 32
-"""The most ways in which the beginning of a text can be read, in a pattern that Python's engine matches."""
+"""The maximum number of ways to match the beginning of a text, for a pattern that Python's engine matches."""
 MOST_SETS = 3000
-"""The most sets of ways that are looked at to find this out."""
+"""The maximum number of sets of ways that are examined to find this out."""
 MOST_STATES = 1000
 MOST_CHARACTERS = 1000
 
@@ -42,7 +42,7 @@ class Table:
 
 
 def compile_pattern(pattern: str) -> str | Table:
-    """Return a pattern for `re.search`, or a table; raise PatternError for one that is refused."""
+    """Return a pattern for `re.search`, or a table; raise PatternError if the pattern is refused."""
     if len(pattern) > MOST_CHARACTERS:
         raise PatternError(f"it has more than {MOST_CHARACTERS:,} characters")
     part = parse(pattern)

@@ -1,4 +1,4 @@
-"""The parts of a pattern, and the error of one that is refused."""
+"""The parts of a pattern, and the error of a refused pattern."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Repeat:
-    """The body, at least and at most so many times; without a limit where `most` is None."""
+    """The body, from `least` to `most` times, or without a limit if `most` is None."""
 
     body: Part
     least: int
