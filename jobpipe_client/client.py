@@ -30,8 +30,9 @@ class Client:
     """A client of one deployment. It is safe to share between threads; each thread has its own connections.
 
     Every write has an idempotency key, the caller's or a random one. After a broken connection or a status of 429,
-    502, 503 or 504 the client sends the write again with that key, up to `retries` times. `request_timeout` limits
-    each request, in seconds. The methods that wait for a job have a `timeout` of their own.
+    502, 503 or 504, or a 500 with Retry-After, the client sends the write again with that key, up to `retries`
+    times. `request_timeout` limits each request, in seconds. The methods that wait for a job have a `timeout` of
+    their own.
 
     >>> with Client(url, key, request_timeout=5, retries=2) as client:
     ...     client.health()["status"]

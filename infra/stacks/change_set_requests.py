@@ -99,7 +99,11 @@ class ChangeSetRequests:
         try:
             return retrying(read)
         except tenacity.RetryError:
-            raise OperatorError(f"CloudFormation did not finish in {STACK_SECONDS} s") from None
+            # An index of a large table, for instance, takes hours.
+            raise OperatorError(
+                f"CloudFormation has not finished after {STACK_SECONDS // 60} minutes, and goes on: run this again"
+                " when the stack's status does not end in IN_PROGRESS any more"
+            ) from None
 
     def _cause(self, change_set: str, reason: str) -> str:
         """Return the reason or, if it only names one of AWS's early checks, the check's findings."""

@@ -290,7 +290,10 @@ def _refuse_busy(name: str, status: str) -> None:
             f"{name} is stuck: run `aws cloudformation continue-update-rollback --stack-name {name}`"
         )
     if status.endswith("IN_PROGRESS"):
-        raise OperatorError(f"{name} is being changed by someone else ({status}); try again when that is done")
+        raise OperatorError(
+            f"{name} is being changed ({status}), by another deployment or by one that CloudFormation has not"
+            " finished yet; try again when that is done"
+        )
 
 
 def _is_final(status: str) -> bool:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from jobpipe_client.settings import Connection
 
 TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
+_SERVER_ERROR = 500
 LONGEST_RETRY_AFTER = 30.0  # seconds; a longer Retry-After is raised to the caller at once
 _EXACT = timedelta(seconds=1.5)  # since the Date header has whole seconds
 # At least half of it, since the retries shall outlast a service that is restarted: 1.5 s with four of them.
@@ -194,7 +195,9 @@ def _unusable(check: Callable[[object], str], value: object) -> str | None:
 def is_transient(error: BaseException) -> bool:
     """Return whether the client sends a request again after this error."""
     if isinstance(error, ProblemError):
-        return error.status in TRANSIENT_STATUSES
+        # The gateway answers a 500 if Lambda had no execution free, and then says when to ask again.
+        is_asked = error.status == _SERVER_ERROR and error.retry_after is not None
+        return error.status in TRANSIENT_STATUSES or is_asked
     return isinstance(error, TransportError) and error.is_transient
 
 

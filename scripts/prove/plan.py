@@ -172,7 +172,7 @@ class Plan:
         yield f"{price}about ${self._rounded():.2f} at list prices (docs/cost.md)"
         yield (
             f"makes the owners {name}a and {name}b with three keys, items named “{name} …”, a webhook, "
-            "and one unreadable message; gives the worker 1 MB more memory for a moment; deletes all of it"
+            "and one unreadable message; changes the memory of the worker by 1 MB for a moment; deletes all of it"
         )
         yield (
             "what expires by itself stays: the records of its jobs (JobRetentionDays), deleted versions of its "

@@ -41,6 +41,12 @@ def test_the_failed_jobs_of_a_batch_are_retried(jobpipe: Jobpipe, service: Servi
     jobpipe.fails(2, "retry", batch.id, "--all-failed")
 
 
+def test_a_batch_is_shown_with_its_name(jobpipe: Jobpipe, service: Service) -> None:
+    service.pause()
+    batch = Client(service.url, KEY).submit_batch([READ], name="tents\x1b.csv")
+    assert jobpipe.does("cancel", batch.id) == f"{batch.id}: 1 cancelled (tents\\x1b.csv)\n"
+
+
 def test_jobs_that_were_not_reached_are_an_error(jobpipe: Jobpipe, service: Service) -> None:
     service.pause()
     batch = a_batch(service, 1)

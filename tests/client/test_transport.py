@@ -37,6 +37,7 @@ TENT = {"name": "Tent", "description": "For two"}
         Canned(0),
         Canned(0, after_effect=True),
         Canned(429, {}, {"message": "Too Many Requests"}),
+        Canned(500, {"Retry-After": "0.01"}, {"type": "urn:jobpipe:problem:internal-error"}),  # of the gateway
         Canned(502, {}, "bad gateway"),
         Canned(503, {}, problem(503, "unavailable")),
         Canned(504, {}, problem(504, "timeout"), after_effect=True),
@@ -50,6 +51,13 @@ def test_a_transient_fault_is_retried_with_the_same_key(client: Client, service:
     assert len(writes) == 2
     assert writes[0].headers["idempotency-key"] == writes[1].headers["idempotency-key"]
     assert len(service.items) == 1
+
+
+def test_a_fault_of_the_service_is_raised_at_once(client: Client, service: Service) -> None:
+    service.canned.append(Canned(500, {}, problem(500, "internal-error")))
+    with pytest.raises(InternalError):
+        client.create(TENT)
+    assert len(service.seen) == 1
 
 
 def test_retry_after_is_honoured(client: Client, service: Service) -> None:

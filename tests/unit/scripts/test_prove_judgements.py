@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from infra.settings import ROOT
+from infra.templates.sources import read_template
 from jobpipe.domain.clock import rfc3339
 from scripts.audit.findings import MalformedRow
 from scripts.prove.callers import ACCEPTED, NO_ANSWER, Answer, Json, OutOfTimeError, UnexpectedAnswerError
@@ -268,6 +270,13 @@ def test_only_an_environment_that_is_known_to_be_new_shows_that_a_worker_was_rep
     assert replaced_worker.replaced("done", 5, 1, 0, []).state is State.HELD
     assert replaced_worker.replaced("done", 5, 0, 0, []).state is State.NOT_TRIED
     assert replaced_worker.replaced("done", 5, 0, 0, ["update 2 ended as failed"]).state is State.BROKEN
+
+
+def test_the_other_memory_of_the_worker_is_one_that_every_account_allows() -> None:
+    parameter = read_template(ROOT / "infra" / "templates" / "worker.merge.yaml")["Parameters"]["MemorySize"]
+    assert parameter["MinValue"] == replaced_worker.LEAST_MEMORY
+    sizes = (parameter["MinValue"], 1024, 3008, parameter["MaxValue"])  # 3008 is the most in new accounts
+    assert [replaced_worker.other_memory(each) for each in sizes] == [129, 1023, 3007, 10239]
 
 
 def test_new_environments_are_counted_once() -> None:
