@@ -71,7 +71,7 @@ class _Page:
             f"{_code(scheme['name'])}, unless they are marked as open. Every response has "
             f"{', '.join(map(_code, ON_ALL))}.</p></header>\n"
             f"{self._navigation()}\n<main>\n{groups}\n"
-            f'<section id="common"><h2>Common responses</h2>{_responses_table(self._common)}</section>\n'
+            f'<section id="common-responses"><h2>Common responses</h2>{_responses_table(self._common)}</section>\n'
             f'<section id="schemas"><h2>Schemas</h2>\n{described}</section>\n'
             "</main>\n</body>\n</html>\n"
         )
@@ -82,7 +82,9 @@ class _Page:
             for tag in self.document["tags"]
             for method, path, operation in self._tagged(tag)
         )
-        return f'<nav aria-label="Operations"><ul>{entries}<li><a href="#schemas">Schemas</a></li></ul></nav>'
+        for name in ("Common responses", "Schemas"):
+            entries += f'<li><a href="#{_anchor(name.lower())}">{name}</a></li>'
+        return f'<nav aria-label="Operations"><ul>{entries}</ul></nav>'
 
     def _group(self, tag: Node) -> str:
         inside = "".join(self._operation(*each) for each in self._tagged(tag))
@@ -118,7 +120,7 @@ class _Page:
         own = [row for row in rows if row not in self._common]
         parts.append(f"<h4>Responses</h4>{_responses_table(own)}")
         if common := ", ".join(row[0] for row in rows if row in self._common):
-            parts.append(f'<p>And the <a href="#common">common responses</a> {common}.</p>')
+            parts.append(f'<p>And the <a href="#common-responses">common responses</a> {common}.</p>')
         return "".join(parts) + "</article>\n"
 
     def _responses(self, operation: Node) -> list[tuple[str, str]]:

@@ -77,13 +77,13 @@ def test_the_page_shows_all_that_is_documented(answer: Answer) -> None:
 
 
 def test_each_response_is_described_once_or_with_its_operation(answer: Answer) -> None:
-    common = answer.text.partition('id="common"')[2].partition("</section>")[0]
+    common = answer.text.partition('id="common-responses"')[2].partition("</section>")[0]
     in_common = set(re.findall(r"<tr><td><code>(\d+)</code>", common))
     assert in_common >= {"400", "403", "429", "500", "503"}
     for operation in (each for methods in DOCUMENT["paths"].values() for each in methods.values()):
         article = answer.text.partition(f'<article id="{operation["operationId"]}">')[2].partition("</article>")[0]
         own = re.findall(r"<tr><td><code>(\d+)</code>", article)
-        linked = re.findall(r"\d+", article.partition('<a href="#common">')[2])
+        linked = re.findall(r"\d+", article.partition('<a href="#common-responses">')[2])
         assert sorted(own + linked) == sorted(operation["responses"]), operation["operationId"]
         assert set(linked) <= in_common
 
