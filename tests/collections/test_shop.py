@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import DeadlineNear
-from jobpipe.runtime.aws import outages
+from jobpipe.runtime.aws import aws_call
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.shop import order, shop, subscription
 from tests.helpers.unreliable import Clock
@@ -356,7 +356,7 @@ def test_a_command_that_waited_for_aws_is_not_charged(stage: Pipeline, monkeypat
     stage.queue.receive()
 
     def waits(*_: Any, **__: Any) -> Any:
-        with outages("The table"):
+        with aws_call("The table"):
             time.sleep(0.3)  # a busy machine may add some time to the attempt
         raise DeadlineNear("Too little time is left to go on.")
 
