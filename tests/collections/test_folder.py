@@ -138,7 +138,10 @@ FIVE = json.dumps(list(LONG))
         ('title = "a"\nkeys = "number"', "line 2: there is no key keys; did you mean key?"),
         ('title = "a"\n[unique]\nx = 1', "line 2: unique must be a list of fields"),
         ('title = "a"\n[colour]', "line 2: there is no key colour"),
-        ('title = "a"\naccess = "owner"', 'line 2: access must be "shared" or "own", not \'owner\'; did you mean own?'),
+        (
+            'title = "a"\naccess = "owner"',
+            'line 2: access must be "shared" or "own", not \'owner\'; did you mean own?',
+        ),
         ('title = "a"\naccess = ["own"]', 'line 2: access must be "shared" or "own"'),
         ('title = "a"\nkey = "numbr"', "line 2: key names numbr, which schema.json lacks; did you mean number?"),
         ('title = "a"\nkey = ["number"]', "line 2: key must name a field of the schema"),

@@ -81,7 +81,11 @@ IMPURE = [
         8,
         "(random.Random without a seed)",
     ),
-    ("import random\nreturn {**order, 'carrier': str(random.SystemRandom().random())}", 8, "uses randomness (random."),
+    (
+        "import random\nreturn {**order, 'carrier': str(random.SystemRandom().random())}",
+        8,
+        "uses randomness (random.",
+    ),
     ("import secrets\nreturn {**order, 'carrier': secrets.token_hex()}", 8, "uses randomness ("),
     ("import secrets\nreturn {**order, 'carrier': secrets.choice('ab')}", 8, "uses randomness ("),
     ("import uuid\nreturn {**order, 'carrier': str(uuid.uuid4())}", 8, "uses randomness (uuid.uuid4)"),

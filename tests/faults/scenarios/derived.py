@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from infra.collections.documents import documents, some
+from infra.collections.documents import documents, examples
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.declared_collection import DeclaredCollection
 from jobpipe.domain.documents.field_values import canonical
@@ -49,7 +49,7 @@ class _Deriving:
 
     def add_all(self) -> None:
         contract = self.collection.code.contract()
-        self.samples: list[Document] = some(
+        self.samples: list[Document] = examples(
             documents(contract["schema"], self.collection.code.schema()), _DOCUMENTS
         )
         self.samples = [each for each in self.samples if self._fits(each)]
@@ -163,7 +163,7 @@ class _Deriving:
             "required": list(described["takes"]),
             "additionalProperties": False,
         }
-        members = some(documents(schema, self.collection.code.members()[name]), _MEMBERS)
+        members = examples(documents(schema, self.collection.code.members()[name]), _MEMBERS)
         applied: tuple[Document, Document] | None = None
         refused: tuple[Document, Document] | None = None
         for document in reversed(self.samples):
