@@ -98,7 +98,7 @@ def test_nothing_is_written_into_the_folder(tmp_path: Path) -> None:
         ),
         (
             change("return order", decorator="@operation(takes={'a': {'x': {1, 2}}})").replace("*, at", "a"),
-            "operations.py, line 4: change: its takes are no JSON",
+            "operations.py, line 4: change: its takes are not JSON",
         ),
         *(
             (

@@ -87,11 +87,11 @@ def test_make_new_collection(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("Orders", "Orders is no name of a collection"),
+        ("Orders", "Orders is not a name of a collection"),
         ("jobs", "jobs cannot be the name of a collection"),
         ("items", "items is built in"),
-        ("../x", "../x is no name of a collection"),
-        ("--help", "--help is no name of a collection"),
+        ("../x", "../x is not a name of a collection"),
+        ("--help", "--help is not a name of a collection"),
     ],
 )
 def test_a_name_that_cannot_be(tmp_path: Path, name: str, expected: str) -> None:
@@ -109,5 +109,5 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="mine is not a folder"):
         write_collection(tmp_path / "mine", "orders")
     (tmp_path / "orders").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(OperatorError, match="exists already"):
+    with pytest.raises(OperatorError, match="already exists"):
         write_collection(tmp_path, "orders")

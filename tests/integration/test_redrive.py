@@ -165,7 +165,7 @@ def test_an_operators_mistake_is_one_line(operator: Operator, tmp_path: Path) ->
     for arguments, message in (
         ((), "say which jobs"),
         (("--reason", "no-such-reason"), "invalid choice"),
-        (("--since", "yesterday"), "is no time"),
+        (("--since", "yesterday"), "is not a time"),
         (("--since", "2026-11-22T20:00:00"), "no time zone"),
     ):
         done = operator.run("redrive", *arguments)

@@ -88,7 +88,7 @@ def refusal(schema: Any) -> str:
         ({"const": {1, 2}}, "at #/const: set has no form in JSON"),
         ({"const": {1: 2}}, "at #/const: the name 1 is not a string"),
         ({"title": "\ud800"}, "at #/title: a text has half of a surrogate pair"),
-        ([], "a schema is an object"),
+        ([], "a schema must be an object"),
         (False, "the schema accepts no document; a document is an object"),
         ({"type": "string"}, "the schema accepts no document"),
         ({"enum": [1, "a"]}, "the schema accepts no document"),

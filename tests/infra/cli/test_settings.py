@@ -13,7 +13,7 @@ def test_stage_names(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", ["", "Prod", "1st", "a-", "-a", "a_b", "a" * 17, "ä", "local\n"])
 def test_invalid_stage_names(stage: str) -> None:
-    with pytest.raises(OperatorError, match="no stage name"):
+    with pytest.raises(OperatorError, match="not a stage name"):
         check_stage(stage)
 
 

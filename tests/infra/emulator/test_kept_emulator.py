@@ -60,7 +60,7 @@ def test_a_stage_is_kept_with_its_items_jobs_and_key(emulator: Emulator) -> None
     assert job["status"] == "succeeded"
     stopped = run(emulator, "infra.local", "stop")
     assert stopped.stdout.startswith("embedded emulator stopped; its data is kept in ")
-    assert "does not run" in refusal(run(emulator, "infra.deploy", "destroy", "--target", "embedded"))
+    assert "is not running" in refusal(run(emulator, "infra.deploy", "destroy", "--target", "embedded"))
 
     again = deployed(emulator, "--keep")
     assert again.deployment == stage.deployment

@@ -88,7 +88,7 @@ def test_the_list_shows_everything_except_the_secrets() -> None:
 
 @pytest.mark.parametrize("role", ["", "Reader", "admin", "W", "writer\n"])
 def test_an_invalid_role_is_refused_in_one_line(role: str) -> None:
-    with pytest.raises(OperatorError, match="is no role") as raised:
+    with pytest.raises(OperatorError, match="is not a role") as raised:
         check_role(role)
     assert len(str(raised.value).splitlines()) == 1
 

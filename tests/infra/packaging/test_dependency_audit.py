@@ -83,7 +83,7 @@ def test_an_entry_is_not_called_superfluous_while_a_version_has_no_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run({"other 2.0": []}, {"a": [ONE, OTHER]}, IGNORES) == NO_ANSWER
-    assert "take it out" not in capsys.readouterr().out
+    assert "remove the entry" not in capsys.readouterr().out
 
 
 def test_an_advisory_is_printed_though_a_later_request_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,7 @@ def test_modules_and_known_data_are_sources_and_caches_and_backups_are_not(app: 
 def test_anything_else_ends_the_build_with_one_line(app: Path, name: str) -> None:
     write(app, name)
 
-    with pytest.raises(OperatorError, match="move it away") as raised:
+    with pytest.raises(OperatorError, match="move it elsewhere") as raised:
         app_files(app)
 
     assert f"api_lambda/{name} " in str(raised.value)
