@@ -79,7 +79,7 @@ def test_a_folder_changes_while_there_are_documents(run: Run, folder: Shop, tmp_
 
     # New fields are built.
     folder.settings(f'{PLAIN}unique = ["invoice"]\nindexes = ["customer"]\n')
-    assert "unique, indexes, access or types of shop/orders are not those" in one_line(
+    assert "unique, indexes, access or types of shop/orders differ from" in one_line(
         run("scripts.reindex", "orders")
     )
     diff = run("infra.deploy", "diff").stdout

@@ -95,7 +95,7 @@ def test_webhooks_are_paused_and_resumed_by_owner_or_id(
     assert paused(store, webhooks) == [True, False, False]
 
     output = operator.output_of("webhooks", "--pause=carla")
-    assert output == f"paused {second.webhook_id} of carla\n1 webhooks paused, 1 left as they are\n"
+    assert output == f"paused {second.webhook_id} of carla\n1 webhooks paused, 1 not changed\n"
     assert paused(store, webhooks) == [True, True, False]
 
     report = json.loads(operator.output_of("webhooks", "--json", "--resume=carla", f"--resume={first.webhook_id}"))

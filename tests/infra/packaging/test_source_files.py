@@ -76,7 +76,7 @@ def test_a_package_has_only_modules(tmp_path: Path) -> None:
     assert package_files(tmp_path) == [tmp_path / "job.py"]
 
     write(tmp_path, "notes.md")
-    with pytest.raises(OperatorError, match=r"notes\.md is no module"):
+    with pytest.raises(OperatorError, match=r"notes\.md is neither a module"):
         package_files(tmp_path)
 
 
@@ -86,5 +86,5 @@ def test_links_out_of_the_sources_are_refused(app: Path, tmp_path: Path, to_a_fo
     target = tmp_path / "elsewhere" / ("" if to_a_folder else "secret.py")
     (app / "chalicelib" / "link.py").symlink_to(target)
 
-    with pytest.raises(OperatorError, match=r"link\.py is no module"):
+    with pytest.raises(OperatorError, match=r"link\.py is neither a module"):
         app_files(app)
