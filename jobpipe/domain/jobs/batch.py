@@ -1,7 +1,7 @@
 """A batch: the commands of one request, each of which becomes a job or is refused.
 
-The batch has a row in the jobs table, beside those of its jobs. The row has a random seed from which the ids of its
-jobs and of created items are derived, so that a replay with the same Idempotency-Key finds them all.
+The batch has a row in the jobs table, beside the rows of its jobs. The row has a random seed from which the ids of
+its jobs and of created items are derived, so that a replay with the same Idempotency-Key finds them all.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Batch:
     created_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; its ended jobs expire sooner
     idempotency_key: str | None = None  # of its request; earlier releases did not store it
-    name: str | None = None  # such as that of an imported file
+    name: str | None = None  # such as the name of an imported file
 
     @property
     def accepted(self) -> list[int]:
@@ -93,7 +93,7 @@ def parse_batch(
 ) -> RequestedBatch:
     """Return the batch of a caller's request; raise a Refusal if it has no valid command.
 
-    `check` raises a Refusal for valid commands that may not be in a batch.
+    `check` raises a Refusal for valid commands that are not allowed in a batch.
     """
     commands: dict[int, Command] = {}
     refusals: dict[int, Refusal] = {}
@@ -108,7 +108,7 @@ def parse_batch(
     if not commands:
         raise NoValidCommand(list(refusals.values()))
     fingerprints = {position: fingerprint(command) for position, command in commands.items()}
-    # The mark makes it another batch if another release refuses other commands.
+    # The mark gives another fingerprint if another release refuses other commands.
     try:
         parts = [
             fingerprints.get(position) or f"refused {_digest(_without_token(each))}"
@@ -141,7 +141,7 @@ def new_batch(
 
 
 def commands_of(batch: Batch, requested: RequestedBatch) -> dict[int, Command]:
-    """Return the commands; creates have the item ids that the batch assigns, unless theirs derive from keys."""
+    """Return the commands; creates get ids from the batch, unless their ids derive from keys."""
     return {
         position: with_item_id(command, batch.item_id(position))
         if isinstance(command, CreateItem) and not command.item_id
@@ -193,12 +193,12 @@ def _listed(raw: Any) -> list[Any]:
 
 
 def _without_token(raw: Any) -> Any:
-    """Return a raw command without its token, since a repeated batch may have other ones."""
+    """Return a raw command without its token, since a repeated batch may have other tokens."""
     return {name: raw[name] for name in raw.keys() - {task_token.MEMBER}} if isinstance(raw, dict) else raw
 
 
 def batch_id_of(owner: str, idempotency_key: str | None) -> str:
-    """Return a random id, or the one that this caller's key always gives."""
+    """Return a random id, or the id that derives from the caller and the key."""
     if idempotency_key is None:
         return f"batch-{secrets.token_hex(16)}"
     # With the length, ("a", "bc") and ("ab", "c") give different ids.

@@ -40,7 +40,7 @@ class MemoryWebhooks:
         if webhook.creation is not None and self.created_by(webhook.owner, webhook.creation):
             return False
         if len(self.rows) >= most_of_stage:
-            raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the most.")
+            raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the maximum.")
         self.rows[place] = webhook
         return True
 
