@@ -185,7 +185,7 @@ def test_an_operation_changes_the_document(stage: Pipeline) -> None:
     item_id = created(stage, order())
     refused = failed(stage.do("POST", f"/orders/{item_id}/ship", {"carrier": "dhl"}))
     assert (refused["type"], refused["status"]) == ("urn:jobpipe:problem:orders:not-paid", 409)
-    assert refused["detail"] == "An order ships when it is paid."
+    assert refused["detail"] == "Only a paid order can be shipped."
     result_of(stage.do("POST", f"/orders/{item_id}/pay", {"invoice": 17}))
     raw = {"operation": "ship", "collection": "orders", "item_id": item_id, "carrier": "dhl", "note": "fast"}
     shipped = stage.do("POST", "/jobs", raw)

@@ -78,7 +78,7 @@ def test_a_result_that_is_lost_is_left_out() -> None:
 
 def test_the_error_is_the_short_name_of_the_problem() -> None:
     assert failure().error == "too-late"
-    refused = OperationRefused("An order ships when it is paid.", "orders", "not-paid").to_problem()
+    refused = OperationRefused("Only a paid order can be shipped.", "orders", "not-paid").to_problem()
     assert failure(**refused).error == "orders:not-paid"
     assert len(failure(type="urn:jobpipe:problem:" + "x" * 300).error) == 256
 
