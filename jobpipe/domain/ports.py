@@ -209,12 +209,12 @@ class CollectionStore(ItemStore, Protocol):
     def holder(self, value_key: str) -> str | None:
         """Return the id of the document that has this value of a unique field."""
 
-    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+    def list_with_value(self, value_key: str, limit: int, after: str | None) -> IndexPage:
         """Return up to `limit` documents that have this value of an indexed field, newest change first."""
 
 
 class IndexStates(Protocol):
-    """Which look-ups of a collection are ready: those of new fields are built from the documents first."""
+    """Which look-ups of a collection are ready; look-ups of new fields are first built from the documents."""
 
     def ready(self, collection: str) -> frozenset[str]:
         """Return the unique and indexed fields whose look-ups find every document."""

@@ -22,7 +22,7 @@ def read_batch(clients: AwsClients, what: str, requests: Any) -> tuple[dict[str,
             response = clients.dynamodb.batch_get_item(RequestItems=requests)
         for table, rows in response["Responses"].items():
             found[table] += rows
-        # botocore does not request again what exceeds 16 MB or the tables' capacity.
+        # botocore does not repeat requests for rows beyond 16 MB or the tables' capacity.
         requests = response.get("UnprocessedKeys")
         if not requests:
             return found, {}

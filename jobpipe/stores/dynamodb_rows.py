@@ -160,7 +160,7 @@ def _error_and_label(row: Any) -> tuple[Any, str | None]:
 
 def job_from_row(row: Any) -> Job:
     """Return the job of a row; a malformed row raises KeyError, TypeError, ValueError or InvalidRequest."""
-    is_scheduled, scheduled_for = scheduled(row)
+    is_scheduled, scheduled_for = read_schedule(row)
     error, label = _error_and_label(row)
     return Job(
         job_id=row["job_id"]["S"],
@@ -196,7 +196,7 @@ def job_from_row(row: Any) -> Job:
     )
 
 
-def scheduled(row: Any) -> tuple[bool, str | None]:
+def read_schedule(row: Any) -> tuple[bool, str | None]:
     """Return whether the job is scheduled, and for when; the list of scheduled jobs has only this attribute."""
     listed, _, time = (text_of(row, LIST_KEY) or "").partition("#")
     is_scheduled = listed == Status.SCHEDULED.value and row["status"]["S"] == Status.QUEUED.value

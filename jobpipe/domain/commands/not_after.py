@@ -42,11 +42,11 @@ def check_at_acceptance(not_after: str | None, accepted_at: datetime) -> None:
 
 
 def has_passed(not_after: str | None, at: datetime) -> bool:
-    """Return whether the command must not take effect any more."""
+    """Return whether the command is too late to take effect."""
     return not_after is not None and at > datetime.fromisoformat(not_after)
 
 
 def check_in_time(not_after: str | None, at: datetime) -> None:
-    """Raise CommandTooLate if the command must not take effect any more."""
+    """Raise CommandTooLate if the command is too late to take effect."""
     if has_passed(not_after, at):
         raise CommandTooLate(f"The command must not take effect after {not_after}.")

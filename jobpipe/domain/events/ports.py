@@ -133,7 +133,7 @@ class DeliveryStore(Protocol):
         `after` must then be one of these events.
         """
 
-    def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
+    def list_since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
         """Return deliveries of events since this time (RFC 3339), without their bodies, oldest event first."""
 
 

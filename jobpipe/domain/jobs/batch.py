@@ -68,7 +68,7 @@ class Batch:
     name: str | None = None  # such as the name of an imported file
 
     @property
-    def accepted(self) -> list[int]:
+    def accepted_positions(self) -> list[int]:
         """Return the positions of the commands that became jobs."""
         return [position for position in range(self.size) if position not in self.refused]
 
@@ -97,8 +97,8 @@ def parse_batch(
     """
     commands: dict[int, Command] = {}
     refusals: dict[int, Refusal] = {}
-    listed = _listed(raw)
-    for position, each in enumerate(listed):
+    raw_commands = _parse_body(raw)
+    for position, each in enumerate(raw_commands):
         try:
             command = parse_command(each, new_item_id="", registry=registry, owner=owner)
             check(command)
@@ -112,7 +112,7 @@ def parse_batch(
     try:
         parts = [
             fingerprints.get(position) or f"refused {_digest(_without_token(each))}"
-            for position, each in enumerate(listed)
+            for position, each in enumerate(raw_commands)
         ]
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
@@ -154,7 +154,7 @@ def jobs_of(
     batch: Batch, commands: Mapping[int, Command], requested: RequestedBatch, at: datetime, retention: timedelta
 ) -> list[Job]:
     """Return the jobs of the batch as they are about to be stored, by position."""
-    known = {position: (batch.job_id(position), requested.fingerprints[position]) for position in commands}
+    ids = {position: (batch.job_id(position), requested.fingerprints[position]) for position in commands}
     return [
         new_job(
             command,
@@ -162,7 +162,7 @@ def jobs_of(
             None,
             at,
             retention,
-            id_and_fingerprint=known[position],
+            id_and_fingerprint=ids[position],
             batch_id=batch.batch_id,
         )
         for position, command in commands.items()
@@ -174,22 +174,22 @@ def is_batch_id(text: str) -> bool:
     return BATCH_ID.fullmatch(text) is not None
 
 
-def _listed(raw: Any) -> list[Any]:
+def _parse_body(raw: Any) -> list[Any]:
     if not isinstance(raw, dict):
         raise InvalidRequest("A batch must be a JSON object.")
     found = Violations()
     for member in raw:
         if member not in ("commands", "name"):
             found.add(f"A batch must not have a member {member[:80]!r}.")
-    listed = raw.get("commands")
-    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_COMMANDS:
+    commands = raw.get("commands")
+    if not isinstance(commands, list) or not 1 <= len(commands) <= MAX_COMMANDS:
         found.add(f"A batch needs commands, an array of 1 to {MAX_COMMANDS}.", "#/commands")
     name = raw.get("name", "-")
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_BATCH_NAME:
         found.add(f"A name must be text of 1 to {MAX_BATCH_NAME} characters.", "#/name")
     check_tree({"name": name}, found)
     found.check()
-    return cast("list[Any]", listed)
+    return cast("list[Any]", commands)
 
 
 def _without_token(raw: Any) -> Any:

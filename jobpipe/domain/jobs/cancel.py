@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def cancel(job: Job, jobs: JobStore, *, sends_events: bool) -> Job:
-    """End the job as cancelled, and return it; return it as it is if it has ended otherwise.
+    """End the job as cancelled, and return it; return it unchanged if it has ended otherwise.
 
     `sends_events` says whether the stage sends events. Raise NotFound if it has expired meanwhile.
     """

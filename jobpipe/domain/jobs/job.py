@@ -79,7 +79,7 @@ class Job:
     generation: str  # random, and renewed by each retry; messages of another generation are ignored
     operation: str  # create, read, update, delete, upsert or an operation of the collection
     item_id: str  # assigned on acceptance if the command is a create
-    fingerprint: str  # hash of the command, which tells a replay from a reused Idempotency-Key
+    fingerprint: str  # hash of the command, to distinguish a replay from a reused Idempotency-Key
     attempts: int  # charged attempts that have ended
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339

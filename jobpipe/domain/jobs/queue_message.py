@@ -189,7 +189,7 @@ def kept_content(kept: KeptCommand, item: ItemRef) -> Command | Claim | None:
 
 
 def redeem(claim: Claim, text: str, item: ItemRef) -> Command:
-    """Return the command of a claim check; raise ClaimUnusable if it is not the one that was accepted.
+    """Return the command of a claim check; raise ClaimUnusable if it is not the accepted command.
 
     The claim's key, which came with the message, has the fingerprint of the command. So nobody can change a waiting
     command by writing to the bucket.

@@ -87,7 +87,7 @@ def _kept_command(job: Job) -> Command | Claim:
     try:
         content = None if job.kept is None else kept_content(job.kept, job.item)
     except Refusal as refusal:  # newer rules refuse the command
-        raise JobEndedAlready(f"The command of this job is not valid any more. {refusal.detail}") from None
+        raise JobEndedAlready(f"The command of this job is no longer valid. {refusal.detail}") from None
     if content is None:
         raise JobEndedAlready("The job was never accepted, so there is no command to retry.")
     return content

@@ -116,7 +116,7 @@ class DynamoDbCollection:
         row = response.get("Item")
         return row["item_id"]["S"] if row else None
 
-    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+    def list_with_value(self, value_key: str, limit: int, after: str | None) -> IndexPage:
         """Return up to `limit` documents that have this value of an indexed field, newest change first."""
         start: Any = {}
         if after is not None:
@@ -168,7 +168,7 @@ class DynamoDbCollection:
     def checks_of_values(
         self, intermediate: Sequence[StoredItem], change: Change | None
     ) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the unique values of these versions are free, except those of the change."""
+        """Return the conditions that the unique values of these versions are free, except values of the change."""
         own = {value for each in old_and_new(change) if each is not None for value in each.locks.values()}
         values = dict.fromkeys(value for each in intermediate for value in each.locks.values() if value not in own)
         return [{"ConditionCheck": self._if_free(value, intermediate[0].item_id)} for value in values]

@@ -83,7 +83,7 @@ class DynamoDbItems:
     def checks_of_values(
         self, intermediate: Sequence[StoredItem], change: Change | None
     ) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the names of these versions are free, except those of the change."""
+        """Return the conditions that the names of these versions are free, except names of the change."""
         own = {name_key(each.name) for each in old_and_new(change) if each is not None}
         names = dict.fromkeys(key for key in (name_key(each.name) for each in intermediate) if key not in own)
         return [

@@ -32,7 +32,7 @@ class ItemTable(Protocol):
     def checks_of_values(
         self, intermediate: Sequence[StoredItem], change: Change | None
     ) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the unique values of these versions are free, except those of the change."""
+        """Return the conditions that the unique values of these versions are free, except values of the change."""
 
     def refusal_of_lock(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:
         """Return the reason if the conditions of the job and the document held, and others failed."""

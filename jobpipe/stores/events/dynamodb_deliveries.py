@@ -170,7 +170,7 @@ class DynamoDbDeliveries:
             request |= {} if after is None else {"ExclusiveStartKey": _key(owner, webhook_id, after)}
         return self._page(request | {"ScanIndexForward": False}, owner, webhook_id, limit)
 
-    def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
+    def list_since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
         """Return deliveries of events since this time (RFC 3339), oldest event first, without their bodies."""
         digits = "".join(each for each in since if each.isdigit())
         first = digits if after is None else f"{after}!"  # no event id has an exclamation mark, which sorts first
