@@ -147,7 +147,7 @@ def test_operations_beside_and_between_other_commands(stage: Pipeline) -> None:
             "job",
             "ended",
             0,
-            "The operation ended returned the event 'ended', whose type job.ended is that of an event",
+            "The operation ended returned the event 'ended', whose type job.ended is reserved",
         ),
     ],
 )

@@ -70,7 +70,7 @@ def test_nothing_is_written_into_the_folder(tmp_path: Path) -> None:
         ("from jobpipe.operation import operation\n\n@operation\ndef f(order):\n    'x'\n", "with parentheses"),
         (
             change("return order").replace("*, at", "at"),
-            "line 4: cannot be imported: TypeError: change: at must stand",
+            "line 4: cannot be imported: TypeError: change: at must come",
         ),
         (change("return order").replace("*, at", "**at"), "TypeError: change takes * or **"),
         (change("return order").replace("*, at", "amount"), "change has the parameter 'amount', which neither"),
