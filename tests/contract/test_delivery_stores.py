@@ -229,7 +229,7 @@ def test_deliveries_are_listed_newest_first_and_read_oldest_first(stores: EventS
     assert {each.body for each in found} == {""}
     found, after = [], None
     while True:
-        page = stores.deliveries.since("alice", "w", "2026-11-22T20:57:44.002Z", 2, after)
+        page = stores.deliveries.list_since("alice", "w", "2026-11-22T20:57:44.002Z", 2, after)
         found += page.deliveries
         after = page.next_after
         if after is None:

@@ -120,7 +120,7 @@ class World:
 
     def told(self, webhook: Webhook) -> list[Delivery]:
         """Return the webhook's deliveries, in the order of their events."""
-        found = self.deliveries.since(webhook.owner, webhook.webhook_id, EVER, 100, None).deliveries
+        found = self.deliveries.list_since(webhook.owner, webhook.webhook_id, EVER, 100, None).deliveries
         return sorted(found, key=lambda each: each.sequence)
 
     def body_of(self, delivery: Delivery) -> str:

@@ -95,7 +95,7 @@ def _own_batch(request: HttpRequest, services: Services) -> tuple[Batch, dict[in
     # Another caller's batch is a 404 too, so that callers see nothing of each other.
     if batch is None or batch.owner != request.owner or batch.is_expired(at):
         raise NotFound("There is no such batch, or it has expired.")
-    positions = {batch.job_id(position): position for position in batch.accepted[: batch.stored]}
+    positions = {batch.job_id(position): position for position in batch.accepted_positions[: batch.stored]}
     found = services.batches().jobs(list(positions))
     return batch, {positions[job_id]: job for job_id, job in found.items() if not job.is_expired(at)}
 

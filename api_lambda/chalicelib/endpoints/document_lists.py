@@ -63,7 +63,7 @@ def _look_up(
         found = [item] if item is not None and key in item.locks.values() else []
         return _response(collection, read_page(ItemPage([*found], None), services.documents), "", request)
     limit = request_fields.limit(request)
-    stored = items.indexed(key, limit, request_fields.index_cursor(request))
+    stored = items.list_with_value(key, limit, request_fields.index_cursor(request))
     page = read_page(ItemPage([*stored.items], None), services.documents)
     if page.truncated:
         last = stored.items[page.shown - 1]

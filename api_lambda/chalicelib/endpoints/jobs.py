@@ -83,7 +83,7 @@ def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, l
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Cancel a job that has not taken effect."""
     request_fields.refuse_preconditions(request)
-    job = cancel(_named_job(request, services), services.jobs, is_told=services.tells_ends)
+    job = cancel(_named_job(request, services), services.jobs, sends_events=services.tells_ends)
     if job.status is not Status.CANCELLED:
         raise why_not_cancelled(job)
     return job_response(200, job, services.documents)

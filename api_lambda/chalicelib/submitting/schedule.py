@@ -43,7 +43,7 @@ def store_command(job: Job, command: Command, services: Services, *, replayed: b
 def withdraw(job: Job, services: Services) -> None:
     """End a scheduled job whose command may not be stored, since without a key no request can repeat it."""
     with suppress(NotFound):  # it has expired
-        cancel(job, services.jobs, is_told=services.tells_ends)
+        cancel(job, services.jobs, sends_events=services.tells_ends)
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ def cancel_jobs(jobs: Mapping[int, Job], services: Services, seconds_left: Calla
     """
     unfinished = [position for position in sorted(jobs, reverse=True) if not jobs[position].status.done]
     result = _change(
-        unfinished, jobs, lambda job: cancel(job, services.jobs, is_told=services.tells_ends), seconds_left
+        unfinished, jobs, lambda job: cancel(job, services.jobs, sends_events=services.tells_ends), seconds_left
     )
     for position, job in result.jobs.items():
         if job.status.done and job.status is not Status.CANCELLED:

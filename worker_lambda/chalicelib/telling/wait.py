@@ -72,7 +72,7 @@ def _wake(place: Sweep, services: TellingServices) -> str | None:
 
 def _replay(place: Sweep, services: TellingServices) -> str | None:
     """Replay the events on the page; return the cursor of the next one. What is pending is delivered anyhow."""
-    page = services.deliveries.since(place.owner, place.webhook_id, place.since, SWEEP_PAGE, place.after)
+    page = services.deliveries.list_since(place.owner, place.webhook_id, place.since, SWEEP_PAGE, place.after)
     last = "".join(each for each in place.at if each.isdigit())
     told = [each for each in page.deliveries if each.event_id[: len(last)] <= last]
     ended = [each for each in told if each.state is not DeliveryState.PENDING]
