@@ -22,7 +22,7 @@ from tests.helpers.memory.jobs import MemoryJobs
 from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.memory.tasks import MemoryTasks
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
-from worker_lambda.chalicelib.received import Delivery as Message
+from worker_lambda.chalicelib.sqs_messages import Delivery as Message
 from worker_lambda.chalicelib.telling import wait
 from worker_lambda.chalicelib.telling.deliver import deliver_line
 from worker_lambda.chalicelib.telling.services import TellingServices

@@ -15,7 +15,7 @@ from jobpipe.domain.events.delivery_messages import (
 from jobpipe.runtime.telemetry import logger
 
 from ..consumer import Consumer
-from ..received import Delivery as Message
+from ..sqs_messages import Delivery as Message
 from .deliver import RESERVE_SECONDS, deliver_line, send_again
 from .services import TellingServices
 from .tell import tell

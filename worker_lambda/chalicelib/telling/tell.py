@@ -30,7 +30,7 @@ from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.telemetry import logger
 
 from ..consumer import NoTimeLeft
-from ..received import Delivery as Message
+from ..sqs_messages import Delivery as Message
 from .bus import put_on_bus
 from .services import TellingServices
 from .task_tokens import answer_task, answer_tasks
