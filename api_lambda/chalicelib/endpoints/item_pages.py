@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_PAGE_BYTES = 1024 * 1024
 """The limit for a page's body in UTF-8, unless its first item alone is larger."""
 
-MAX_ANSWER_BYTES = 6_291_556
+MAX_RESPONSE_BYTES = 6_291_556
 """The limit for the response that the runtime posts to Lambda; Lambda refuses a longer one.
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html says 6 MB; the error names this number.
@@ -28,7 +28,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html says 6 M
 _ROOM_FOR_HEADERS = 64 * 1024
 """A hundred ids of unreadable items, a Link and the common headers take a tenth of it."""
 
-MAX_POSTED_BYTES = MAX_ANSWER_BYTES - _ROOM_FOR_HEADERS
+MAX_POSTED_BYTES = MAX_RESPONSE_BYTES - _ROOM_FOR_HEADERS
 """The limit for a page's body as a string in JSON."""
 
 _BRACKETS = len("[]") - len(",")
