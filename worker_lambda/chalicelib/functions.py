@@ -47,27 +47,27 @@ def dead_letters_consumer(seconds_left: Callable[[], float]) -> Consumer:
 
 def open_events() -> None:
     """Import what events and deliveries need, and create the clients."""
-    from .telling.services import open_telling
+    from .notifications.services import open_notifications
 
-    open_telling()
+    open_notifications()
 
 
 def events_consumer(seconds_left: Callable[[], float]) -> Consumer:
     """Return the consumer of the queue of events."""
-    from .telling import consumers
-    from .telling.services import open_telling
+    from .notifications import consumers
+    from .notifications.services import open_notifications
 
-    return consumers.events_consumer(open_telling(), seconds_left)
+    return consumers.events_consumer(open_notifications(), seconds_left)
 
 
 def deliveries_consumer(records: Sequence[Mapping[str, Any]], seconds_left: Callable[[], float]) -> Consumer:
     """Return the consumer of the queue that these messages came from: one of the two queues of deliveries."""
-    from .telling import consumers
-    from .telling.services import open_telling
+    from .notifications import consumers
+    from .notifications.services import open_notifications
 
     has_groups = any("MessageGroupId" in record["attributes"] for record in records)  # only in a FIFO queue
     make_consumer = consumers.deliveries_consumer if has_groups else consumers.later_consumer
-    return make_consumer(open_telling(), seconds_left)
+    return make_consumer(open_notifications(), seconds_left)
 
 
 def open_schedule() -> None:
