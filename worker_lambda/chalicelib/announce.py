@@ -30,7 +30,7 @@ def announce(groups: Sequence[list[Delivery]], events: EventQueue) -> list[bool]
     """Send the ends of the jobs to the queue of events; return for each group whether the queue has them."""
     ended = [(group[0].group_id, [end for end in map(_end, group) if end is not None]) for group in groups]
     to_send = [each for each in ended if each[1]]
-    sent = iter(events.tell(to_send) if to_send else ())
+    sent = iter(events.send_ended(to_send) if to_send else ())
     return [not ends or next(sent) for _, ends in ended]
 
 

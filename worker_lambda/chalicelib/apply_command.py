@@ -52,12 +52,12 @@ def _apply_once(command: Command, context: Context, stores: Stores) -> None:
         if old is None:
             _commit(Created(new), success_with(new), context, stores)
         else:
-            success = success_with(new, emitted=decision.emitted, superseded=old.document.key)
+            success = success_with(new, emitted_events=decision.emitted_events, old_document_key=old.document.key)
             _commit(Replaced(old, new), success, context, stores)
             stores.documents.delete([old.document.key])
     elif isinstance(decision, Remove):
         old = decision.old
-        _commit(Removed(old), Success(superseded=old.document.key), context, stores)
+        _commit(Removed(old), Success(old_document_key=old.document.key), context, stores)
         stores.documents.delete([old.document.key])
     else:
         stores.jobs.succeed(context.job, success_with(decision.item), now())

@@ -74,8 +74,8 @@ class RunFinisher:
             return self._interrupted(run, error)
         self.count(run)
         try:
-            if run.superseded is not None:
-                self._services.documents.delete([run.superseded])
+            if run.old_document_key is not None:
+                self._services.documents.delete([run.old_document_key])
         except Exception:  # noqa: BLE001  # tried once more, and then raised
             return self.clean_up(run)
         return self.log_outcomes(run)

@@ -127,7 +127,7 @@ class GroupCommit:
 
     def _clean_up(self, runs: list[Run]) -> None:
         """Delete the documents that the committed runs superseded."""
-        keys = [run.superseded for run in runs if run.superseded is not None]
+        keys = [run.old_document_key for run in runs if run.old_document_key is not None]
         undeleted = set(keys)
         try:
             if keys and self._finisher.has_time:
@@ -137,7 +137,7 @@ class GroupCommit:
                 "superseded documents were not deleted in one call: they are deleted one by one", exc_info=True
             )
         for run in runs:
-            if run.superseded in undeleted:
+            if run.old_document_key in undeleted:
                 self._finish_alone(run, partial(self._finisher.clean_up, run))
             else:
                 self._progress[id(run)] = Progress(done=self._finisher.log_outcomes(run))

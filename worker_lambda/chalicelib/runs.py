@@ -28,7 +28,7 @@ from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.group import End, Failure, Unit
 from jobpipe.domain.jobs.job import Success
 from jobpipe.domain.jobs.queue_message import QueueMessage, decode_message
-from jobpipe.domain.violations import within_a_row
+from jobpipe.domain.violations import fit_in_row
 
 from .command_handlers import Context, Show, Write, decide, open_context
 from .execute import Execution
@@ -86,7 +86,7 @@ class Step:
     def failure(self, refusal: Refusal) -> Failure:
         """Return the end of the job for this refusal."""
         label = label_of(self.command, self.context.collection) or self.context.stored_label()
-        return Failure(within_a_row(refusal).to_problem(), self.message.kept, label)
+        return Failure(fit_in_row(refusal).to_problem(), self.message.kept, label)
 
 
 @dataclass(slots=True)
@@ -113,7 +113,7 @@ class Run:
         return self.current.row is not self.original
 
     @property
-    def superseded(self) -> str | None:
+    def old_document_key(self) -> str | None:
         """Return the key of the document that the run replaces or deletes, if there is one."""
         return self.original.document.key if self.original is not None and self.changes_document else None
 
@@ -178,9 +178,9 @@ class Run:
     def _outcome(self, step: Step) -> Success | Failure:
         if step.refusal is not None:
             return step.failure(step.refusal)
-        # Each job that changed the document names the superseded key: a redelivery of any of them deletes it.
-        superseded = None if isinstance(step.command, ReadItem) else self.superseded
-        return Success(superseded=superseded) if step.result is None else success_with(step.result, superseded)
+        # Each job that changed the document has the key of the old one: a redelivery of any of them deletes it.
+        old_key = None if isinstance(step.command, ReadItem) else self.old_document_key
+        return Success(old_document_key=old_key) if step.result is None else success_with(step.result, old_key)
 
 
 def collect_run(deliveries: Sequence[Delivery], services: Services, seconds_left: Callable[[], float]) -> Run:

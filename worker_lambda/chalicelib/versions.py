@@ -44,17 +44,19 @@ def next_version(write: Write, context: Context, put: Callable[[str, str], Docum
     return row, text
 
 
-def success_with(item: StoredItem, superseded: str | None = None, emitted: str | None = None) -> Success:
+def success_with(
+    item: StoredItem, old_document_key: str | None = None, emitted_events: str | None = None
+) -> Success:
     """Return a success whose result is this version.
 
-    `superseded` is the key of the document that it replaced; `emitted` holds the events that the operation emitted.
+    `old_document_key` belongs to the replaced document; `emitted_events` are the events of an operation.
     """
     return Success(
         result=item.inline,
         result_document=None if item.inline is not None else item.document,
         result_version=item.version,
-        superseded=superseded,
-        emitted=emitted,
+        old_document_key=old_document_key,
+        emitted_events=emitted_events,
     )
 
 

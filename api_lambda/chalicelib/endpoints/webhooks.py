@@ -122,7 +122,7 @@ def rotate_secret(request: HttpRequest, services: Services) -> HttpResponse:
     def rotate(old: Webhook) -> Webhook:
         # If a repeated request rotated again, the secret that receivers still use would no longer sign.
         is_repeated = digest is not None and old.secret_request == digest
-        return old if is_repeated else old.rotated(now(), digest)
+        return old if is_repeated else old.with_new_secret(now(), digest)
 
     return _webhook_response(200, _replace(_own_webhook(request, hooks), rotate, request, hooks), with_secret=True)
 
@@ -145,7 +145,7 @@ def test_webhook(request: HttpRequest, services: Services) -> HttpResponse:
         created_at=rfc3339(at),
     )
     hooks.deliveries.add(delivery)
-    hooks.queue.again([SendAgain(webhook.owner, webhook.webhook_id, event.event_id)])
+    hooks.queue.deliver_again([SendAgain(webhook.owner, webhook.webhook_id, event.event_id)])
     return _accepted(webhook, {"event": event.event_id})
 
 
@@ -180,7 +180,7 @@ def replay_delivery(request: HttpRequest, services: Services) -> HttpResponse:
     found = EVENT_ID.fullmatch(event_id) and hooks.deliveries.get(webhook.owner, webhook.webhook_id, event_id)
     if not found:
         raise NotFound("There is no delivery of this event to the webhook, or it has expired.")
-    hooks.queue.again([SendAgain(webhook.owner, webhook.webhook_id, event_id)])
+    hooks.queue.deliver_again([SendAgain(webhook.owner, webhook.webhook_id, event_id)])
     return _accepted(webhook, {"event": event_id})
 
 

@@ -90,7 +90,7 @@ def test_a_release_has_time_for_what_becomes_due(worker: Template) -> None:
     assert release["Timeout"] > latest.total_seconds() + sweep.RESERVE_SECONDS
     (rule,) = of_kind("AWS::Events::Rule", worker).values()
     assert rule["ScheduleExpression"] == "rate(1 minute)"
-    assert sweep.LOOK_AHEAD >= 2 * sweep.UNTIL_NEXT_SWEEP, "if an invocation dies, the one before it releases what is due"
+    assert sweep.LOOK_AHEAD >= 2 * sweep.UNTIL_NEXT_SWEEP, "the previous release takes its place"
 
 
 def test_a_delivery_has_time_for_an_attempt_and_its_calls(foundation: Template, worker: Template) -> None:

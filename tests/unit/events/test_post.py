@@ -85,8 +85,8 @@ def test_a_delivery_is_posted_and_signed_by_standard_webhooks() -> None:
 def test_after_a_rotation_both_secrets_verify_for_a_day() -> None:
     with receiver() as hook:
         old = a_webhook(hook.url)
-        LOCAL(old.rotated(now()), a_delivery())
-        LOCAL(old.rotated(now() - timedelta(days=1, seconds=1)), a_delivery())
+        LOCAL(old.with_new_secret(now()), a_delivery())
+        LOCAL(old.with_new_secret(now() - timedelta(days=1, seconds=1)), a_delivery())
     first, later = hook.received
     Verifier(old.secret).verify(first.body, first.headers)
     with pytest.raises(WebhookVerificationError):

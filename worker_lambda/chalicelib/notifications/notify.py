@@ -19,7 +19,7 @@ from typing import TypeGuard
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.events.cloud_event import Event, emitted_types
+from jobpipe.domain.events.cloud_event import Event, emitted_event_types
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask, decode_ended
@@ -127,7 +127,7 @@ class _Notification:
                 if first is not None and (self._is_repeated or first in self._lines[line] or first < oldest):
                     woken.append(WakeLine(line))
             if woken:
-                self._services.queue.now(woken)
+                self._services.queue.deliver_now(woken)
 
         lines = [*self._lines]
         parts = [lines[start : start + WOKEN_TOGETHER] for start in range(0, len(lines), WOKEN_TOGETHER)]
@@ -153,7 +153,7 @@ class _Notification:
         for each in deliveries:
             self._lines[each.line].add(each.event_id)
         if self._is_repeated:
-            deliveries = self._services.deliveries.missing(deliveries)
+            deliveries = self._services.deliveries.find_missing(deliveries)
         run_in_parallel(self._add, deliveries, self._may_go_on)
 
     def _add(self, delivery: Delivery) -> None:
@@ -187,7 +187,7 @@ def _deliveries(
     job: Job, sequence: str, webhooks: Sequence[Webhook], services: NotificationServices
 ) -> Iterator[list[Delivery]]:
     """Yield the deliveries of each event of the job, in order."""
-    kinds = (*EVENT_TYPES, *emitted_types(job))
+    kinds = (*EVENT_TYPES, *emitted_event_types(job))
     receivers = {kind: [each for each in webhooks if _must_notify(each, kind, job)] for kind in kinds}
     wanted_types = {kind for kind, interested in receivers.items() if interested}
     for event in services.source.events_of(job, sequence, wanted_types):
