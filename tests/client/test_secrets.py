@@ -19,7 +19,7 @@ import pytest
 import requests.exceptions
 import urllib3.exceptions
 
-from jobpipe_client import BadAnswer, Client, ConfigurationError, JobpipeError, TransportError
+from jobpipe_client import Client, ConfigurationError, InvalidResponse, JobpipeError, TransportError
 from jobpipe_client.cli import main
 from tests.client.service import KEY, Canned, Service
 from tests.client.service_state import problem
@@ -218,7 +218,7 @@ def test_an_answer_in_another_form_is_reported_without_its_content(
     service.canned.append(Canned(200, {}, body))
     if (ask, type(body)) == (QUOTING["health"], dict):
         return  # any object will do
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(InvalidResponse) as caught:
         ask(client)
     assert KEY not in told(caught.value)
 

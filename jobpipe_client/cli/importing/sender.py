@@ -17,7 +17,7 @@ from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row
 from jobpipe_client.cli.polling import may_pass
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import ProblemError, TransportError
-from jobpipe_client.many import submit_in_turn
+from jobpipe_client.many import submit_sequentially
 
 _EXPIRED = 404
 _TEMPORARY = frozenset({429, 503})
@@ -185,7 +185,7 @@ class Sender:
         key, outage = f"{self._key}-{batch.number}", _Outage()
         while commands:
             try:
-                submitted = submit_in_turn(
+                submitted = submit_sequentially(
                     self._client.transport, commands, key=key, stopped=self._stopped, name=self._name
                 )
             except (ProblemError, TransportError) as error:

@@ -13,7 +13,7 @@ from jobpipe_client.cli.watching.recent_jobs import Counts, RecentJobs
 from jobpipe_client.cli.watching.sending import Sending
 from jobpipe_client.cli.watching.sent_batches import SentBatches
 from jobpipe_client.client import Client
-from jobpipe_client.exceptions import Forbidden, JobListOff
+from jobpipe_client.exceptions import Forbidden, JobListDisabled
 from jobpipe_client.models import Job
 
 _PAUSE, _QUIET_PAUSE, _REFUSED_PAUSE = 2.0, 10.0, 60.0  # seconds between two readings of the list of all jobs
@@ -45,8 +45,8 @@ class Activity:
             try:
                 jobs = self._jobs.read(now)
                 self._why_none = ""
-            except (Forbidden, JobListOff) as error:
-                why = "this stage has JobLists=off" if isinstance(error, JobListOff) else describe(error)
+            except (Forbidden, JobListDisabled) as error:
+                why = "this stage has JobLists=off" if isinstance(error, JobListDisabled) else describe(error)
                 self._why_none = f"no throughput and no batches: {why}"
                 self._due = clock + _REFUSED_PAUSE
         # After the list, which may have jobs of an import that has just begun: its file's name is in the journal.

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from jobpipe_client import json_text
-from jobpipe_client.calls import in_collection
+from jobpipe_client.calls import add_collection
 from jobpipe_client.catalogue import CollectionInfo
 from jobpipe_client.cli.collections import did_you_mean
 from jobpipe_client.cli.exits import OperatorError
@@ -54,7 +54,7 @@ class Target:
     def command(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the command for a row."""
         command = {"operation": "upsert" if self.upsert else "create", "item": document}
-        return command if self.info is None else in_collection(command, self.info.name)
+        return command if self.info is None else add_collection(command, self.info.name)
 
     def settings(self) -> dict[str, Any]:
         """Return what the journal must note besides the options: another schema would read other rows."""
