@@ -132,9 +132,7 @@ class Submission:
     item_id: str | None
     problem: Problem | None
     batch_id: str | None  # None if the batch was refused as a whole
-    retry_after: float | None = field(
-        default=None, compare=False
-    )  # the service's pause before polling, in s
+    retry_after: float | None = field(default=None, compare=False)  # the service's pause before polling, in s
 
     @property
     def accepted(self) -> bool:

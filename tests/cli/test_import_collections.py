@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobpipe_client.catalogue import CollectionInfo
 from jobpipe_client.cli.commands.exporting import _columns, write_csv
 from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
-from jobpipe_client.cli.importing.reading.rows import rows_of
+from jobpipe_client.cli.importing.reading.rows import read_rows
 from jobpipe_client.cli.importing.reading.source import Lines
 from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.rules.schema_rules import document_violations
@@ -131,7 +131,7 @@ def test_a_wrong_collection_is_one_line(jobpipe: Jobpipe) -> None:
     for more in (ORDERS, ("--upsert",)):
         write("commands.jsonl", "")
         why = jobpipe.fails(2, "import", "commands.jsonl", "--commands", *more)
-        assert "--commands takes no --collection or --upsert" in why
+        assert "--commands excludes --collection and --upsert" in why
 
 
 def test_a_collection_without_a_key_takes_no_upserts(jobpipe: Jobpipe, service: Service) -> None:
@@ -255,7 +255,7 @@ def test_what_is_exported_is_imported_exactly(case: tuple[CollectionInfo, list[d
     content = "".join(written).encode()
     source = Lines(io.BytesIO(content))
     form = CsvRows(source, ignored=["id"], target=Target.of_collection(info, upsert=False))
-    read = [row.command["item"] for row in rows_of(form, source) if row.command is not None]
+    read = [row.command["item"] for row in read_rows(form, source) if row.command is not None]
     assert list(map(_canonical, read)) == list(map(_canonical, found))
     for document in found:
         known = {name: value for name, value in document.items() if name != "extra"}

@@ -52,7 +52,7 @@ def test_an_unchanged_file_is_not_sent_again(jobpipe: Jobpipe, service: Service)
     write("orders.csv", "number,total\n001,1\n")
     report(jobpipe, "orders.csv", *UPSERT)
     done = jobpipe("import", "orders.csv", *UPSERT)
-    assert "was imported already" in done.stderr
+    assert "was already imported" in done.stderr
     assert "those whose number exists change that document, and none is created twice" in done.stderr
     assert len(service.applied) == 1
 

@@ -112,7 +112,7 @@ def test_an_outage_in_the_middle_does_not_end_the_import(
     assert done.stdout.startswith("40 rows: 40 succeeded")
     assert not list(down), "the outage was longer than the retries of a request"
     assert len(done.stderr.splitlines()) == 1
-    assert "the service does not answer" in done.stderr
+    assert "the service does not respond" in done.stderr
     assert len(service.items) == 40
 
 

@@ -1,4 +1,4 @@
-"""What an import makes of each row: an item, or a document of a collection, created or upserted."""
+"""What an import makes from each row: an item, or a document of a collection, created or upserted."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Target:
     info: CollectionInfo | None = None  # None for items
     upsert: bool = False
     required: Sequence[str] = ()  # fields that every row needs
-    only_text: Collection[str] = ()  # those of them that must be text
-    kinds: Mapping[str, str] = field(default_factory=dict)  # of the fields in the schema
+    only_text: Collection[str] = ()  # fields that must be text
+    kinds: Mapping[str, str] = field(default_factory=dict)  # the kinds of the fields in the schema
 
     @classmethod
     def of_items(cls) -> Target:
@@ -57,7 +57,7 @@ class Target:
         return command if self.info is None else add_collection(command, self.info.name)
 
     def settings(self) -> dict[str, Any]:
-        """Return what the journal must note besides the options: another schema would read other rows."""
+        """Return what the journal must record besides the options, since rows are read by the schema."""
         if self.info is None:
             return {}
         kinds = json_text.encode(dict(sorted(self.kinds.items())))
@@ -65,7 +65,7 @@ class Target:
         return {"collection": self.info.name, "upsert": self.upsert, "fields": digest}
 
     def check_names(self, names: Sequence[str], note: Callable[[str], None]) -> None:
-        """Raise OperatorError for a column that no document can have; note those that the schema does not name."""
+        """Raise OperatorError for a column that no document can have; note columns that are not in the schema."""
         if self.info is None:
             return
         unknown = {name: did_you_mean(name, self.kinds) for name in names if name not in self.kinds}
@@ -80,15 +80,15 @@ class Target:
             shown = ", ".join(f"{name}{near}" for name, near in unknown.items())
             note(f"not in the schema of {self.info.name}, and read as text unless marked: {shown}")
 
-    def repeating(self) -> str:
-        """Return what can be done to import a file again whose import has finished, and what that does."""
+    def repeat_advice(self) -> str:
+        """Return how to import a file again whose import has finished, and what that does."""
         if self.info is None or self.upsert or self.info.key is None:
-            return self.restarting()
+            return self.restart_advice()
         what = f"--upsert sets the fields of the rows whose {self.info.key} exists, and creates the others"
-        return f"{what}; {self.restarting()}"
+        return f"{what}; {self.restart_advice()}"
 
-    def restarting(self) -> str:
-        """Return what `--restart` does with the rows that the service has stored already."""
+    def restart_advice(self) -> str:
+        """Return what `--restart` does with the rows that the service has already stored."""
         again = "--restart sends all rows again"
         if self.info is None:
             return f"{again}, and those whose name is taken are refused"
@@ -102,17 +102,17 @@ class Target:
             )
         return f"{again}, and those that are stored are created a second time"
 
-    def fields_taken(self) -> list[str]:
+    def fields_to_compare(self) -> list[str]:
         """Return the fields of a collection whose values other rows may have taken.
 
-        The key of an upsert is none of them: its row changes the document that has it.
+        The key is not included for upserts, since such a row changes the document that has the key.
         """
         if self.info is None:
             return []
         return list(self.info.unique) if self.upsert else identifying_fields(self.info)
 
     def options(self) -> str:
-        """Return the options with which the file of failures has to be imported."""
+        """Return the options with which the file of failures must be imported."""
         if self.info is None:
             return ""
         return f" with --collection {self.info.name}{' --upsert' if self.upsert else ''}"
