@@ -100,7 +100,7 @@ def test_an_export_of_no_document_has_the_header_of_the_schema(jobpipe: Jobpipe)
         ("id,number\n1,2\n", "the id is assigned by the service: --ignore id leaves the column out"),
         ("customer\na\n", "no row can be a document of orders: the header has no column 'number' (CSV begins"),
         ("Number,customer\n1,a\n", "the header has no column 'number', but 'Number': change the header"),
-        ("number:number\n1\n", "the number has to be text, and its column is a number"),
+        ("number:number\n1\n", "the number must be text, but its column is a number"),
         ("number;customer\n1;2\n", "Its columns are separated by ';': use --delimiter ';'"),
     ],
 )

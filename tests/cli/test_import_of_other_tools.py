@@ -109,8 +109,8 @@ def test_a_row_of_empty_texts_is_a_row(jobpipe: Jobpipe) -> None:
             "name,descripton",
             "no column 'description', but 'descripton': if description is meant, change the header",
         ),
-        ("name:number,description", "the name has to be text, and its column is a number"),
-        ("name,description:boolean", "the description has to be text, and its column is a boolean"),
+        ("name:number,description", "the name must be text, but its column is a number"),
+        ("name,description:boolean", "the description must be text, but its column is a boolean"),
     ],
 )
 def test_a_header_below_which_no_row_can_be_an_item_is_reported_first(

@@ -160,7 +160,7 @@ def test_a_file_that_changes_while_it_is_imported_ends_the_import(
         message = jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
     assert "was changed while it was being imported" in message
     assert set(names(service)) <= {f"A{n}" for n in range(10, 20)}, "nothing of the changed file"
-    assert "Put it back as it was, and the same command continues" in message
+    assert "If you restore the file, the same command continues" in message
     if continues is None:
         return
     again = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
