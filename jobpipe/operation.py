@@ -6,7 +6,7 @@
     def ship(order, carrier, note=None, *, at):
         '''Ship a paid order.'''
         if order["status"] != "paid":
-            raise Refused("not-paid", "An order ships when it is paid.")
+            raise Refused("not-paid", "Only a paid order can be shipped.")
         return {**order, "status": "shipped", "carrier": carrier, "shipped_at": at}
 
 An operation is a pure function: the same document, members and `at` give the same answer, so that every attempt of

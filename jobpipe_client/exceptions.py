@@ -199,7 +199,7 @@ class OperationRefused(ProblemError):
     ...     orders.sync.run("ship", order.id, carrier="dhl")
     ... except OperationRefused as error:
     ...     print(error.collection, error.slug, error.detail)
-    orders not-paid An order ships when it is paid.
+    orders not-paid Only a paid order can be shipped.
     """
 
     def __init__(self, problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> None:

@@ -22,7 +22,7 @@ from infra.errors import OperatorError
 from infra.settings import ROOT
 from jobpipe.domain import json_text
 from jobpipe.domain.errors import InvalidRequest
-from jobpipe.domain.events.emitted import encode_emitted
+from jobpipe.domain.events.emitted_events import encode_emitted
 from jobpipe.operation import Event
 
 EXAMPLES = 50  # of each operation
@@ -59,7 +59,7 @@ def _known(verdicts: Path) -> str | None:
 def _digest(found: Found) -> str:
     """Return a hash of the collections, and of all that decides what is found in them."""
     digest = hashlib.sha256(f"{sys.version}:{EXAMPLES}".encode())
-    rules = [ROOT / "jobpipe" / "operation.py", ROOT / "jobpipe" / "domain" / "events" / "emitted.py"]
+    rules = [ROOT / "jobpipe" / "operation.py", ROOT / "jobpipe" / "domain" / "events" / "emitted_events.py"]
     for path in sorted([*(ROOT / "infra" / "collections").rglob("*.py"), *rules]):
         digest.update(path.read_bytes())
     for source, _ in found:

@@ -95,7 +95,7 @@ class Unstorable(InvalidRequest):
         self.args = (refusal, value)  # pickle and copy call the class with these
 
 
-class NothingValid(InvalidRequest):
+class NoValidCommand(InvalidRequest):
     """None of the commands of a batch is valid."""
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
@@ -233,7 +233,7 @@ class DeadlineNear(Unavailable):
     """Too little time of the invocation is left for a call."""
 
 
-class NobodyWaits(JobpipeError):
+class TaskEnded(JobpipeError):
     """The task of a token has ended, by an answer or without one; the text is the service's code."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.errors import InternalError, NotFound, Unavailable
-from jobpipe.domain.missing_objects import missing
+from jobpipe.domain.missing_objects import missing_object_error
 
 if TYPE_CHECKING:
     from jobpipe.domain.ports import DocumentStore, ItemRows
@@ -31,7 +31,7 @@ def read_document(documents: DocumentStore, item: StoredItem) -> tuple[StoredIte
     """Return the row, with the S3 version that was read, and its document's JSON text."""
     found = _document(documents, item)
     if found is None:
-        raise missing_document(item)
+        raise missing_document_error(item)
     ref, text = found
     return (item if ref == item.document else replace(item, document=ref)), text
 
@@ -39,15 +39,15 @@ def read_document(documents: DocumentStore, item: StoredItem) -> tuple[StoredIte
 def document_text(documents: DocumentStore, item: StoredItem) -> str | None:
     """Return the document of this row, even if a later version has been committed since.
 
-    Return None if the bucket does not find it; `missing_document` returns the error for that.
+    Return None if the bucket does not find it; `missing_document_error` returns the error for that.
     """
     found = _document(documents, item)
     return None if found is None else found[1]
 
 
-def missing_document(item: StoredItem) -> Unavailable | InternalError:
+def missing_document_error(item: StoredItem) -> Unavailable | InternalError:
     """Return the error for a committed document that the bucket does not find."""
-    return missing(f"The document of item {item.item_id}", item.updated_at)
+    return missing_object_error(f"The document of item {item.item_id}", item.updated_at)
 
 
 def _document(documents: DocumentStore, item: StoredItem) -> tuple[DocumentRef, str] | None:

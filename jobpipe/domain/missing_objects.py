@@ -15,7 +15,7 @@ def may_become_visible(put_by: datetime) -> bool:
     return now() - put_by < BUCKET_SETTLES
 
 
-def missing(what: str, put_by: str) -> Unavailable | InternalError:
+def missing_object_error(what: str, put_by: str) -> Unavailable | InternalError:
     """Return the error for an object that was put by this time (RFC 3339): first an outage, later a fault.
 
     In a malformed row the time may be another text; then it is a fault.

@@ -34,7 +34,7 @@ class JobStore(Protocol):
     def get(self, job_id: str) -> Job | None:
         """Return the job, expired or not."""
 
-    def listed(
+    def list_jobs(
         self,
         owner: str,
         status: Status,
@@ -42,15 +42,15 @@ class JobStore(Protocol):
         after: str | None,
         at: datetime,
         *,
-        wanted: JobFilter = EVERY_JOB,
+        job_filter: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return the owner's scheduled, failed or retrying jobs, latest first, without their commands.
 
         Expired jobs are left out, so a page with fewer than `limit` jobs is not always the last one.
         """
 
-    def failed_or_retrying_of_all(
-        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    def list_jobs_of_all_owners(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
         """Return the failed or retrying jobs of all owners, in no order; a page may be short here, too."""
 
@@ -140,7 +140,7 @@ class Schedule(Protocol):
 class RecentJobs(Protocol):
     """The list of all jobs, which a stage has only with JobLists=on."""
 
-    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+    def page(self, owner: str, job_filter: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
         """Return the owner's jobs, the last accepted first, without results and kept commands.
 
         A page with fewer than `limit` jobs is not always the last one, since the reads for one page are bounded.

@@ -79,7 +79,7 @@ class Violations:
             raise self.refusal()
 
 
-def within_a_row(refusal: Refusal, fallback: str = "#") -> Refusal:
+def fit_in_row(refusal: Refusal, fallback: str = "#") -> Refusal:
     """Return the refusal with as many of its violations as a row can hold.
 
     A pointer that is too long is replaced by `fallback`.

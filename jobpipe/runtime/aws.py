@@ -144,7 +144,7 @@ def transact(clients: AwsClients, table: str, writes: Sequence[TransactWriteItem
     def write() -> None:
         try:
             # botocore adds a ClientRequestToken, so that its retry after a lost response is the same transaction.
-            with outages(table):
+            with aws_call(table):
                 clients.dynamodb.transact_write_items(TransactItems=writes)
         except ClientError as error:
             if error_code(error) != "TransactionCanceledException":
@@ -185,7 +185,7 @@ def settle_conflicts(write: Callable[[], T]) -> T:
 
 
 @contextmanager
-def outages(what: str) -> Iterator[None]:
+def aws_call(what: str) -> Iterator[None]:
     """Raise Unavailable for throttling, server errors, time-outs and missing permissions; Conflict for conflicts.
 
     Other errors are faults of this software and pass unchanged. If too little time is left, no call is begun.

@@ -32,7 +32,7 @@ _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def leaving(seconds: float, seconds_left: Callable[[], float]) -> Iterator[Deadline]:
+def limit_calls(seconds: float, seconds_left: Callable[[], float]) -> Iterator[Deadline]:
     """Let calls in this block, on this thread, begin only while so many seconds are left."""
     deadline = Deadline(lambda: seconds_left() < seconds)
     token = _current.set(deadline)
@@ -43,7 +43,7 @@ def leaving(seconds: float, seconds_left: Callable[[], float]) -> Iterator[Deadl
 
 
 def current() -> Deadline | None:
-    """Return the deadline of this thread, if it is in a block of `leaving`."""
+    """Return the deadline of this thread, if it is in a block of `limit_calls`."""
     return _current.get()
 
 

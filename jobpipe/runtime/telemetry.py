@@ -34,7 +34,7 @@ _OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({})))
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return what kind of error it is, without its message if that may quote a caller."""
     name = type(error).__qualname__
     if isinstance(error, ClientError):
@@ -79,7 +79,7 @@ class _Formatter(logging.Formatter):
         while error is not None and id(error) not in seen:
             seen.add(id(error))
             # The latest error comes first, since operators look for its lines.
-            parts += [described(error), *(line.rstrip() for line in traceback.format_tb(error.__traceback__))]
+            parts += [describe_error(error), *(line.rstrip() for line in traceback.format_tb(error.__traceback__))]
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
             if error is not None:
                 parts.append("caused by")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from jobpipe.runtime import deadline
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 
 _TRIES = 5
 
@@ -18,7 +18,7 @@ def read_batch(clients: AwsClients, what: str, wanted: Any) -> tuple[dict[str, l
     """
     found: dict[str, list[Any]] = defaultdict(list)
     for attempt in range(_TRIES):
-        with outages(what):
+        with aws_call(what):
             response = clients.dynamodb.batch_get_item(RequestItems=wanted)
         for table, rows in response["Responses"].items():
             found[table] += rows

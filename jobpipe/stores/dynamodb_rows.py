@@ -47,7 +47,7 @@ def _shard(owner: str, number: int) -> str:
     return f"{owner}#{number}"  # an owner's name has no `#`
 
 
-def place_in_list(status: Status, time: str) -> str:
+def list_sort_key(status: Status, time: str) -> str:
     """Return the sort key in the index of the lists: of a scheduled job with its time, of others since when."""
     return f"{status.value}#{time}"
 
@@ -101,7 +101,7 @@ def job_to_row(job: Job) -> Row:
     if job.not_before is not None:
         row["not_before"] = {"S": job.not_before}
         if job.status is Status.SCHEDULED:
-            row[LIST_KEY] = {"S": place_in_list(job.status, job.not_before)}
+            row[LIST_KEY] = {"S": list_sort_key(job.status, job.not_before)}
     if job.task_token is not None:
         row["task_token"] = {"S": job.task_token}
     if job.waiting is not None:
@@ -133,8 +133,8 @@ def success_values(success: Success) -> Values:
         "result": success.result,
         **_document_values(success.result_document, "result_"),
         "result_version": success.result_version,
-        "superseded": success.superseded,
-        "emitted": success.emitted,
+        "superseded": success.old_document_key,
+        "emitted": success.emitted_events,
     }
 
 
@@ -177,8 +177,8 @@ def job_from_row(row: Any) -> Job:
         result=text_of(row, "result"),
         result_document=_document_from_row(row, "result_") if "result_document_key" in row else None,
         result_version=text_of(row, "result_version"),
-        superseded=text_of(row, "superseded"),
-        emitted=text_of(row, "emitted"),
+        old_document_key=text_of(row, "superseded"),
+        emitted_events=text_of(row, "emitted"),
         error=error,
         label=label,
         running_attempt=int(row["began"]["N"]) if "began" in row else None,

@@ -18,7 +18,7 @@ from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, Unavailable
 from jobpipe.domain.jobs.job import KeptCommand
 from jobpipe.domain.jobs.queue_message import WAITING_PREFIX
-from jobpipe.runtime.aws import error_code, outages, settle_conflicts
+from jobpipe.runtime.aws import aws_call, error_code, settle_conflicts
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.confirm import Confirm, command_claim, versions
 from scripts.audit.findings import (
@@ -265,7 +265,7 @@ def _condition_holds(write: Callable[[], object]) -> bool:
     """Do the write, and return whether its condition held."""
 
     def try_once() -> None:
-        with outages("DynamoDB"):
+        with aws_call("DynamoDB"):
             write()
 
     try:

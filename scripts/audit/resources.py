@@ -14,7 +14,7 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.jobs.job import Job
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 from jobpipe.stores.documents.dynamodb_collections import LOCK, lock_key, partition_key
 from jobpipe.stores.documents.dynamodb_items import DynamoDbItems
 from jobpipe.stores.documents.s3_documents import S3Documents
@@ -122,7 +122,7 @@ class Resources:
 
     def row(self, table: str, *key: str) -> Row | None:
         """Read a row consistently."""
-        with outages(f"The {table} table"):
+        with aws_call(f"The {table} table"):
             answer = self.clients.dynamodb.get_item(
                 TableName=self.table(table), Key=key_of(table, *key), ConsistentRead=True
             )

@@ -6,7 +6,7 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
 from jobpipe.domain.documents.item_rules import name_key
-from jobpipe.domain.events.emitted import decode_emitted
+from jobpipe.domain.events.emitted_events import decode_emitted
 from jobpipe.domain.jobs.batch import is_batch_id
 from jobpipe.domain.jobs.job import Job, is_job_id
 from jobpipe.stores.dynamodb_rows import Row, item_from_row, job_from_row
@@ -66,7 +66,8 @@ def check_job(row: Row) -> Job:
     check_times(job.created_at, job.updated_at)
     check_json("result", job.result)
     if not all(
-        each.data.startswith("{") for each in parsed(lambda _: decode_emitted(job.emitted, job.collection), row)
+        each.data.startswith("{")
+        for each in parsed(lambda _: decode_emitted(job.emitted_events, job.collection), row)
     ):
         raise MalformedRowError("emitted is not a list of events")
     check_json("command", None if job.kept is None else job.kept.command)
@@ -75,7 +76,7 @@ def check_job(row: Row) -> Job:
     if job.kept is not None and job.kept.claim is not None and parse_claim_key(job.kept.claim) is None:
         raise MalformedRowError("claim is not the key of a claim check")
     result_key = None if job.result_document is None else job.result_document.key
-    for key in (job.superseded, result_key):
+    for key in (job.old_document_key, result_key):
         if key is not None and parse_document_key(key) is None:
             raise MalformedRowError(f"{key!r} is not the key of a document")
     return job

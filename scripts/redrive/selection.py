@@ -13,12 +13,12 @@ from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
 from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_rows import LIST_KEY, OLD_LIST_KEY, Row, place_in_list
-from jobpipe.stores.jobs.dynamodb_job_lists import LAST, Source, is_listed, sources
+from jobpipe.stores.dynamodb_rows import LIST_KEY, OLD_LIST_KEY, Row, list_sort_key
+from jobpipe.stores.jobs.dynamodb_job_lists import LAST, IndexPartition, is_listed, partitions_of
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.rows import check_job
 
-_WHOLE_INDEXES = (Source("lists", "", "", LIST_KEY), Source("trouble", "", "", OLD_LIST_KEY))
+_WHOLE_INDEXES = (IndexPartition("lists", "", "", LIST_KEY), IndexPartition("trouble", "", "", OLD_LIST_KEY))
 _FOUND = "CREATE TABLE found (failed_at, created_at, job_id, generation, reason, operation)"
 # The jobs that failed first come first, so that limited runs make progress: a job that fails again is the last. The
 # time of acceptance would not do, because a retry keeps it.
@@ -178,26 +178,28 @@ def _failed_rows(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterat
     """Yield the rows that the indexes have for the wanted time, and for the wanted owner if there is one."""
     since = rfc3339(wanted.since) if wanted.since else ""
     until = rfc3339(wanted.until) if wanted.until else LAST
-    for source in sources(wanted.owner) if wanted.owner is not None else _WHOLE_INDEXES:
+    for partition in partitions_of(wanted.owner) if wanted.owner is not None else _WHOLE_INDEXES:
         options: dict[str, Any] = {
             "TableName": jobs_table,
-            "IndexName": source.index,
-            "ExpressionAttributeNames": {"#order": source.order},
+            "IndexName": partition.index,
+            "ExpressionAttributeNames": {"#order": partition.order},
             "ExpressionAttributeValues": {
-                ":since": {"S": place_in_list(Status.FAILED, since)},
-                ":until": {"S": place_in_list(Status.FAILED, until)},
+                ":since": {"S": list_sort_key(Status.FAILED, since)},
+                ":until": {"S": list_sort_key(Status.FAILED, until)},
             },
         }
         between = "#order BETWEEN :since AND :until"
         if wanted.owner is None:
             pages = clients.dynamodb.get_paginator("scan").paginate(**options, FilterExpression=between)
         else:
-            options["ExpressionAttributeNames"]["#key"] = source.key
-            options["ExpressionAttributeValues"][":key"] = {"S": source.value}
+            options["ExpressionAttributeNames"]["#key"] = partition.key
+            options["ExpressionAttributeValues"][":key"] = {"S": partition.value}
             pages = clients.dynamodb.get_paginator("query").paginate(
                 **options, KeyConditionExpression=f"#key = :key AND {between}"
             )
         for page in pages:
             rows: list[Row] = page["Items"]
             # A row without a status is yielded, so that it counts as malformed.
-            yield from (row for row in rows if "status" not in row or is_listed(row, source.order, Status.FAILED))
+            yield from (
+                row for row in rows if "status" not in row or is_listed(row, partition.order, Status.FAILED)
+            )

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infra.cli.console import LastingConsole
 from jobpipe.domain.documents.item import MalformedItem, StoredItem
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 from jobpipe.stores.documents.dynamodb_collections import PARTITIONS, DynamoDbCollection, partitions
 from jobpipe.stores.dynamodb_rows import document_from_row
 from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
@@ -86,7 +86,7 @@ class Documents:
 
     def _scanned(self) -> Iterator[Page]:
         """Read the whole table: nothing lists the owners of a collection."""
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             total = self.clients.dynamodb.describe_table(TableName=self.tables.collections)["Table"].get(
                 "ItemCount", 0
             )
@@ -104,7 +104,7 @@ class Documents:
         call = getattr(self.clients.dynamodb, operation)
         start: dict[str, Any] = {}
         while True:
-            with outages(_TABLE):
+            with aws_call(_TABLE):
                 answer = call(
                     TableName=self.tables.collections,
                     ExpressionAttributeNames={"#partition": "partition"},

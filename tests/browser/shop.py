@@ -198,7 +198,7 @@ class Shop:
             del self.documents[collection][str(name)]
             return {"message": "Deleted"}
         if operation == "ship" and before["status"] != "paid":
-            raise Refusal(409, "orders:not-paid", "An order ships when it is paid.")
+            raise Refusal(409, "orders:not-paid", "Only a paid order can be shipped.")
         by_operation: dict[str, Document] = {
             "ship": {"carrier": given.get("carrier"), "status": "shipped"},
             "cancel": {"note": "cancelled"},

@@ -199,7 +199,7 @@ def test_an_operation_is_a_form_of_its_members(shop_console: Console, shop: Shop
     page.get_by_role("button", name="New").click()
     shop_console.send()
     shop_console.expect_status("failed")
-    expect(page.locator("#form-error")).to_have_text("An order ships when it is paid.")
+    expect(page.locator("#form-error")).to_have_text("Only a paid order can be shipped.")
 
     page.get_by_role("radio", name="Cancel", exact=True).check()
     expect(page.locator("#f-document")).to_be_hidden()

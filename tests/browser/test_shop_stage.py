@@ -73,7 +73,7 @@ def test_an_order_is_created_paid_shipped_and_edited(stage_console: Console) -> 
     fill(page, carrier="dhl")
     console.send()
     console.expect_status("failed")
-    expect(page.locator("#form-error")).to_have_text("An order ships when it is paid.")
+    expect(page.locator("#form-error")).to_have_text("Only a paid order can be shipped.")
     console.choose("Pay")
     fill(page, invoice="77")
     console.send()

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.runtime.aws import error_code, outages
+from jobpipe.runtime.aws import aws_call, error_code
 from tests.chaos.faults import NO_FAULTS, Call, Fault, Faults, Rates
 from tests.chaos.proxy import Proxy, running_proxy
 
@@ -74,7 +74,7 @@ def test_the_stores_treat_every_refusal_as_an_outage(
     aws = client(proxy, service)
     codes = set()
     for _ in range(DRAWS):
-        with pytest.raises(Unavailable) as caught, outages(service):
+        with pytest.raises(Unavailable) as caught, aws_call(service):
             CALLS[service](aws)
         assert isinstance(caught.value.__cause__, ClientError)
         codes.add(error_code(caught.value.__cause__))
@@ -111,7 +111,7 @@ def test_a_dropped_connection_is_an_outage_whether_the_call_had_an_effect_or_not
     proxy: Proxy, seen: list[tuple[str, bytes]], forward: bool
 ) -> None:
     proxy.decide = lambda _: Fault("dropped", forward=forward)
-    with pytest.raises(Unavailable), outages("S3"):
+    with pytest.raises(Unavailable), aws_call("S3"):
         CALLS["s3"](client(proxy, "s3"))
     assert bool(seen) is forward
 
@@ -120,7 +120,7 @@ def test_a_kill_gets_the_call_and_its_port(proxy: Proxy) -> None:
     killed: list[Call] = []
     proxy.decide = lambda _: Fault("killed", kill=True)
     proxy.kill = lambda call, _: killed.append(call)
-    with pytest.raises(Unavailable), outages("S3"):
+    with pytest.raises(Unavailable), aws_call("S3"):
         CALLS["s3"](client(proxy, "s3"))
     assert [(call.service, call.operation, call.body) for call in killed] == [("s3", "PutObject", b"document")]
     assert killed[0].client_port not in {0, proxy.port}

@@ -58,7 +58,7 @@ def test_an_operation_is_run_with_members_of_their_kinds(jobpipe: Jobpipe, servi
     assert "status\tshipped" in shown.splitlines()
     assert service.seen[-1].body == {"carrier": "007", "parcels": 2, "insured": False}
     refused = jobpipe.fails(3, "run", "ship", one, '{"carrier": "dhl"}', *ORDERS)
-    assert refused == "jobpipe: 409 orders:not-paid: An order ships when it is paid."
+    assert refused == "jobpipe: 409 orders:not-paid: Only a paid order can be shipped."
     jobpipe.fails(3, "run", "ship", one, "carrier=dhl", "--if-match", '"old"', *ORDERS)
     assert "ship" in jobpipe.does("run", "ship", one, "carrier=dhl", "--no-wait", *ORDERS)
 

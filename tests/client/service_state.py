@@ -202,7 +202,7 @@ class ServiceState:
             return self._put(collection, changed)
         if operation == "ship":
             if item.get("status") != "paid":
-                raise Refused(409, "An order ships when it is paid.", "orders:not-paid")
+                raise Refused(409, "Only a paid order can be shipped.", "orders:not-paid")
             return self._put(collection, {**item, "status": "shipped", "carrier": command["carrier"]})
         return item
 

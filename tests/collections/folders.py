@@ -35,7 +35,7 @@ from jobpipe.operation import Event, Refused, operation
 def ship(order, carrier, note=None, *, at):
     """Ship a paid order."""
     if order["status"] != "paid":
-        raise Refused("not-paid", "An order ships when it is paid.")
+        raise Refused("not-paid", "Only a paid order can be shipped.")
     shipped = {**order, "status": "shipped", "carrier": carrier, "shipped_at": at}
     return shipped, Event("shipped", {"carrier": carrier})
 '''

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.documents.collection import Registry
-from jobpipe.domain.events.emitted import decode_emitted
+from jobpipe.domain.events.emitted_events import decode_emitted
 from jobpipe.domain.jobs.job import Job
 from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.pipeline import Pipeline
@@ -75,7 +75,7 @@ def row_of(stage: Pipeline, job: Any) -> Job:
 
 
 def emitted(job: Job) -> list[tuple[str, Any]]:
-    return [(each.event_type, json.loads(each.data)) for each in decode_emitted(job.emitted, job.collection)]
+    return [(each.event_type, json.loads(each.data)) for each in decode_emitted(job.emitted_events, job.collection)]
 
 
 def test_events_are_stored_with_the_job_that_changes_the_document(stage: Pipeline) -> None:
@@ -84,7 +84,9 @@ def test_events_are_stored_with_the_job_that_changes_the_document(stage: Pipelin
     assert emitted(row_of(stage, shipped)) == [("orders.shipped", {"number": "A-1", "carrier": "dhl"})]
     assert shipped["result"]["status"] == "shipped"
     others = [row for row in stage.jobs.rows.values() if row.job_id != shipped["id"]]
-    assert [row.emitted for row in others] == [None, None], "an operation that returns its document only has none"
+    assert [row.emitted_events for row in others] == [None, None], (
+        "operations that return only a document have none"
+    )
 
 
 def test_the_job_does_not_show_them(stage: Pipeline) -> None:
@@ -97,13 +99,13 @@ def test_the_job_does_not_show_them(stage: Pipeline) -> None:
 def test_a_stage_without_events_stores_none() -> None:
     stage = Pipeline(registry=shop())
     shipped = stage.do("POST", f"/orders/{paid(stage)}/ship", {"carrier": "dhl"})
-    assert (shipped["status"], row_of(stage, shipped).emitted) == ("succeeded", None)
+    assert (shipped["status"], row_of(stage, shipped).emitted_events) == ("succeeded", None)
 
 
 def test_a_refused_operation_has_none_and_its_retry_has_its_own(stage: Pipeline) -> None:
     item_id = stage.do("POST", "/orders", order())["item_id"]
     failed = stage.do("POST", f"/orders/{item_id}/ship", {"carrier": "dhl"})
-    assert (failed["status"], row_of(stage, failed).emitted) == ("failed", None)
+    assert (failed["status"], row_of(stage, failed).emitted_events) == ("failed", None)
     first = row_of(stage, failed).generation
     stage.do("POST", f"/orders/{item_id}/pay", {"invoice": 1})
     stage.request("POST", f"/jobs/{failed['id']}/retry")

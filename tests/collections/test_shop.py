@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import DeadlineNear
-from jobpipe.runtime.aws import outages
+from jobpipe.runtime.aws import aws_call
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.shop import order, shop, subscription
 from tests.helpers.unreliable import Clock
@@ -185,7 +185,7 @@ def test_an_operation_changes_the_document(stage: Pipeline) -> None:
     item_id = created(stage, order())
     refused = failed(stage.do("POST", f"/orders/{item_id}/ship", {"carrier": "dhl"}))
     assert (refused["type"], refused["status"]) == ("urn:jobpipe:problem:orders:not-paid", 409)
-    assert refused["detail"] == "An order ships when it is paid."
+    assert refused["detail"] == "Only a paid order can be shipped."
     result_of(stage.do("POST", f"/orders/{item_id}/pay", {"invoice": 17}))
     raw = {"operation": "ship", "collection": "orders", "item_id": item_id, "carrier": "dhl", "note": "fast"}
     shipped = stage.do("POST", "/jobs", raw)
@@ -356,7 +356,7 @@ def test_a_command_that_waited_for_aws_is_not_charged(stage: Pipeline, monkeypat
     stage.queue.receive()
 
     def waits(*_: Any, **__: Any) -> Any:
-        with outages("The table"):
+        with aws_call("The table"):
             time.sleep(0.3)  # a busy machine may add some time to the attempt
         raise DeadlineNear("Too little time is left to go on.")
 

@@ -14,7 +14,7 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.jobs.job import Job, KeptCommand, new_job
 from jobpipe.domain.jobs.queue_message import QueueMessage, seal
-from jobpipe.domain.jobs.scheduled import let_wait
+from jobpipe.domain.jobs.scheduled import add_message
 from jobpipe.stores.aws_stores import Stores
 from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection
 from jobpipe.stores.queues.sqs_commands import SqsCommands
@@ -71,7 +71,7 @@ class Audited:
         document = {"name": f"name {item_id}", "description": text}
         command = CreateItem(item_id, document, not_before=rfc3339(time))
         job = new_job(command, "alice", None, time - timedelta(hours=3), self.resources.job_retention)
-        job = replace(let_wait(job, command, "test"), updated_at=rfc3339(now()))
+        job = replace(add_message(job, command, "test"), updated_at=rfc3339(now()))
         assert self.stores.jobs.put_new(job, now()) is None
         return job
 

@@ -66,7 +66,7 @@ def rows_of(store: Audited) -> list[Row]:
     store.stores.jobs.begin_attempt(waiting.ref, 0, now())
     refused = {0: {"type": "urn:jobpipe:problem:invalid-request", "status": 400}}
     emitting = store.accept(new_create())
-    store.stores.jobs.succeed(emitting.ref, Success(emitted='[["x",{}]]'), now())
+    store.stores.jobs.succeed(emitting.ref, Success(emitted_events='[["x",{}]]'), now())
     batch = new_batch(
         RequestedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.resources.job_retention
     )
@@ -190,7 +190,7 @@ def test_the_objects_of_a_malformed_job_are_not_deleted(store: Audited) -> None:
 @pytest.mark.parametrize("text", ["{", "7", '["shipped"]', '[["shipped"]]', '[["shipped",7]]', '{"shipped":{}}'])
 def test_events_that_cannot_be_read_are_a_malformed_row(store: Audited, text: str) -> None:
     job = store.accept(new_create())
-    store.stores.jobs.succeed(job.ref, Success(emitted='[["shipped",{}]]'), now())
+    store.stores.jobs.succeed(job.ref, Success(emitted_events='[["shipped",{}]]'), now())
     assert store.kinds() == []
     store.set_job(job, emitted={"S": text})
     assert store.kinds() == ["malformed row"]
@@ -246,7 +246,7 @@ def test_the_document_of_an_item_without_a_row_is_not_deleted_while_its_job_exis
 def test_an_older_document_is_not_deleted_while_the_rows_document_is_missing(store: Audited) -> None:
     item = store.create(text=LARGE)
     job = store.apply(SetFields(item.item_id, {"price": 1}))
-    assert job.superseded == item.document.key
+    assert job.old_document_key == item.document.key
     store.stores.documents.put(item.document.key, "{}")  # restored by hand
     store.remove_versions(store.item(item.item_id).document.key)
     other = document_key(item.item_id, replace(job.ref, generation="ab" * 8), new_version())

@@ -121,7 +121,9 @@ def test_an_expired_batch_is_replaced(stores: Stores) -> None:
 
 def test_jobs_are_read_without_their_results(stores: Stores) -> None:
     _, (ended, failed) = stored(stores, 2)
-    stores.jobs.succeed(ref(ended), Success(result='{"name":"n"}', result_version="v", superseded="items/old"), NOW)
+    stores.jobs.succeed(
+        ref(ended), Success(result='{"name":"n"}', result_version="v", old_document_key="items/old"), NOW
+    )
     stores.jobs.fail(ref(failed), {"status": 409, "title": "é"}, NOW)
     found = stores.batches.jobs([ended.job_id, failed.job_id])
     assert (found[ended.job_id].status, found[ended.job_id].result) == (Status.SUCCEEDED, None)
@@ -140,7 +142,7 @@ def test_a_batch_is_in_no_list_of_failed_or_retrying_jobs(stores: Stores) -> Non
     mine = replace(batch, owner=f"owner{secrets.token_hex(4)}")
     assert stores.batches.put_new(mine, [], NOW) is None
     for status in (Status.FAILED, Status.RETRYING):
-        assert stores.jobs.listed(mine.owner, status, 10, None, NOW).jobs == []
+        assert stores.jobs.list_jobs(mine.owner, status, 10, None, NOW).jobs == []
 
 
 def test_a_batch_and_a_job_may_have_the_same_key(stores: Stores) -> None:

@@ -92,16 +92,16 @@ def test_the_deliveries_of_one_end_of_a_job_are_found(stores: EventStores) -> No
 
 def test_the_deliveries_that_are_not_stored_are_found_together(stores: EventStores) -> None:
     deliveries = [a_delivery(a_line(webhook_id=f"w{n % 7}"), n) for n in range(100)]
-    assert stores.deliveries.missing(deliveries) == deliveries
+    assert stores.deliveries.find_missing(deliveries) == deliveries
     for each in deliveries[::3]:
         assert stores.deliveries.add(each)
     delivered = deliveries[0]
     stores.deliveries.record(delivered, DeliveryAttempt(rfc3339(AT), 12, 204), DELIVERED, "")
-    assert stores.deliveries.missing(deliveries) == [each for n, each in enumerate(deliveries) if n % 3]
+    assert stores.deliveries.find_missing(deliveries) == [each for n, each in enumerate(deliveries) if n % 3]
     again = [replace(each, sequence="9") for each in deliveries[:3]]
-    assert stores.deliveries.missing(again) == again[1:], "the same events, told by another message"
+    assert stores.deliveries.find_missing(again) == again[1:], "the same events, told by another message"
     elsewhere = replace(delivered, line=a_line(webhook_id="other"))
-    assert stores.deliveries.missing([elsewhere]) == [elsewhere]
+    assert stores.deliveries.find_missing([elsewhere]) == [elsewhere]
 
 
 def test_a_failed_attempt_leaves_the_delivery_at_the_head(stores: EventStores) -> None:

@@ -36,7 +36,7 @@ def failed(stores: Any, owner: str) -> Job:
 
 
 def listed(stores: Any, owner: str) -> set[str]:
-    return {job.job_id for job in stores.jobs.listed(owner, Status.FAILED, 100, None, NOW).jobs}
+    return {job.job_id for job in stores.jobs.list_jobs(owner, Status.FAILED, 100, None, NOW).jobs}
 
 
 def test_a_dismissed_job_is_in_no_list_of_failed_jobs_and_otherwise_as_it_was(stores: Stores, owner: str) -> None:
@@ -49,7 +49,7 @@ def test_a_dismissed_job_is_in_no_list_of_failed_jobs_and_otherwise_as_it_was(st
     assert listed(stores, owner) == {other.job_id}
     after, found = None, set()
     while True:
-        page = stores.jobs.failed_or_retrying_of_all(Status.FAILED, 100, after, NOW)
+        page = stores.jobs.list_jobs_of_all_owners(Status.FAILED, 100, after, NOW)
         found |= {each.job_id for each in page.jobs}
         after = page.next_after
         if after is None:

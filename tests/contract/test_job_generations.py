@@ -59,7 +59,7 @@ def test_a_retrying_job_has_an_error_and_is_listed(stores: Stores) -> None:
 def listed(stores: Stores, status: Status, owner: str = "alice") -> list[Job]:
     jobs, after = [], None
     while True:
-        page = stores.jobs.listed(owner, status, 100, after, NOW)
+        page = stores.jobs.list_jobs(owner, status, 100, after, NOW)
         jobs += page.jobs
         if page.next_after is None:
             return jobs
@@ -244,7 +244,7 @@ def test_a_list_has_the_latest_first_and_no_expired_jobs_or_jobs_of_others(store
     seen: list[str] = []
     after = None
     for _ in range(4):
-        page = stores.jobs.listed(owner, Status.FAILED, 2, after, NOW)
+        page = stores.jobs.list_jobs(owner, Status.FAILED, 2, after, NOW)
         assert len(page.jobs) <= 2
         seen += [each.job_id for each in page.jobs]
         after = page.next_after
@@ -252,7 +252,7 @@ def test_a_list_has_the_latest_first_and_no_expired_jobs_or_jobs_of_others(store
             break
     assert seen == ids[::-1]
     first_expired = NOW + timedelta(seconds=1) + RETENTION
-    page = stores.jobs.listed(owner, Status.FAILED, 100, None, first_expired)
+    page = stores.jobs.list_jobs(owner, Status.FAILED, 100, None, first_expired)
     assert [each.job_id for each in page.jobs] == ids[:0:-1]
 
 

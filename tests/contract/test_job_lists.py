@@ -50,7 +50,7 @@ def in_pages(stores: Any, owner: str, limit: int, status: Status = Status.FAILED
     found: list[str] = []
     after = None
     while True:
-        page = stores.jobs.listed(owner, status, limit, after, NOW)
+        page = stores.jobs.list_jobs(owner, status, limit, after, NOW)
         assert len(page.jobs) <= limit
         found += [job.job_id for job in page.jobs]
         after = page.next_after
@@ -252,7 +252,7 @@ def test_a_failed_job_of_another_collection_is_listed_with_its_collection(
         stores.jobs.fail(ref(job), PROBLEM, NOW)
     for job in jobs:
         wanted = JobFilter(Status.FAILED, job.collection)
-        page = stores.jobs.listed(owner, Status.FAILED, 10, None, NOW, wanted=wanted)
+        page = stores.jobs.list_jobs(owner, Status.FAILED, 10, None, NOW, job_filter=wanted)
         assert [(each.job_id, each.collection) for each in page.jobs] == [(job.job_id, job.collection)]
         assert [each.job_id for each in all_pages(recent, owner, wanted, 10)] == [job.job_id]
         stored = stores.jobs.get(job.job_id)
@@ -265,7 +265,7 @@ def test_the_failed_jobs_of_all_owners_are_listed_once_in_pages(stores: Stores, 
     found: list[str] = []
     after = None
     while True:
-        page = stores.jobs.failed_or_retrying_of_all(Status.FAILED, 2, after, NOW)
+        page = stores.jobs.list_jobs_of_all_owners(Status.FAILED, 2, after, NOW)
         found += [job.job_id for job in page.jobs if job.owner.startswith(owner)]
         if (after := page.next_after) is None:
             break

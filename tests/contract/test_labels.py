@@ -48,11 +48,11 @@ def test_each_list_has_the_label_of_a_failed_job_beside_its_problem(
 ) -> None:
     job = failed(stores, owner, label)
     assert shown(job) == (PROBLEM, label)
-    assert list(map(shown, stores.jobs.listed(owner, Status.FAILED, 10, None, NOW).jobs)) == [(PROBLEM, label)]
+    assert list(map(shown, stores.jobs.list_jobs(owner, Status.FAILED, 10, None, NOW).jobs)) == [(PROBLEM, label)]
     assert list(map(shown, stores.batches.jobs([job.job_id]).values())) == [(PROBLEM, label)]
     after, found = None, dict[str, Job]()
     while True:
-        page = stores.jobs.failed_or_retrying_of_all(Status.FAILED, 100, after, NOW)
+        page = stores.jobs.list_jobs_of_all_owners(Status.FAILED, 100, after, NOW)
         found |= {each.job_id: each for each in page.jobs}
         after = page.next_after
         if after is None:
@@ -67,7 +67,7 @@ def test_a_retrying_job_has_the_label_of_its_last_interruption(stores: Stores, o
     stores.jobs.requeue(again, job.generation, LATER)
     for label in (LABEL, None, LABEL):
         stores.jobs.record_interruption(again, PROBLEM, 1, 1, LATER, label=label)
-        (retrying,) = stores.jobs.listed(owner, Status.RETRYING, 10, None, NOW).jobs
+        (retrying,) = stores.jobs.list_jobs(owner, Status.RETRYING, 10, None, NOW).jobs
         assert shown(retrying) == (PROBLEM, label)
     assert shown(stores.jobs.cancel(again, LATER)) == (None, None)
 
@@ -77,7 +77,7 @@ def test_no_label_outlasts_its_failure(stores: Stores, owner: str) -> None:
     again = JobRef(job.job_id, new_generation())
     assert stores.jobs.requeue(again, job.generation, LATER).label is None
     stores.jobs.record_interruption(again, PROBLEM, 1, 1, LATER)
-    (retrying,) = stores.jobs.listed(owner, Status.RETRYING, 10, None, NOW).jobs
+    (retrying,) = stores.jobs.list_jobs(owner, Status.RETRYING, 10, None, NOW).jobs
     assert shown(retrying) == (PROBLEM, None)
     stores.jobs.succeed(again, Success(), LATER)
     ended = stores.jobs.get(job.job_id)

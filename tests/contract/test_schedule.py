@@ -12,7 +12,7 @@ from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.errors import JobEnded
 from jobpipe.domain.jobs.job import Job, Status, new_job
-from jobpipe.domain.jobs.scheduled import MOST_COUNTED, SHARDS, DueEntry, let_wait, up_to
+from jobpipe.domain.jobs.scheduled import MOST_COUNTED, SHARDS, DueEntry, add_message, last_place_at
 from jobpipe.domain.ports import Schedule, ScheduledCount
 from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.jobs.dynamodb_schedule import DynamoDbSchedule
@@ -48,7 +48,7 @@ def _own_owner(monkeypatch: pytest.MonkeyPatch) -> None:
 def put(stores: Stores, hours: float, item_id: str = "i", position: int = 0, *, large: bool = False) -> Job:
     if_match = f'"{"a" * 20_000}"' if large else None
     command = DeleteItem(item_id, if_match, not_before=rfc3339(NOW + hours * HOUR))
-    job = let_wait(new_job(command, OWNER, None, NOW, RETENTION), command, "request", position)
+    job = add_message(new_job(command, OWNER, None, NOW, RETENTION), command, "request", position)
     assert stores.jobs.put_new(job, NOW) is None
     return job
 
@@ -59,7 +59,7 @@ def listed(schedule: Schedule, hours: float, limit: int = 100) -> list[str]:
     for shard in SHARDS:
         after: DueEntry | None = None
         while True:
-            page = schedule.due(shard, "0", up_to(NOW + hours * HOUR), limit, after)
+            page = schedule.due(shard, "0", last_place_at(NOW + hours * HOUR), limit, after)
             found += [entry.job_id for entry in page.entries]
             after = page.last
             if after is None:
@@ -97,7 +97,7 @@ def test_a_released_job_is_queued_and_leaves_the_schedule(stores: Stores, large:
     schedule.forget(job)
     assert listed(schedule, 3) == []
     stores.jobs.fail(job.ref, {"status": 404}, at)
-    assert not stores.jobs.listed(OWNER, Status.SCHEDULED, 10, None, at).jobs
+    assert not stores.jobs.list_jobs(OWNER, Status.SCHEDULED, 10, None, at).jobs
 
 
 def test_a_job_that_ended_before_its_mark_stays_as_it_is(stores: Stores) -> None:
@@ -109,7 +109,7 @@ def test_a_job_that_ended_before_its_mark_stays_as_it_is(stores: Stores) -> None
     stored = stores.jobs.get(job.job_id)
     assert stored is not None
     assert (stored.status, stored.updated_at, stored.waiting) == (Status.FAILED, rfc3339(NOW + 2 * HOUR), None)
-    assert [each.job_id for each in stores.jobs.listed(OWNER, Status.FAILED, 10, None, NOW).jobs] == [job.job_id]
+    assert [each.job_id for each in stores.jobs.list_jobs(OWNER, Status.FAILED, 10, None, NOW).jobs] == [job.job_id]
 
 
 @pytest.mark.parametrize("is_due", [False, True])
@@ -127,14 +127,14 @@ def test_a_cancelled_job_leaves_the_schedule_or_is_due_in_it(stores: Stores, lar
 
 def test_scheduled_jobs_are_listed_with_their_times(stores: Stores) -> None:
     jobs = [put(stores, hours, f"item {hours}") for hours in (1, 2)]
-    found = stores.jobs.listed(OWNER, Status.SCHEDULED, 10, None, NOW).jobs
+    found = stores.jobs.list_jobs(OWNER, Status.SCHEDULED, 10, None, NOW).jobs
     assert [(job.job_id, job.status, job.not_before) for job in found] == [
         (job.job_id, Status.SCHEDULED, job.not_before) for job in reversed(jobs)
     ]
-    assert not stores.jobs.listed("bob", Status.SCHEDULED, 10, None, NOW).jobs
+    assert not stores.jobs.list_jobs("bob", Status.SCHEDULED, 10, None, NOW).jobs
     stores.jobs.begin_attempt(jobs[0].ref, 0, NOW)
     stores.jobs.record_interruption(jobs[0].ref, {"status": 503}, 0, 1, NOW)
-    left = stores.jobs.listed(OWNER, Status.SCHEDULED, 10, None, NOW).jobs
+    left = stores.jobs.list_jobs(OWNER, Status.SCHEDULED, 10, None, NOW).jobs
     assert [job.job_id for job in left] == [jobs[1].job_id]
 
 

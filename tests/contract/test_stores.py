@@ -78,7 +78,10 @@ def test_an_expired_job_is_replaced(stores: Stores) -> None:
         Success(),
         Success(result='{"name":"n"}', result_version="v"),
         Success(
-            result_document=DocumentRef("k", "v7"), result_version="v", superseded="items/old", emitted='[["x",{}]]'
+            result_document=DocumentRef("k", "v7"),
+            result_version="v",
+            old_document_key="items/old",
+            emitted_events='[["x",{}]]',
         ),
     ],
 )
@@ -94,8 +97,8 @@ def test_a_job_succeeds_once(stores: Stores, success: Success) -> None:
         result=success.result,
         result_document=success.result_document,
         result_version=success.result_version,
-        superseded=success.superseded,
-        emitted=success.emitted,
+        old_document_key=success.old_document_key,
+        emitted_events=success.emitted_events,
     )
     assert stores.jobs.get(new.job_id) == expected
     with pytest.raises(JobEnded):

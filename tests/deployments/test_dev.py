@@ -293,7 +293,7 @@ def test_a_saved_operation_is_applied_without_a_deployment(dev_with_shop: Dev) -
         assert job.error is not None
         return str(job.error.detail)
 
-    assert refusal() == "An order ships when it is paid."
+    assert refusal() == "Only a paid order can be shipped."
     dev.edit(operations, lambda source: source.replace("ships when it is paid", "ships when paid"))
     dev.applied(1)
     assert refusal() == "An order ships when paid."

@@ -155,7 +155,7 @@ def test_documents_on_the_command_line(environment: dict[str, str]) -> None:
     assert (added["total"], added["lines"][1]["sku"]) == (0.7, "002")
     refused = jobpipe(environment, "run", "ship", made["id"], "carrier=dhl", *ORDERS)
     assert (refused.returncode, refused.stderr) == (
-        3, "jobpipe: 409 orders:not-paid: An order ships when it is paid.\n"
+        3, "jobpipe: 409 orders:not-paid: Only a paid order can be shipped.\n"
     )  # fmt: skip
     does(environment, "items", "set", made["id"], "note=5", *ORDERS)
     (found,) = does(environment, "find", f"number={one}", *ORDERS)

@@ -212,7 +212,7 @@ def test_events_are_replayed(stage: Stage, telling: Telling) -> None:
         (first,) = hook.wait_for(1, of=item_id)
         event_id = first.event["id"]
         telling.delivery(webhook, event_id, DeliveryState.DELIVERED, 1)
-        telling.queue.again([SendAgain(webhook.owner, webhook.webhook_id, event_id)])
+        telling.queue.deliver_again([SendAgain(webhook.owner, webhook.webhook_id, event_id)])
         telling.delivery(webhook, event_id, DeliveryState.DELIVERED, 2)
         telling.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, EVER, replay=True, at=rfc3339(now())))
         delivery = telling.delivery(webhook, event_id, DeliveryState.DELIVERED, 3)
@@ -238,7 +238,7 @@ def test_a_receiver_that_is_gone_is_paused_and_goes_on_when_it_is_resumed(stage:
 
 def test_a_rotated_secret_signs_beside_the_new_one(stage: Stage, telling: Telling) -> None:
     with receiver() as hook, telling.webhook(hook.url, events=[ITEM_CHANGED]) as webhook:
-        rotated = webhook.rotated(now())
+        rotated = webhook.with_new_secret(now())
         assert telling.webhooks.replace(webhook, rotated)
         (request,) = hook.wait_for(1, of=create(stage).item_id)
     for secret in (webhook.secret, rotated.secret):

@@ -35,7 +35,7 @@ in_requests = troubles(
 in_work = troubles(
     len(ACTIONS),
     *("groups.commit", "items.commit", "jobs.fail", "jobs.begin_attempt", "jobs.get"),
-    *("documents.put", "documents.delete", "queue.delete", "event_queue.tell", "event_queue.tell"),
+    *("documents.put", "documents.delete", "queue.delete", "event_queue.send_ended", "event_queue.send_ended"),
 )
 in_sweeps = troubles(
     len(ACTIONS),
@@ -45,12 +45,19 @@ in_sweeps = troubles(
 )
 in_telling = troubles(
     len(ACTIONS),
-    *("jobs.get", "webhooks.all", "deliveries.add", "deliveries.missing", "deliveries.first", "delivery_queue.now"),
+    *(
+        "jobs.get",
+        "webhooks.all",
+        "deliveries.add",
+        "deliveries.find_missing",
+        "deliveries.first",
+        "delivery_queue.deliver_now",
+    ),
 )
 in_deliveries = troubles(
     len(ACTIONS),
     *("webhooks.get", "deliveries.head", "deliveries.record", "receivers.post", "webhooks.record_outcome"),
-    *("webhooks.pause", "delivery_queue.later", "delivery_queue.now", "delivery_queue.sweep"),
+    *("webhooks.pause", "delivery_queue.deliver_later", "delivery_queue.deliver_now", "delivery_queue.sweep"),
 )
 in_changes = troubles(
     len(ACTIONS), "webhooks.get", "webhooks.put_new", "webhooks.replace", "webhooks.delete", "delivery_queue.sweep"

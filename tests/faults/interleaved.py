@@ -16,10 +16,10 @@ from tests.helpers.unreliable import METHODS, Fault, ProcessGoneError, Unreliabl
 
 _OF_TELLING = {
     "schedule": ("due", "jobs", "mark_queued", "forget"),
-    "event_queue": ("tell",),
+    "event_queue": ("send_ended",),
     "webhooks": ("all", "get", "put_new", "replace", "delete", "record_outcome", "pause"),
     "deliveries": ("add", "missing", "first", "head", "lines", "record", "get", "with_body"),
-    "delivery_queue": ("now", "later", "again", "sweep"),
+    "delivery_queue": ("deliver_now", "deliver_later", "deliver_again", "sweep"),
     "deliveries_waiting": ("delete",),
     "receivers": ("post",),
 }
@@ -117,7 +117,7 @@ class Interleaved(Unreliable):
             if fault is None:
                 return method(*args, **kwargs)
             self.failed = True
-            if isinstance(fault, Trouble) and fault.kind is Kind.NOT_TAKEN and name in {"send_batch", "tell"}:
+            if isinstance(fault, Trouble) and fault.kind is Kind.NOT_TAKEN and name in {"send_batch", "send_ended"}:
                 return _without_first(name, method, args[0])
             if fault.after:
                 method(*args, **kwargs)
@@ -138,6 +138,6 @@ class Interleaved(Unreliable):
 
 def _without_first(name: str, method: Any, messages: Any) -> Any:
     rest = method(messages[1:]) if messages[1:] else None
-    if name == "tell":
+    if name == "send_ended":
         return [False, *(rest or [])]
     return {messages[0].deduplication_id: Unavailable("SQS did not take it."), **(rest or {})}

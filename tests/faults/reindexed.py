@@ -19,7 +19,7 @@ from infra.stage.collection_rows import BUILDING, CollectionRow, CollectionRows
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands.command import Command, CreateItem, DeleteItem, SetFields
-from jobpipe.domain.commands.command_parsing import in_collection
+from jobpipe.domain.commands.command_parsing import bind_to_collection
 from jobpipe.domain.documents.collection import Registry
 from jobpipe.domain.documents.declared_collection import DeclaredCollection
 from jobpipe.domain.documents.item import StoredItem
@@ -88,7 +88,7 @@ class Reindexed:
         """Run a command as the worker of this release does; raise Refusal if it is refused."""
         collection = registry.get(self.collection)
         assert collection is not None
-        placed = in_collection(command, collection, owner)
+        placed = bind_to_collection(command, collection, owner)
         job = new_job(placed, owner, None, now(), RETENTION)
         self.jobs.put_new(job, now())
         apply_command(placed, QueueMessage.of(job, placed, "request"), self.stores(registry))

@@ -115,7 +115,7 @@ class _Events:
 
     queue: TellingQueue
 
-    def tell(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
+    def send_ended(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
         for group, jobs in ended:
             self.queue.put(encode_ended(jobs), group, deduplication_id(jobs))
         return [True] * len(ended)
@@ -128,14 +128,14 @@ class _Deliveries:
     queue: TellingQueue
     waiting: TellingQueue
 
-    def now(self, lines: Sequence[WakeLine]) -> None:
+    def deliver_now(self, lines: Sequence[WakeLine]) -> None:
         for each in lines:
             self.queue.put(each.encode(), each.group_id, uuid.uuid4().hex)
 
-    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
+    def deliver_later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
         self.waiting.put(message.encode(), delay=max(timedelta(seconds=1), pause))
 
-    def again(self, replays: Sequence[SendAgain]) -> None:
+    def deliver_again(self, replays: Sequence[SendAgain]) -> None:
         for each in replays:
             self.queue.put(each.encode(), each.group_id, each.deduplication_id or uuid.uuid4().hex)
 

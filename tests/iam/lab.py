@@ -23,7 +23,7 @@ from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.jobs.job import Job, new_job
 from jobpipe.domain.jobs.queue_message import QueueMessage, seal
-from jobpipe.domain.jobs.scheduled import let_wait
+from jobpipe.domain.jobs.scheduled import add_message
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.aws_stores import Stores
 from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection
@@ -168,7 +168,7 @@ class Lab:
         """Return a scheduled job of the stage's caller that is due; put its command, if it waits in the bucket."""
         accepted = now() - timedelta(minutes=2)
         command = replace(command, not_before=rfc3339(accepted + timedelta(minutes=1)))
-        job = let_wait(new_job(command, FIRST_OWNER, None, accepted, timedelta(days=1)), command, "test")
+        job = add_message(new_job(command, FIRST_OWNER, None, accepted, timedelta(days=1)), command, "test")
         assert self.stores.jobs.put_new(job, now()) is None
         assert job.waiting is not None
         if job.waiting.claim is not None:

@@ -42,7 +42,7 @@ def test_an_order_is_created_paid_and_shipped(stage: Stage, number: str, invoice
     collection = stage.client.collection("orders")
     orders = collection.sync
     created = orders.create(order(number))
-    with pytest.raises(OperationRefused, match="An order ships when it is paid") as refused:
+    with pytest.raises(OperationRefused, match="Only a paid order can be shipped") as refused:
         orders.run("ship", created.id, carrier="dhl")
     assert (refused.value.collection, refused.value.slug) == ("orders", "not-paid")
     assert orders.run("pay", created.id, invoice=invoice)["status"] == "paid"

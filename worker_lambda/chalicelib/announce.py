@@ -30,7 +30,7 @@ def announce(groups: Sequence[list[Delivery]], events: EventQueue) -> list[bool]
     """Tell the ends of the jobs of each group; return for each group whether they are on the queue of events."""
     ended = [(group[0].group_id, [end for end in map(_end, group) if end is not None]) for group in groups]
     known = [each for each in ended if each[1]]
-    sent = iter(events.tell(known) if known else ())
+    sent = iter(events.send_ended(known) if known else ())
     return [not ends or next(sent) for _, ends in ended]
 
 

@@ -57,7 +57,7 @@ def _apply_once(command: Command, context: Context, stores: Stores) -> None:
             stores.documents.delete([old.document.key])
     elif isinstance(decision, Remove):
         old = decision.old
-        _commit(Removed(old), Success(superseded=old.document.key), context, stores)
+        _commit(Removed(old), Success(old_document_key=old.document.key), context, stores)
         stores.documents.delete([old.document.key])
     else:
         stores.jobs.succeed(context.job, success_with(decision.item), now())

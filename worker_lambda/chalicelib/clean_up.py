@@ -15,9 +15,9 @@ from jobpipe.stores.aws_stores import Stores
 def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
     """Delete what the message's generation of an ended job may have left behind."""
     job = stores.jobs.get(message.job.job_id)
-    if job is not None and job.superseded is not None:
+    if job is not None and job.old_document_key is not None:
         # Each version has a key of its own, so no later version can be under this one.
-        stores.documents.delete([job.superseded])
+        stores.documents.delete([job.old_document_key])
     remove_uncommitted(message.job, message.item, stores)
     claim = message.kept.claim
     if claim is not None and (job is None or not job.needs_claim(claim)):

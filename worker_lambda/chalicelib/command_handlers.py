@@ -29,7 +29,7 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import Document, merge_patch, set_fields
 from jobpipe.domain.errors import InvalidRequest, NotFound, NotUnique, VersionMismatch
-from jobpipe.domain.events.emitted import encode_emitted
+from jobpipe.domain.events.emitted_events import encode_emitted
 from jobpipe.domain.item_reader import read_document, read_item
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.queue_message import QueueMessage
@@ -46,7 +46,7 @@ class Write:
 
     document: Document
     old: StoredItem | None = None
-    emitted: str | None = None  # the events that are told of it (emitted.py)
+    emitted: str | None = None  # the events that are told of it (emitted_events.py)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
 from jobpipe.runtime.metrics import BATCH_SIZE, meter
-from jobpipe.runtime.telemetry import described, logger
+from jobpipe.runtime.telemetry import describe_error, logger
 
 from .consumer import NO_PROGRESS, CommandInterrupted, Consumer, Group, NoTimeLeft, Progress
 from .received import Delivery, received
@@ -128,7 +128,7 @@ def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_
             logger.warning(
                 "message returned: it and those behind it will be delivered again in %d s",
                 seconds,
-                extra={**fields, "reason": described(error.__cause__ or error), "again_in_seconds": seconds},
+                extra={**fields, "reason": describe_error(error.__cause__ or error), "again_in_seconds": seconds},
             )
             return _Result(group[:i], group[i:], seconds)
     return _Result(group, [], 0)

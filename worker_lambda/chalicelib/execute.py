@@ -25,8 +25,8 @@ from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.job import Status
 from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.domain.missing_objects import may_become_visible
-from jobpipe.domain.violations import within_a_row
-from jobpipe.runtime.deadline import leaving
+from jobpipe.domain.violations import fit_in_row
+from jobpipe.runtime.deadline import limit_calls
 from jobpipe.runtime.metrics import (
     ATTEMPT_TIME,
     COMMAND_AGE,
@@ -142,7 +142,7 @@ class Execution:
         began = time.perf_counter()
         try:
             # No call that might outlast the invocation begins: its time-out would charge an outage as an attempt.
-            with leaving(self._services.reserve_seconds, self._seconds_left) as deadline:
+            with limit_calls(self._services.reserve_seconds, self._seconds_left) as deadline:
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:
                     outcome = self._apply_command()
@@ -166,7 +166,7 @@ class Execution:
             self.log_fields["operation"] = command.operation
             apply_command(command, self._message, self._services, emits=self._services.events is not None)
         except Refusal as refusal:
-            problem = within_a_row(refusal).to_problem()
+            problem = fit_in_row(refusal).to_problem()
             kept = keep_command(self._message, self._services)
             label = label_of_failed(self._message, self._services, refusal, command)
             self._services.jobs.fail(self._message.job, problem, now(), kept, charge_attempt=True, label=label)

@@ -28,7 +28,7 @@ from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.group import End, Failure, Unit
 from jobpipe.domain.jobs.job import Success
 from jobpipe.domain.jobs.queue_message import QueueMessage, decode_message
-from jobpipe.domain.violations import within_a_row
+from jobpipe.domain.violations import fit_in_row
 
 from .command_handlers import Context, Show, Write, decide, open_context
 from .execute import Execution
@@ -86,7 +86,7 @@ class Step:
     def failure(self, refusal: Refusal) -> Failure:
         """Return how the job ends that is refused."""
         label = label_of(self.command, self.context.collection) or self.context.label_of_stored()
-        return Failure(within_a_row(refusal).to_problem(), self.message.kept, label)
+        return Failure(fit_in_row(refusal).to_problem(), self.message.kept, label)
 
 
 @dataclass(slots=True)
@@ -180,7 +180,9 @@ class Run:
             return step.failure(step.refusal)
         # Each job that changed the document names the superseded key: a redelivery of any of them deletes it.
         superseded = None if isinstance(step.command, ReadItem) else self.superseded
-        return Success(superseded=superseded) if step.result is None else success_with(step.result, superseded)
+        return (
+            Success(old_document_key=superseded) if step.result is None else success_with(step.result, superseded)
+        )
 
 
 def run_of(deliveries: Sequence[Delivery], services: Services, seconds_left: Callable[[], float]) -> Run:

@@ -53,8 +53,8 @@ def success_with(item: StoredItem, superseded: str | None = None, emitted: str |
         result=item.inline,
         result_document=None if item.inline is not None else item.document,
         result_version=item.version,
-        superseded=superseded,
-        emitted=emitted,
+        old_document_key=superseded,
+        emitted_events=emitted,
     )
 
 

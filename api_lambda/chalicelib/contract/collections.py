@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from jobpipe.domain.commands.command import COMMANDS, FOR_ALL, IF_MATCH, Command, UpsertItem
+from jobpipe.domain.commands.command import COMMANDS, COMMON_MEMBERS, IF_MATCH, Command, UpsertItem
 from jobpipe.domain.documents.collection import Collection, Registry
 from jobpipe.domain.documents.declared_collection import DeclaredCollection
 from jobpipe.domain.documents.field_values import INTEGER, MAX_VALUE_LENGTH
@@ -277,12 +277,18 @@ def _commands(collection: DeclaredCollection) -> Node:
             name: _ref(bodies[each["$ref"].rpartition("/")[2]])
             if str(each.get("$ref", "")).rpartition("/")[2] in bodies
             else each
-            for name, each in {**kind.needs, **kind.may_have, **FOR_ALL}.items()
+            for name, each in {**kind.needs, **kind.may_have, **COMMON_MEMBERS}.items()
         }
         name = f"{(kind.distinguishing_member or kind.operation).capitalize()}Command"
         schemas[name] = _command(collection, kind.operation, members, list(kind.needs))
     for operation, each in _operations(collection).items():
-        members = {"item_id": _ref("ItemId"), **each["takes"], **each["optional"], "if_match": IF_MATCH, **FOR_ALL}
+        members = {
+            "item_id": _ref("ItemId"),
+            **each["takes"],
+            **each["optional"],
+            "if_match": IF_MATCH,
+            **COMMON_MEMBERS,
+        }
         name = _in_one_word(operation)
         schemas[f"{name}Operation"] = _command(collection, operation, members, ["item_id", *each["takes"]])
     return schemas

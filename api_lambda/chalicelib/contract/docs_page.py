@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from html import escape
 from typing import Any
 
@@ -11,6 +12,8 @@ from ..http.security_headers import security_headers
 from .openapi import ON_ALL
 
 Node = dict[str, Any]
+
+_COMMON = 10  # operations with the same response, from which on it is described once
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2329;--dim:#57606a;--paper:#fff;--line:#d5dae0;--soft:#f4f6f8;--link:#0a58ca;
@@ -48,6 +51,10 @@ def page(document: Node) -> str:
 class _Page:
     def __init__(self, document: Node) -> None:
         self.document = document
+        # Each operation would repeat them, which was a third of the page.
+        operations = [each for methods in document["paths"].values() for each in methods.values()]
+        counts = Counter(row for operation in operations for row in self._responses(operation))
+        self._common = sorted({row for row, count in counts.items() if count >= _COMMON})
 
     def html(self) -> str:
         info = self.document["info"]
@@ -64,6 +71,7 @@ class _Page:
             f"{_code(scheme['name'])}, unless they are marked as open. Every response has "
             f"{', '.join(map(_code, ON_ALL))}.</p></header>\n"
             f"{self._navigation()}\n<main>\n{groups}\n"
+            f'<section id="common-responses"><h2>Common responses</h2>{_responses_table(self._common)}</section>\n'
             f'<section id="schemas"><h2>Schemas</h2>\n{described}</section>\n'
             "</main>\n</body>\n</html>\n"
         )
@@ -74,7 +82,9 @@ class _Page:
             for tag in self.document["tags"]
             for method, path, operation in self._tagged(tag)
         )
-        return f'<nav aria-label="Operations"><ul>{entries}<li><a href="#schemas">Schemas</a></li></ul></nav>'
+        for name in ("Common responses", "Schemas"):
+            entries += f'<li><a href="#{_anchor(name.lower())}">{name}</a></li>'
+        return f'<nav aria-label="Operations"><ul>{entries}</ul></nav>'
 
     def _group(self, tag: Node) -> str:
         inside = "".join(self._operation(*each) for each in self._tagged(tag))
@@ -106,10 +116,16 @@ class _Page:
             parts.append("<h4>Parameters</h4>" + _table(("Name", "Meaning"), map(self._parameter, parameters)))
         if "requestBody" in operation:
             parts.append(f"<h4>Request body</h4><p>{self._content(operation['requestBody']['content'])}</p>")
-        responses = [(status, self._resolve(each)) for status, each in operation["responses"].items()]
-        rows = [(_code(status), self._response(each)) for status, each in responses]
-        parts.append("<h4>Responses</h4>" + _table(("Status", "Meaning"), rows) + "</article>\n")
-        return "".join(parts)
+        rows = self._responses(operation)
+        own = [row for row in rows if row not in self._common]
+        parts.append(f"<h4>Responses</h4>{_responses_table(own)}")
+        if common := ", ".join(row[0] for row in rows if row in self._common):
+            parts.append(f'<p>And the <a href="#common-responses">common responses</a> {common}.</p>')
+        return "".join(parts) + "</article>\n"
+
+    def _responses(self, operation: Node) -> list[tuple[str, str]]:
+        found = operation["responses"].items()
+        return [(_code(status), self._response(self._resolve(each))) for status, each in found]
 
     def _parameter(self, parameter: Node) -> tuple[str, str]:
         needed = ", required" if parameter.get("required") else ""
@@ -210,6 +226,10 @@ def _table(columns: tuple[str, ...], rows: Any) -> str:
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _responses_table(rows: list[tuple[str, str]]) -> str:
+    return _table(("Status", "Meaning"), rows)
 
 
 def _required(member: str, schema: Node) -> str:

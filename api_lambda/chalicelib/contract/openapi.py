@@ -13,7 +13,7 @@ from typing import Any
 
 from jobpipe import __version__
 from jobpipe.domain import etags, json_text
-from jobpipe.domain.commands.command import COMMANDS, FOR_ALL, NOT_AFTER, OPERATION_NAME, OPERATIONS, Command
+from jobpipe.domain.commands.command import COMMANDS, COMMON_MEMBERS, NOT_AFTER, OPERATION_NAME, OPERATIONS, Command
 from jobpipe.domain.commands.label import MAX_LABEL_LENGTH
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS
@@ -41,7 +41,7 @@ from jobpipe.domain.errors import (
 from jobpipe.domain.events.cloud_event import EVENT_ID
 from jobpipe.domain.events.delivery import DeliveryState
 from jobpipe.domain.events.receiver_url import MAX_URL_LENGTH
-from jobpipe.domain.events.schedule import KEPT_FOR
+from jobpipe.domain.events.schedule import EVENT_RETENTION
 from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_STAGE_WEBHOOKS, MAX_WEBHOOKS, WEBHOOK_ID
 from jobpipe.domain.events.webhook_form import MAX_COLLECTIONS, MAX_EVENT_TYPES
 from jobpipe.domain.jobs.batch import BATCH_ID, MAX_BATCH_NAME, MAX_COMMANDS
@@ -157,7 +157,7 @@ def _values(registry: Registry) -> Node:
         "EVENT_ID": EVENT_ID.pattern,
         "EVENT_TYPE": _event_type(registry),
         "MAX_EVENT_TYPES": MAX_EVENT_TYPES,
-        "EVENT_DAYS": KEPT_FOR.days,
+        "EVENT_DAYS": EVENT_RETENTION.days,
         "DELIVERY_STATES": [state.value for state in DeliveryState],
         "MAX_URL_LENGTH": MAX_URL_LENGTH,
         "MAX_WEBHOOKS": MAX_WEBHOOKS,
@@ -322,7 +322,7 @@ def _schema(command: type[Command]) -> Node:
             "collection": {"type": "string", "const": ITEMS},
             **command.needs,
             **command.may_have,
-            **FOR_ALL,
+            **COMMON_MEMBERS,
         },
         "required": ["operation", *command.needs],
         "additionalProperties": False,

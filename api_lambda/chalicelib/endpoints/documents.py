@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from jobpipe.domain import etags
 from jobpipe.domain.commands.command import (
-    FOR_ALL,
-    NOT_ARGUMENTS,
+    COMMON_MEMBERS,
+    RESERVED_MEMBERS,
     Command,
     CreateItem,
     DeleteItem,
@@ -16,7 +16,7 @@ from jobpipe.domain.commands.command import (
     RunOperation,
     SetFields,
 )
-from jobpipe.domain.commands.command_parsing import in_collection
+from jobpipe.domain.commands.command_parsing import bind_to_collection
 from jobpipe.domain.documents.collection import Collection
 from jobpipe.domain.documents.item import item_json
 from jobpipe.domain.errors import InvalidRequest, NotFound
@@ -77,9 +77,9 @@ class CollectionEndpoints:
         def check(members: object) -> RunOperation:
             if not isinstance(members, dict):
                 raise InvalidRequest("The members of an operation must be a JSON object.")
-            for name in FOR_ALL.keys() & members.keys():
+            for name in COMMON_MEMBERS.keys() & members.keys():
                 raise InvalidRequest(f"The member {name} is for raw commands: POST /jobs.", pointer=f"#/{name}")
-            for name in NOT_ARGUMENTS & members.keys():
+            for name in RESERVED_MEMBERS & members.keys():
                 raise InvalidRequest(
                     f"The path and the headers say {name}; the body must not have it.", pointer=f"#/{name}"
                 )
@@ -118,5 +118,5 @@ class CollectionEndpoints:
         return services.items_of(self.collection.name, self.collection.scope(request.owner))
 
     def _submit(self, command: Command, request: HttpRequest, services: Services) -> HttpResponse:
-        placed = in_collection(command, self.collection, request.owner)
+        placed = bind_to_collection(command, self.collection, request.owner)
         return submit_and_respond(placed, request, services)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobpipe.domain.documents.item import ItemPage, MalformedItem, item_json
 from jobpipe.domain.errors import InternalError
-from jobpipe.domain.item_reader import document_text, missing_document
+from jobpipe.domain.item_reader import document_text, missing_document_error
 from jobpipe.runtime.telemetry import logger
 
 from ..http.request_fields import is_item_cursor
@@ -85,7 +85,7 @@ def read_page(stored: ItemPage, documents: DocumentStore) -> Page:
         else:
             text = document_text(documents, item)
             if text is None:
-                error = missing_document(item)
+                error = missing_document_error(item)
                 logger.error("document missing", exc_info=error, extra={"item_id": item.item_id})
                 page.has_faults |= isinstance(error, InternalError)
                 page.unreadable.append(item.item_id)

@@ -67,10 +67,10 @@ def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, l
     owner, status = request_fields.listed_owner(request, wanted), wanted.status
     if owner == request_fields.EVERY_OWNER and status is not None:
         after = request_fields.all_owners_cursor(request)
-        return services.jobs.failed_or_retrying_of_all(status, limit, after, now(), wanted=wanted)
+        return services.jobs.list_jobs_of_all_owners(status, limit, after, now(), job_filter=wanted)
     if status in request_fields.STATUSES_WITH_LISTS:
         after = request_fields.job_cursor(request, status.value)
-        return services.jobs.listed(owner or request.owner, status, limit, after, now(), wanted=wanted)
+        return services.jobs.list_jobs(owner or request.owner, status, limit, after, now(), job_filter=wanted)
     after = request_fields.job_cursor(request, "all")
     if services.recent_jobs is None:
         raise JobListOff(

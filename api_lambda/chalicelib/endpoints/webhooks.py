@@ -122,7 +122,7 @@ def rotate_secret(request: HttpRequest, services: Services) -> HttpResponse:
     def rotated(old: Webhook) -> Webhook:
         # Were a repeated request to rotate again, the secret that receivers still use would not sign any more.
         is_repeated = digest is not None and old.secret_request == digest
-        return old if is_repeated else old.rotated(now(), digest)
+        return old if is_repeated else old.with_new_secret(now(), digest)
 
     return _shown(200, _replaced(_own(request, on), rotated, request, on), with_secret=True)
 
@@ -145,7 +145,7 @@ def test_webhook(request: HttpRequest, services: Services) -> HttpResponse:
         created_at=rfc3339(at),
     )
     on.deliveries.add(delivery)
-    on.queue.again([SendAgain(webhook.owner, webhook.webhook_id, event.event_id)])
+    on.queue.deliver_again([SendAgain(webhook.owner, webhook.webhook_id, event.event_id)])
     return _accepted(webhook, {"event": event.event_id})
 
 
@@ -180,7 +180,7 @@ def replay_delivery(request: HttpRequest, services: Services) -> HttpResponse:
     found = EVENT_ID.fullmatch(event_id) and on.deliveries.get(webhook.owner, webhook.webhook_id, event_id)
     if not found:
         raise NotFound("There is no delivery of this event to the webhook, or it has expired.")
-    on.queue.again([SendAgain(webhook.owner, webhook.webhook_id, event_id)])
+    on.queue.deliver_again([SendAgain(webhook.owner, webhook.webhook_id, event_id)])
     return _accepted(webhook, {"event": event_id})
 
 

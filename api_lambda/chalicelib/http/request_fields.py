@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.commands import not_after
-from jobpipe.domain.commands.command import checked_member
+from jobpipe.domain.commands.command import check_member
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType
@@ -98,7 +98,7 @@ def new_limit(request: HttpRequest, at: datetime) -> str | None:
             found.add(f"A retry must not have a member {member[:80]!r}.")
         limit: str | None = None
         if not_after.MEMBER in value:
-            limit = found.collect(checked_member, value, not_after.MEMBER, not_after.check_form)
+            limit = found.collect(check_member, value, not_after.MEMBER, not_after.check_form)
         found.check()
         not_after.check_at_acceptance(limit, at)
         return limit

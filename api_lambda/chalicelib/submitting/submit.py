@@ -9,7 +9,7 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.commands.command import Command, CreateItem, UpsertItem, with_item_id
 from jobpipe.domain.errors import IdempotencyKeyReused, JobEnded, Unavailable
 from jobpipe.domain.jobs.job import Job, Status, new_job
-from jobpipe.domain.jobs.queue_message import Envelope, QueueMessage, named_by_claim, seal
+from jobpipe.domain.jobs.queue_message import Envelope, QueueMessage, seal, seal_claim
 
 from ..services import Services
 from .task_tokens import give_token
@@ -66,9 +66,9 @@ def _with_message(job: Job, command: Command, request_id: str) -> Job:
     """Return a scheduled job with its message; any other job, as it is."""
     if job.status is not Status.SCHEDULED:
         return job
-    from jobpipe.domain.jobs.scheduled import let_wait  # noqa: PLC0415  # most commands are due at once
+    from jobpipe.domain.jobs.scheduled import add_message  # noqa: PLC0415  # most commands are due at once
 
-    return let_wait(job, command, request_id)
+    return add_message(job, command, request_id)
 
 
 def _scheduled(job: Job, command: Command, services: Services, *, replayed: bool, has_key: bool) -> Job:
@@ -131,7 +131,7 @@ def _with_earlier_claim(message: QueueMessage, envelope: Envelope, services: Ser
     _, claim = message.keep()
     if claim is None or not services.documents.keys(claim.key):
         return envelope
-    return named_by_claim(message, claim)
+    return seal_claim(message, claim)
 
 
 def fail_unconfirmed(job: Job, envelope: Envelope | None, services: Services) -> Job | None:

@@ -12,9 +12,9 @@ from jobpipe.domain.errors import IdempotencyKeyReused, InternalError, ProblemEr
 from jobpipe.domain.jobs.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch
 from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.domain.jobs.queue_message import Envelope, QueueMessage, seal
-from jobpipe.domain.jobs.scheduled import let_wait
+from jobpipe.domain.jobs.scheduled import add_message
 from jobpipe.domain.jobs.send_rounds import next_call
-from jobpipe.runtime.deadline import leaving
+from jobpipe.runtime.deadline import limit_calls
 from jobpipe.runtime.telemetry import logger
 
 from ..services import Services
@@ -141,7 +141,7 @@ def _planned(
     commands = commands_of(batch, requested)
     jobs = jobs_of(batch, commands, requested, at, services.job_retention)
     return commands, [
-        let_wait(job, command, request_id, position)
+        add_message(job, command, request_id, position)
         for job, (position, command) in zip(jobs, commands.items(), strict=True)
     ]
 
@@ -170,7 +170,7 @@ def _no_time(seconds_left: Callable[[], float]) -> Callable[[], Unavailable | No
 
 def _try_to_withdraw(job: Job, services: Services, seconds_left: Callable[[], float]) -> None:
     try:
-        with leaving(_SECONDS_TO_RESPOND, seconds_left):
+        with limit_calls(_SECONDS_TO_RESPOND, seconds_left):
             withdraw(job, services)
     except Exception:  # noqa: BLE001  # the caller must learn which commands are accepted
         logger.warning("a scheduled job could not be withdrawn", exc_info=True, extra={"job_id": job.job_id})
@@ -305,7 +305,7 @@ def _try_to_fail(
     queued until it expires.
     """
     try:
-        with leaving(_SECONDS_TO_RESPOND, seconds_left):
+        with limit_calls(_SECONDS_TO_RESPOND, seconds_left):
             return True, fail_unconfirmed(job, envelope, services)
     except Exception:  # noqa: BLE001  # an outage or a fault, which the next job would meet too
         logger.warning(

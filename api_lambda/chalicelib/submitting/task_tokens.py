@@ -48,7 +48,7 @@ def give_token(job: Job, token: str | None, services: Services) -> Job:
     if job.status.done:
         from jobpipe.domain.events.ended_jobs import WaitingTask  # noqa: PLC0415  # most stages do not need it
 
-        services.tasks.let_answer(WaitingTask(job.job_id))
+        services.tasks.send_task(WaitingTask(job.job_id))
     return job
 
 

@@ -110,7 +110,11 @@ TASK_TOKEN: Schema = {
         " It is never shown. Only a stage with the parameter TaskTokens takes it."
     ),
 }
-FOR_ALL: Members = {not_before.MEMBER: NOT_BEFORE, not_after.MEMBER: NOT_AFTER, task_token.MEMBER: TASK_TOKEN}
+COMMON_MEMBERS: Members = {
+    not_before.MEMBER: NOT_BEFORE,
+    not_after.MEMBER: NOT_AFTER,
+    task_token.MEMBER: TASK_TOKEN,
+}
 """The members that the raw form of every command may have."""
 
 
@@ -170,7 +174,7 @@ class CreateItem(Command):
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
-        return cls(item_id, checked_member(raw, "item", rules.check_new))
+        return cls(item_id, check_member(raw, "item", rules.check_new))
 
     def members(self) -> Raw:
         return {"item": self.document}
@@ -212,7 +216,7 @@ class _Update(Command):
     def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
         found = Violations()
         check = partial(cls.check_changes, rules)
-        changes = found.collect(checked_member, raw, cls.distinguishing_member, check)
+        changes = found.collect(check_member, raw, cls.distinguishing_member, check)
         if_match = found.collect(_if_match, raw)
         found.check()
         return cls(item_id, changes, if_match)
@@ -280,7 +284,7 @@ class UpsertItem(Command):
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
-        return cls(item_id, checked_member(raw, "item", rules.check_new))
+        return cls(item_id, check_member(raw, "item", rules.check_new))
 
     def members(self) -> Raw:
         return {"item": self.document}
@@ -297,7 +301,7 @@ class RunOperation(Command):
     @classmethod
     def of_raw(cls, raw: Raw, item_id: str) -> Self:
         """Return the command of a raw form; the members are judged when it runs."""
-        arguments = {name: value for name, value in raw.items() if name not in NOT_ARGUMENTS}
+        arguments = {name: value for name, value in raw.items() if name not in RESERVED_MEMBERS}
         return cls(operation=raw["operation"], item_id=item_id, arguments=arguments, if_match=_if_match(raw))
 
     def members(self) -> Raw:
@@ -318,7 +322,7 @@ OPERATION_NAME = re.compile("[a-z][a-z0-9-]{0,31}")
 RESERVED_OPERATIONS = (*OPERATIONS, UpsertItem.operation)
 """The names that no operation of a collection can have."""
 
-NOT_ARGUMENTS = frozenset({"operation", "collection", "item_id", "if_match", *FOR_ALL})
+RESERVED_MEMBERS = frozenset({"operation", "collection", "item_id", "if_match", *COMMON_MEMBERS})
 """The members of a raw command that no operation can take."""
 
 
@@ -341,7 +345,7 @@ def _need(raw: Raw, member: str) -> Any:
     return raw[member]
 
 
-def checked_member(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
+def check_member(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
     """Return the result of the check for the member; the pointer of a Refusal starts at the member."""
     value = _need(raw, member)
     try:
@@ -351,7 +355,7 @@ def checked_member(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
 
 
 def _if_match(raw: Raw) -> str | None:
-    return checked_member(raw, "if_match", etags.check_if_match) if "if_match" in raw else None
+    return check_member(raw, "if_match", etags.check_if_match) if "if_match" in raw else None
 
 
 def _with_precondition(raw: Raw, if_match: str | None) -> Raw:

@@ -8,7 +8,7 @@ from typing import Any
 from jobpipe.domain.commands import not_after, not_before, task_token
 from jobpipe.domain.commands.command import (
     COMMANDS,
-    FOR_ALL,
+    COMMON_MEMBERS,
     OPERATION_NAME,
     OPERATIONS,
     Command,
@@ -17,7 +17,7 @@ from jobpipe.domain.commands.command import (
     Rules,
     RunOperation,
     UpsertItem,
-    checked_member,
+    check_member,
     with_item_id,
 )
 from jobpipe.domain.documents.collection import ITEM_COLLECTION, ONLY_ITEMS, Collection, Registry
@@ -33,8 +33,8 @@ _KINDS: dict[str, tuple[type[Command], ...]] = {
 }
 
 
-_OF_ALL = frozenset({"operation", "collection", *FOR_ALL})
-_FORMS_FOR_ALL = {module.MEMBER: module.check_form for module in (not_before, not_after, task_token)}
+_ALWAYS_ALLOWED = frozenset({"operation", "collection", *COMMON_MEMBERS})
+_COMMON_CHECKS = {module.MEMBER: module.check_form for module in (not_before, not_after, task_token)}
 
 
 class _FormOnly:
@@ -68,10 +68,10 @@ def parse_command(raw: Any, *, new_item_id: str, registry: Registry = ONLY_ITEMS
     if isinstance(command, CreateItem | UpsertItem):
         derived = collection.derived_id(command.document, scope)
         command = with_item_id(command, derived) if derived is not None else command
-    return in_collection(command, collection, owner)
+    return bind_to_collection(command, collection, owner)
 
 
-def in_collection(command: Command, collection: Collection, owner: str) -> Command:
+def bind_to_collection(command: Command, collection: Collection, owner: str) -> Command:
     """Return the same command for an item of this collection, in the scope of this caller."""
     if collection.name == ITEMS:  # as each command is made
         return command
@@ -97,31 +97,29 @@ def _parse(
     kind = _kind_of(raw, operations, has_key=has_key)
     found = Violations()
     if kind is RunOperation:
-        item_id = found.collect(checked_member, raw, "item_id", check_item_id)
-        given = _given_for_all(raw, found)
+        item_id = found.collect(check_member, raw, "item_id", check_item_id)
+        given = _common_members(raw, found)
         found.check()
-        return _with_given(RunOperation.of_raw(raw, item_id), given)
+        return _with_members(RunOperation.of_raw(raw, item_id), given)
     for member in raw:
-        if member not in _OF_ALL and member not in kind.needs and member not in kind.may_have:
+        if member not in _ALWAYS_ALLOWED and member not in kind.needs and member not in kind.may_have:
             found.add(f"A command to {kind.operation} must not have a member {member[:80]!r}.")
-    item_id = (
-        found.collect(checked_member, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
-    )
+    item_id = found.collect(check_member, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
     command = found.collect(kind.from_raw, raw, item_id, rules)
-    given = _given_for_all(raw, found)
+    given = _common_members(raw, found)
     found.check()
-    return _with_given(command, given)
+    return _with_members(command, given)
 
 
-def _given_for_all(raw: Raw, found: Violations) -> dict[str, str]:
+def _common_members(raw: Raw, found: Violations) -> dict[str, str]:
     return {
-        member: found.collect(checked_member, raw, member, check_form)
-        for member, check_form in _FORMS_FOR_ALL.items()
+        member: found.collect(check_member, raw, member, check_form)
+        for member, check_form in _COMMON_CHECKS.items()
         if member in raw
     }
 
 
-def _with_given(command: Command, given: dict[str, str]) -> Command:
+def _with_members(command: Command, given: dict[str, str]) -> Command:
     return replace(command, **given) if given else command
 
 

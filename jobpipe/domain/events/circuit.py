@@ -40,7 +40,7 @@ def is_open(webhook: Webhook, at: datetime) -> bool:
     return webhook.next_try is not None and rfc3339(at) < webhook.next_try
 
 
-def turn(webhook: Webhook) -> datetime:
+def retry_time(webhook: Webhook) -> datetime:
     """Return a time at which something that waits for the circuit may ask again: soon after it ends, at random.
 
     So not all that waits comes in the same moment.

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import InternalError
-from jobpipe.domain.events.emitted import decode_emitted
+from jobpipe.domain.events.emitted_events import decode_emitted
 from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
 from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.domain.jobs.job_json import job_json, job_without_result
@@ -46,9 +46,9 @@ def stem_of(job: Job) -> str:
     return f"{_digits(job.updated_at)}-{job.job_id}-{job.generation}"
 
 
-def emitted_types(job: Job) -> list[str]:
+def emitted_event_types(job: Job) -> list[str]:
     """Return the types of the events that the job's operation has returned, each once."""
-    return [*dict.fromkeys(each.event_type for each in decode_emitted(job.emitted, job.collection))]
+    return [*dict.fromkeys(each.event_type for each in decode_emitted(job.emitted_events, job.collection))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Source:
         if ITEM_CHANGED in wanted and changes_item:
             changed = Event(f"{stem}-changed", ITEM_CHANGED, job.collection, subject, f"{sequence}a")
             yield self._with_body(changed, job.updated_at, json_text.encode(_change(job)))
-        for n, emitted in enumerate(decode_emitted(job.emitted, job.collection)):
+        for n, emitted in enumerate(decode_emitted(job.emitted_events, job.collection)):
             if emitted.event_type in wanted:
                 own = Event(
                     f"{stem}-emitted-{n}", emitted.event_type, job.collection, subject, f"{sequence}a{n:02}"

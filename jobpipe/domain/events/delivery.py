@@ -83,7 +83,7 @@ class Delivery:
         """Return the number of attempts that the schedule counts: replays are apart."""
         return sum(not each.replay for each in self.attempts)
 
-    def recorded(self, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> Delivery:
+    def with_attempt(self, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> Delivery:
         """Return the delivery after one more attempt, from which `state` and `due` follow.
 
         An attempt in the line and a replay may end at the same time: no failure undoes what the other has reached.

@@ -15,7 +15,7 @@ from hashlib import sha256
 from jobpipe.domain import json_text
 from jobpipe.domain.errors import InvalidRequest, NewerMessage, UndecodableMessage
 from jobpipe.domain.events.delivery import Line
-from jobpipe.domain.events.schedule import AT_ONCE, OWNER_AT_ONCE
+from jobpipe.domain.events.schedule import MOST_AT_ONCE, MOST_AT_ONCE_OF_OWNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,12 @@ def decode_delivery_message(body: str) -> DeliveryMessage:
 
 
 def _group(owner: str, webhook_id: str, text: str) -> str:
-    """Return one of the message groups of an owner, of which each of its webhooks has some.
+    """Return the message group for this text; an owner has some groups, and each webhook uses some of them.
 
-    SQS lets one batch at a time have messages of a group. So a receiver gets AT_ONCE requests at a time, and all
-    receivers of an owner OWNER_AT_ONCE, whatever they do.
+    SQS delivers the messages of a group to one batch at a time. So a receiver gets at most MOST_AT_ONCE requests at
+    a time, and all receivers of an owner together MOST_AT_ONCE_OF_OWNER.
     """
-    slot = (_number(webhook_id) + _number(webhook_id + text) % AT_ONCE) % OWNER_AT_ONCE
+    slot = (_number(webhook_id) + _number(webhook_id + text) % MOST_AT_ONCE) % MOST_AT_ONCE_OF_OWNER
     return f"{sha256(owner.encode()).hexdigest()[:32]}-{slot}"
 
 

@@ -44,7 +44,7 @@ class Tasks(Protocol):
     def answer(self, token: str, answer: TaskSuccess | TaskFailure) -> None:
         """Answer the task that has the token.
 
-        Raise NobodyWaits if the task has ended, or AnswerRefused if Step Functions would refuse this answer at
+        Raise TaskEnded if the task has ended, or AnswerRefused if Step Functions would refuse this answer at
         every attempt.
         """
 
@@ -96,7 +96,7 @@ class DeliveryStore(Protocol):
         An event whose line has no document is stored without a line.
         """
 
-    def missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    def find_missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Return those of up to 100 deliveries that are not stored. Some that are may be among them."""
 
     def first(self, line: Line) -> str | None:
@@ -114,7 +114,7 @@ class DeliveryStore(Protocol):
     def record(
         self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str
     ) -> Delivery | None:
-        """Add an attempt (Delivery.recorded). If the delivery is not pending any more, it leaves its line.
+        """Add an attempt (Delivery.with_attempt). If the delivery is not pending any more, it leaves its line.
 
         Return the delivery as it is then; None if it has expired meanwhile, and nothing is recorded.
         """
@@ -140,7 +140,7 @@ class DeliveryStore(Protocol):
 class EventQueue(Protocol):
     """The FIFO queue of ended jobs."""
 
-    def tell(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
+    def send_ended(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
         """Send one message for each group of jobs, up to ten; return for each whether it is on the queue.
 
         A group has the id of its documents' message group on the queue of commands.
@@ -150,7 +150,7 @@ class EventQueue(Protocol):
 class TaskQueue(Protocol):
     """The same queue, for the tasks of jobs that have ended before their tokens were given."""
 
-    def let_answer(self, task: WaitingTask) -> None:
+    def send_task(self, task: WaitingTask) -> None:
         """Let the task be answered; when this returns, its message is on the queue."""
 
 
@@ -160,13 +160,13 @@ class DeliveryQueue(Protocol):
     When a method returns, its messages are on the queue; otherwise it raises Unavailable.
     """
 
-    def now(self, lines: Sequence[WakeLine]) -> None:
+    def deliver_now(self, lines: Sequence[WakeLine]) -> None:
         """Let the heads of these lines be delivered."""
 
-    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
+    def deliver_later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
         """Let the message come when it is due, after the pause, or let it be asked again before."""
 
-    def again(self, replays: Sequence[SendAgain]) -> None:
+    def deliver_again(self, replays: Sequence[SendAgain]) -> None:
         """Let each of these events be delivered once more, outside of its line."""
 
     def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:

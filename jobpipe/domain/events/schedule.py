@@ -19,22 +19,22 @@ PAUSES = (
 PAUSED_AFTER = timedelta(days=3)
 """A webhook whose deliveries have all failed for so long is paused."""
 
-KEPT_FOR = timedelta(days=30)
+EVENT_RETENTION = timedelta(days=30)
 """How long an event is kept for a webhook: while it waits, and for a replay."""
 
 ATTEMPT_SECONDS = 10.0
 """The time in which a receiver must have answered with a status."""
 
-MAX_ANSWER_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 """Of a receiver's answer; more is not read."""
 
 AFTER_STATUS_SECONDS = 1.0
 """The time in which the rest of an answer is read after its status, which has decided."""
 
-AT_ONCE = 4
+MOST_AT_ONCE = 4
 """Deliveries to one receiver at the same time."""
 
-OWNER_AT_ONCE = 8
+MOST_AT_ONCE_OF_OWNER = 8
 """Deliveries to all receivers of one owner at the same time."""
 
 CIRCUIT_OPENS_AFTER = 5

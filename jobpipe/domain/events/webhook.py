@@ -71,7 +71,7 @@ class Webhook:
             return (self.secret,)
         return (self.secret, old)
 
-    def rotated(self, at: datetime, request: str | None = None) -> Webhook:
+    def with_new_secret(self, at: datetime, request: str | None = None) -> Webhook:
         """Return the webhook with a new secret; the present one signs beside it for OLD_SECRET_LASTS.
 
         `request` is the digest of the request's key, if it has one.

@@ -10,7 +10,7 @@ from typing import Any
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
-from jobpipe.domain.events.emitted import can_be_emitted
+from jobpipe.domain.events.emitted_events import can_be_emitted
 from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_secret
 from jobpipe.domain.violations import Violations

@@ -22,9 +22,9 @@ from jobpipe.domain.commands.command import Command, CreateItem, fingerprint, wi
 from jobpipe.domain.commands.command_parsing import parse_command
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item_rules import check_tree
-from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal
+from jobpipe.domain.errors import InvalidRequest, NoValidCommand, Problem, Refusal
 from jobpipe.domain.jobs.job import Job, expiry_of_queued_job, new_job, queued_at
-from jobpipe.domain.violations import Violations, within_a_row
+from jobpipe.domain.violations import Violations, fit_in_row
 
 MAX_COMMANDS = 100
 """The most commands in a batch: its jobs are read in one BatchGetItem, which takes 100 keys."""
@@ -104,9 +104,9 @@ def parse_batch(
             check(command)
             commands[position] = command
         except Refusal as refusal:
-            refusals[position] = within_a_row(refusal.inside(f"#/commands/{position}"), f"#/commands/{position}")
+            refusals[position] = fit_in_row(refusal.inside(f"#/commands/{position}"), f"#/commands/{position}")
     if not commands:
-        raise NothingValid(list(refusals.values()))
+        raise NoValidCommand(list(refusals.values()))
     fingerprints = {position: fingerprint(command) for position, command in commands.items()}
     # The mark makes it another batch if another release refuses other commands.
     try:

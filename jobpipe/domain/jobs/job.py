@@ -87,8 +87,10 @@ class Job:
     result: str | None = None  # succeeded: the item's document as JSON text, if it is small
     result_document: DocumentRef | None = None  # succeeded: the reference to the document if it is larger
     result_version: str | None = None  # succeeded: the version of the item in the result
-    superseded: str | None = None  # succeeded: the key of the document that was replaced, which is to be deleted
-    emitted: str | None = None  # succeeded: the events that its operation returned (emitted.py)
+    old_document_key: str | None = (
+        None  # succeeded: the key of the document that was replaced, which is to be deleted
+    )
+    emitted_events: str | None = None  # succeeded: the events that its operation returned (emitted_events.py)
     error: Problem | None = None  # failed: why it failed; retrying: what interrupted the last attempt
     label: str | None = None  # failed, retrying: what names the document of its command in lists (label.py)
     running_attempt: int | None = None  # the number of the attempt that is running, if its start was recorded
@@ -144,8 +146,8 @@ class Success:
     result: str | None = None
     result_document: DocumentRef | None = None
     result_version: str | None = None
-    superseded: str | None = None
-    emitted: str | None = None
+    old_document_key: str | None = None
+    emitted_events: str | None = None
 
 
 def new_job(

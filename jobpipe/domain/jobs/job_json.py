@@ -8,7 +8,7 @@ from urllib.parse import quote
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.documents.item import item_json
 from jobpipe.domain.jobs.job import Job, Status
-from jobpipe.domain.missing_objects import missing
+from jobpipe.domain.missing_objects import missing_object_error
 
 if TYPE_CHECKING:
     from jobpipe.domain.ports import DocumentStore
@@ -83,5 +83,5 @@ def result_json(job: Job, documents: DocumentStore) -> str:
         found = documents.get(job.result_document)
         document = None if found is None else found[1]
     if document is None:  # the bucket keeps versions longer than the table keeps jobs
-        raise missing(f"The result of job {job.job_id}", job.updated_at)
+        raise missing_object_error(f"The result of job {job.job_id}", job.updated_at)
     return item_json(job.item_id, document)

@@ -141,7 +141,7 @@ def seal(message: QueueMessage) -> Envelope:
     """Return the envelope of a message; a command that is too large for SQS becomes a claim check."""
     body, claim = _encode(message), None
     if not isinstance(message.content, Claim) and _is_too_large(body):
-        claim = check_in(message.job, message.content)
+        claim = make_claim_check(message.job, message.content)
     if claim is not None:
         body = _encode(replace(message, content=Claim(claim.key)))
     return Envelope(
@@ -163,7 +163,7 @@ def seal_to_wait(message: QueueMessage, command: Command) -> Envelope:
     if not _exceeds(text, MAX_WAITING_BYTES):
         return seal(message)
     claim = _claim_check(message.job, command, text)
-    return replace(named_by_claim(message, claim), claim=replace(claim, key=waiting_key(claim.key)))
+    return replace(seal_claim(message, claim), claim=replace(claim, key=waiting_key(claim.key)))
 
 
 def waiting_key(claim: str) -> str:
@@ -176,7 +176,7 @@ def claim_key(waiting: str) -> str:
     return f"{_CLAIMS_PREFIX}{waiting.removeprefix(WAITING_PREFIX)}"
 
 
-def named_by_claim(message: QueueMessage, claim: ClaimCheck) -> Envelope:
+def seal_claim(message: QueueMessage, claim: ClaimCheck) -> Envelope:
     """Return the envelope of the message with this claim check of its command, which is stored already."""
     return seal(replace(message, content=Claim(claim.key)))
 
@@ -207,7 +207,7 @@ def _decode_command(text: str, item: ItemRef) -> Command:
     return decode_command(json_text.decode(text), item)
 
 
-def check_in(job: JobRef, command: Command) -> ClaimCheck | None:
+def make_claim_check(job: JobRef, command: Command) -> ClaimCheck | None:
     """Return the claim check of a command that is too large for a message."""
     # Size and key depend on the command only: a replay may have a longer request id or its fields in another order,
     # and must not put a claim check that the message on the queue does not name.

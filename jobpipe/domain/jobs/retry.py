@@ -20,7 +20,7 @@ from jobpipe.domain.errors import (
 )
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.job import Job, Status, new_generation
-from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, check_in, kept_content, seal
+from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, kept_content, make_claim_check, seal
 from jobpipe.domain.missing_objects import may_become_visible
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _kept(job: Job) -> Command | Claim:
 def _with_limit(command: Command, not_after: str, job: Job, documents: DocumentStore) -> Command | Claim:
     """Return the command with a new time limit; with it, it may be just too large for a message."""
     command = replace(command, not_after=not_after)
-    check = check_in(job.ref, command)
+    check = make_claim_check(job.ref, command)
     if check is None:
         return command
     documents.put(check.key, check.text)

@@ -38,7 +38,7 @@ class DuePage:
     last: DueEntry | None
 
 
-def let_wait(job: Job, command: Command, request_id: str, position: int = 0) -> Job:
+def add_message(job: Job, command: Command, request_id: str, position: int = 0) -> Job:
     """Return the job of a command that is not due yet with its message; a job that is due, as it is.
 
     `position` is that of the command in its batch.
@@ -56,7 +56,7 @@ def shard_of(group_id: str) -> str:
     return SHARDS[hashlib.sha256(group_id.encode()).digest()[0] % len(SHARDS)]
 
 
-def up_to(moment: datetime) -> str:
+def last_place_at(moment: datetime) -> str:
     """Return a text that sorts after the places of everything that is due at this time, and before all others."""
     return f"{rfc3339(moment)}#~"
 

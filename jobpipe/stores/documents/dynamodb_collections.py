@@ -29,7 +29,7 @@ from jobpipe.domain.documents.item import (
 from jobpipe.domain.errors import CommitRefused, ItemChanged, Unavailable, ValueLocked
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.job import Success
-from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, aws_call
 from jobpipe.stores.batch_reads import read_batch
 from jobpipe.stores.documents.item_transactions import commit_change
 from jobpipe.stores.dynamodb_rows import document_from_row, document_to_row, to_row
@@ -87,7 +87,7 @@ class DynamoDbCollection:
         key = self._key(item_id)
         if key is None:
             return None
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(TableName=self._documents, Key=key, ConsistentRead=True)
         return document_from_row(response["Item"]) if response.get("Item") else None
 
@@ -109,7 +109,7 @@ class DynamoDbCollection:
 
     def holder(self, value_key: str) -> str | None:
         """Return the id of the document that has this value of a unique field."""
-        with outages(_LOOKUPS):
+        with aws_call(_LOOKUPS):
             response = self._clients.dynamodb.get_item(
                 TableName=self._lookups, Key=_lock_row_key(value_key), ConsistentRead=True
             )
@@ -121,7 +121,7 @@ class DynamoDbCollection:
         start: Any = {}
         if after is not None:
             start = {"ExclusiveStartKey": {"value": {"S": index_key(value_key)}, "entry": {"S": after}}}
-        with outages(_LOOKUPS):
+        with aws_call(_LOOKUPS):
             response = self._clients.dynamodb.query(
                 TableName=self._lookups,
                 KeyConditionExpression="#value = :value",
@@ -214,7 +214,7 @@ class DynamoDbCollection:
         condition, values = "#partition = :partition", {":partition": {"S": partition}}
         if after is not None:
             condition, values = f"{condition} AND item_id > :after", {**values, ":after": {"S": after}}
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.query(
                 TableName=self._documents,
                 KeyConditionExpression=condition,

@@ -30,8 +30,8 @@ from jobpipe.runtime.aws import (
     AwsClients,
     ConditionsFailed,
     Conflict,
+    aws_call,
     cancellation_reasons,
-    outages,
     transact,
 )
 from jobpipe.stores.batch_reads import read_batch
@@ -167,7 +167,7 @@ class DynamoDbGroups:
         """Make one call and return one result for each unit; an untouched unit can be committed by another call."""
         every = [write for each in writes for write in each]
         try:
-            with outages(_TABLES):
+            with aws_call(_TABLES):
                 self._clients.dynamodb.transact_write_items(TransactItems=every)
         except Unavailable:
             return [Unsettled.UNKNOWN] * len(units)

@@ -20,7 +20,7 @@ from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import CommitRefused, ValueLocked
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.job import Success
-from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, aws_call
 from jobpipe.stores.documents.item_transactions import commit_change
 from jobpipe.stores.dynamodb_rows import item_from_row, item_to_row, to_row
 from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
@@ -42,7 +42,7 @@ class DynamoDbItems:
 
     def get(self, item_id: str) -> StoredItem | None:
         """Return the item's row."""
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(
                 TableName=self._items, Key={"item_id": {"S": item_id}}, ConsistentRead=True
             )
@@ -51,7 +51,7 @@ class DynamoDbItems:
     def page(self, limit: int, after: str | None) -> ItemPage:
         """Return up to `limit` items that follow the id `after`."""
         start: Any = {} if after is None else {"ExclusiveStartKey": {"item_id": {"S": after}}}
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.scan(TableName=self._items, Limit=limit, ConsistentRead=True, **start)
         last = response.get("LastEvaluatedKey")
         items = [_item_or_malformed(row) for row in response["Items"]]

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from jobpipe.domain.documents.item import DocumentRef
 from jobpipe.domain.errors import Unavailable
-from jobpipe.runtime.aws import AwsClients, error_code, outages
+from jobpipe.runtime.aws import AwsClients, aws_call, error_code
 
 _BUCKET = "The documents bucket"
 _GONE = {"NoSuchKey", "NoSuchVersion"}
@@ -25,7 +25,7 @@ class S3Documents:
 
     def put(self, key: str, text: str) -> DocumentRef:
         """Store the text under a new key; raise Unavailable while the bucket's versioning is off."""
-        with outages(_BUCKET):
+        with aws_call(_BUCKET):
             response = self._clients.s3.put_object(
                 Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json"
             )
@@ -39,7 +39,7 @@ class S3Documents:
     def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
         """Return the text and the version that was read, or None if the bucket has it no longer."""
         try:
-            with outages(_BUCKET):
+            with aws_call(_BUCKET):
                 response = self._clients.s3.get_object(Bucket=self._bucket, Key=ref.key, VersionId=ref.version_id)
                 return ref, response["Body"].read().decode()
         except ClientError as error:
@@ -56,7 +56,7 @@ class S3Documents:
 
     def _current(self, key: str) -> tuple[DocumentRef, str] | None:
         try:
-            with outages(_BUCKET):
+            with aws_call(_BUCKET):
                 response = self._clients.s3.get_object(Bucket=self._bucket, Key=key)
                 return DocumentRef(key, response.get("VersionId", _NO_VERSION)), response["Body"].read().decode()
         except ClientError as error:
@@ -67,13 +67,13 @@ class S3Documents:
     def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; their versions stay until the bucket's lifecycle deletes them."""
         for key in keys:
-            with outages(_BUCKET):
+            with aws_call(_BUCKET):
                 self._clients.s3.delete_object(Bucket=self._bucket, Key=key)
 
     def delete_together(self, keys: Sequence[str]) -> set[str]:
         """Delete up to 1,000 objects in one call, and return the keys of those that are not deleted."""
         objects: Any = [{"Key": key} for key in keys]
-        with outages(_BUCKET):
+        with aws_call(_BUCKET):
             response = self._clients.s3.delete_objects(
                 Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
             )
@@ -81,6 +81,6 @@ class S3Documents:
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with the prefix."""
-        with outages(_BUCKET):
+        with aws_call(_BUCKET):
             pages = self._clients.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             return [entry["Key"] for page in pages for entry in page.get("Contents", [])]

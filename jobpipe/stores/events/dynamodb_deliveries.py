@@ -6,7 +6,7 @@
 
 The event is apart, since it may be large, and each attempt rewrites the delivery. A place begins with the document
 of its line, and exists while its delivery is pending: so the lines that wait can be found without all that was
-delivered. DynamoDB deletes all rows after KEPT_FOR, in any order.
+delivered. DynamoDB deletes all rows after EVENT_RETENTION, in any order.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from botocore.exceptions import ClientError
 
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
 from jobpipe.domain.events.ports import DeliveryPage, LinePage
-from jobpipe.domain.events.schedule import KEPT_FOR
-from jobpipe.runtime.aws import AwsClients, ConditionsFailed, error_code, outages, settle_conflicts, transact
+from jobpipe.domain.events.schedule import EVENT_RETENTION
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, aws_call, error_code, settle_conflicts, transact
 from jobpipe.stores.batch_reads import read_batch
 from jobpipe.stores.dynamodb_rows import Row, to_row
 
@@ -43,7 +43,7 @@ class DynamoDbDeliveries:
 
         An event whose line has no document is stored without a line.
         """
-        expires_at = int((datetime.fromisoformat(delivery.created_at) + KEPT_FOR).timestamp())
+        expires_at = int((datetime.fromisoformat(delivery.created_at) + EVENT_RETENTION).timestamp())
         rows = [_row(delivery, expires_at)]
         rows.append({**_body_key(delivery), **to_row({"body": delivery.body, "expires_at": expires_at})})
         if delivery.line.document:
@@ -59,7 +59,7 @@ class DynamoDbDeliveries:
             return False
         return True
 
-    def missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    def find_missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Return those of up to 100 deliveries that are not stored. Some that are may be among them."""
         keys = [_key(each.line.owner, each.line.webhook_id, each.event_id) for each in deliveries]
         wanted = {
@@ -93,7 +93,7 @@ class DynamoDbDeliveries:
         """Return lines of the webhook that have deliveries, each once. `limit` counts their deliveries."""
         partition = _line_partition(owner, webhook_id)
         request = _query(self._table, partition, first="" if after is None else f"{after}{_AFTER_NUMBER_SIGN}")
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.query(**request, Limit=limit, ConsistentRead=True)
         documents = [*dict.fromkeys(row["entry"]["S"].partition("#")[0] for row in response["Items"])]
         lines = [Line(owner, webhook_id, each) for each in documents]
@@ -102,7 +102,7 @@ class DynamoDbDeliveries:
     def record(
         self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str
     ) -> Delivery | None:
-        """Add an attempt (Delivery.recorded). If the delivery is not pending any more, it leaves its line.
+        """Add an attempt (Delivery.with_attempt). If the delivery is not pending any more, it leaves its line.
 
         Return the delivery as it is then; None if it has expired meanwhile, and nothing is recorded.
         """
@@ -110,7 +110,7 @@ class DynamoDbDeliveries:
         recorded: Delivery | None = None
         while known is not None and recorded is None:
             # It is in the row already if the answer to the first try of this call was lost.
-            new = known if attempt in known.attempts else known.recorded(attempt, state, due)
+            new = known if attempt in known.attempts else known.with_attempt(attempt, state, due)
             if new is known or self._changed(known, new):
                 recorded = new
             else:  # another attempt was recorded meanwhile
@@ -130,7 +130,7 @@ class DynamoDbDeliveries:
         }
 
         def update() -> None:
-            with outages(_TABLE):
+            with aws_call(_TABLE):
                 self._clients.dynamodb.update_item(
                     TableName=self._table,
                     Key=_key(old.line.owner, old.line.webhook_id, old.event_id),
@@ -178,25 +178,25 @@ class DynamoDbDeliveries:
         return self._page(request, owner, webhook_id, limit)
 
     def _page(self, request: Any, owner: str, webhook_id: str, limit: int) -> DeliveryPage:
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.query(**request, Limit=limit, ConsistentRead=True)
         found = [_delivery(row, owner, webhook_id) for row in response["Items"]]
         return DeliveryPage(found, found[-1].event_id if found and "LastEvaluatedKey" in response else None)
 
     def _first_place(self, line: Line) -> Any:
         request = _query(self._table, _line_partition(line.owner, line.webhook_id), prefix=f"{line.document}#")
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.query(**request, Limit=1, ConsistentRead=True)
         return response["Items"][0] if response["Items"] else None
 
     def _get(self, key: Row) -> Any:
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return response.get("Item")
 
     def _delete(self, key: Row) -> None:
         def delete() -> None:
-            with outages(_TABLE):
+            with aws_call(_TABLE):
                 self._clients.dynamodb.delete_item(TableName=self._table, Key=key)
 
         settle_conflicts(delete)

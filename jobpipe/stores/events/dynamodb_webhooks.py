@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from jobpipe.domain.errors import TooManyWebhooks
 from jobpipe.domain.events.circuit import after_outcome
 from jobpipe.domain.events.webhook import MAX_STAGE_WEBHOOKS, Webhook
-from jobpipe.runtime.aws import AwsClients, ConditionsFailed, error_code, outages, settle_conflicts, transact
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, aws_call, error_code, settle_conflicts, transact
 from jobpipe.stores.dynamodb_rows import Row, to_row
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class DynamoDbWebhooks:
 
     def created_by(self, owner: str, creation: str) -> Webhook | None:
         """Return the webhook that the request with this digest has created; None if it is deleted or never was."""
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(
                 TableName=self._table, Key=_creation_key(owner, creation), ConsistentRead=True
             )
@@ -201,7 +201,7 @@ class DynamoDbWebhooks:
         """Store what a delivery changed, which does not change what is told."""
 
         def put() -> None:
-            with outages(_TABLE):
+            with aws_call(_TABLE):
                 self._clients.dynamodb.put_item(
                     TableName=self._table,
                     Item=_row(new),
@@ -226,7 +226,7 @@ class DynamoDbWebhooks:
         return []
 
     def _get(self, entry: str) -> Any:
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(TableName=self._table, Key=_key(entry), ConsistentRead=True)
         return response.get("Item")
 
@@ -243,7 +243,7 @@ class DynamoDbWebhooks:
             request["KeyConditionExpression"] += " AND begins_with(entry, :prefix)"
             request["ExpressionAttributeValues"][":prefix"] = {"S": prefix}
         while True:
-            with outages(_TABLE):
+            with aws_call(_TABLE):
                 response = self._clients.dynamodb.query(**request)
             found += (_webhook(row) for row in response["Items"] if "webhook" in row)
             if "LastEvaluatedKey" not in response:

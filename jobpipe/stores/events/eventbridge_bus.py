@@ -11,7 +11,7 @@ from typing import Any
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.cloud_event import Event
 from jobpipe.runtime import deadline
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 
 MAX_ENTRIES = 10
 """The most entries of one call."""
@@ -40,7 +40,7 @@ class EventBridgeBus:
     def _put(self, entries: Sequence[Any]) -> None:
         codes: set[str] = set()
         for attempt in range(_TRIES):
-            with outages(_BUS):
+            with aws_call(_BUS):
                 results = self._clients.eventbridge.put_events(Entries=list(entries))["Entries"]
             # A call succeeds even if the bus takes none of its entries.
             refused = [pair for pair in zip(entries, results, strict=True) if "ErrorCode" in pair[1]]

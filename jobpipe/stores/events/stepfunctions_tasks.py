@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from jobpipe.domain.errors import AnswerRefused, NobodyWaits
+from jobpipe.domain.errors import AnswerRefused, TaskEnded
 from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess
-from jobpipe.runtime.aws import AwsClients, error_code, is_outage, outages
+from jobpipe.runtime.aws import AwsClients, aws_call, error_code, is_outage
 
 _SERVICE = "Step Functions"
-_NOBODY_WAITS = {"InvalidToken", "TaskDoesNotExist", "TaskTimedOut"}
+_TASK_ENDED = {"InvalidToken", "TaskDoesNotExist", "TaskTimedOut"}
 # The other errors of access are about the stage's own credentials: these are about a state machine, and stay.
 _DENIED = {"AccessDenied", "AccessDeniedException", "KmsAccessDeniedException", "KmsInvalidStateException"}
 _SERVER_ERROR = 500
@@ -24,10 +24,10 @@ class StepFunctionsTasks:
     def answer(self, token: str, answer: TaskSuccess | TaskFailure) -> None:
         """Answer the task that has the token.
 
-        Raise NobodyWaits if the task has ended, or AnswerRefused if Step Functions would refuse this answer at
+        Raise TaskEnded if the task has ended, or AnswerRefused if Step Functions would refuse this answer at
         every attempt.
         """
-        with outages(_SERVICE):
+        with aws_call(_SERVICE):
             try:
                 if isinstance(answer, TaskSuccess):
                     self._clients.stepfunctions.send_task_success(taskToken=token, output=answer.output)
@@ -37,8 +37,8 @@ class StepFunctionsTasks:
                     )
             except ClientError as error:
                 code = error_code(error)
-                if code in _NOBODY_WAITS:
-                    raise NobodyWaits(code) from None  # botocore's text may have the token
+                if code in _TASK_ENDED:
+                    raise TaskEnded(code) from None  # botocore's text may have the token
                 status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
                 if code in _DENIED or (status < _SERVER_ERROR and not is_outage(code)):
                     message = str(error.response.get("Error", {}).get("Message", "")).replace(token, "…")

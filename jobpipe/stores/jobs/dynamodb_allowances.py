@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
+from jobpipe.runtime.aws import AwsClients, aws_call, error_code, settle_conflicts
 
 PREFIX: Final = "limit:"
 """The beginning of the keys of these rows; no id of a job or a batch has a colon."""
@@ -42,7 +42,7 @@ class DynamoDbAllowances:
         values[":expires_at"] = latest // _SECOND + _DAY
 
         def write() -> Any:
-            with outages("The jobs table"):
+            with aws_call("The jobs table"):
                 return self._clients.dynamodb.update_item(
                     TableName=self._table,
                     Key={"job_id": {"S": PREFIX + owner}},

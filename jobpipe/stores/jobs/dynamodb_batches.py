@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.jobs.batch import Batch
 from jobpipe.domain.jobs.job import Job
-from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, aws_call, transact
 from jobpipe.stores.batch_reads import read_batch
 from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row
 from jobpipe.stores.jobs.batch_rows import batch_from_row, batch_to_row
@@ -82,7 +82,7 @@ class DynamoDbBatches:
 
     def get(self, batch_id: str) -> Batch | None:
         """Return the batch, expired or not."""
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(
                 TableName=self._table, Key={"job_id": {"S": batch_id}}, ConsistentRead=True
             )

@@ -25,7 +25,7 @@ from typing import Any
 from jobpipe.domain.errors import InvalidRequest
 from jobpipe.domain.jobs.job import Job, JobPage, Status
 from jobpipe.domain.jobs.job_filter import EVERY_JOB, JobFilter
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 from jobpipe.runtime.telemetry import logger
 from jobpipe.stores.dynamodb_rows import (
     LIST_KEY,
@@ -33,7 +33,7 @@ from jobpipe.stores.dynamodb_rows import (
     SHARDS,
     Row,
     job_from_row,
-    place_in_list,
+    list_sort_key,
     shards_of,
     stored_status,
 )
@@ -46,7 +46,7 @@ Entry = tuple[tuple[str, str], Any]  # time and job id, and the row, or None for
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class IndexPartition:
     """A partition of an index with entries of an owner, sorted by status and time."""
 
     index: str
@@ -55,17 +55,17 @@ class Source:
     order: str  # the sort key's attribute
 
 
-_WHOLE = {
-    "lists": Source("lists", "owner_shard", "", LIST_KEY),
-    "trouble": Source("trouble", "owner", "", OLD_LIST_KEY),
+_WHOLE_INDEXES = {
+    "lists": IndexPartition("lists", "owner_shard", "", LIST_KEY),
+    "trouble": IndexPartition("trouble", "owner", "", OLD_LIST_KEY),
 }
 
 
-def sources(owner: str) -> list[Source]:
+def partitions_of(owner: str) -> list[IndexPartition]:
     """Return all partitions that may have jobs of the owner."""
     return [
-        *(Source("lists", "owner_shard", shard, LIST_KEY) for shard in (owner, *shards_of(owner))),
-        Source("trouble", "owner", owner, OLD_LIST_KEY),
+        *(IndexPartition("lists", "owner_shard", shard, LIST_KEY) for shard in (owner, *shards_of(owner))),
+        IndexPartition("trouble", "owner", owner, OLD_LIST_KEY),
     ]
 
 
@@ -91,46 +91,46 @@ class JobLists:
         after: str | None,
         at: datetime,
         *,
-        wanted: JobFilter = EVERY_JOB,
+        job_filter: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return up to `limit` jobs, latest first; `after` is the previous page's `next_after`."""
         _, time, job_id = (after or f"#{LAST}#{LAST}").split("#")
         # Entries of jobs that are not shown count, which bounds the reads for one page.
-        most = limit if wanted.is_empty else max(limit, MOST_EXAMINED)
-        parts = [self._entries(source, status, time, most) for source in sources(owner)]
+        most = limit if job_filter.is_empty else max(limit, MOST_EXAMINED)
+        parts = [self._entries(partition, status, time, most) for partition in partitions_of(owner)]
         entries = (each for each in merge(*parts, key=itemgetter(0), reverse=True) if each[0] < (time, job_id))
         jobs: list[Job] = []
         seen, examined = (time, job_id), 0
         for key, row in entries:
             if examined == most or len(jobs) == limit:
-                return JobPage(jobs, f"{place_in_list(status, seen[0])}#{seen[1]}")
+                return JobPage(jobs, f"{list_sort_key(status, seen[0])}#{seen[1]}")
             seen, examined = key, examined + 1
             job = None if row is None else readable_job(row)
-            if job is not None and not job.is_expired(at) and wanted.matches(job):
+            if job is not None and not job.is_expired(at) and job_filter.matches(job):
                 jobs.append(job)
         return JobPage(jobs, None)
 
-    def _entries(self, source: Source, status: Status, time: str, most: int) -> Iterator[Entry]:
+    def _entries(self, partition: IndexPartition, status: Status, time: str, most: int) -> Iterator[Entry]:
         """Yield the entries of one partition up to this time, latest first, without the rows of stale ones."""
-        bounds = (place_in_list(status, ""), place_in_list(status, time))
-        for key, row in latest_first(self._clients, self._table, source, bounds, most // SHARDS + 4):
-            yield key, row if is_listed(row, source.order, status) else None
+        bounds = (list_sort_key(status, ""), list_sort_key(status, time))
+        for key, row in latest_first(self._clients, self._table, partition, bounds, most // SHARDS + 4):
+            yield key, row if is_listed(row, partition.order, status) else None
 
-    def page_of_all(
-        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    def page_of_all_owners(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
         """Return up to `limit` jobs of all owners, in no order; `after` is the previous page's `next_after`."""
         name, *start = (after or "lists").split("|")
         jobs: list[Job] = []
         examined = 0
         while True:
-            source = _WHOLE[name]
-            rows, is_last = self._scan(source, start, min(100, MOST_EXAMINED - examined))
+            partition = _WHOLE_INDEXES[name]
+            rows, is_last = self._scan(partition, start, min(100, MOST_EXAMINED - examined))
             for row in rows:
-                start = [row[each]["S"] for each in ("job_id", source.key, source.order)]
-                if is_listed(row, source.order, status):
+                start = [row[each]["S"] for each in ("job_id", partition.key, partition.order)]
+                if is_listed(row, partition.order, status):
                     job = readable_job(row)
-                    if job is not None and not job.is_expired(at) and wanted.matches(job):
+                    if job is not None and not job.is_expired(at) and job_filter.matches(job):
                         jobs.append(job)
                         if len(jobs) == limit:
                             return JobPage(jobs, "|".join((name, *start)))
@@ -142,14 +142,14 @@ class JobLists:
             if examined >= MOST_EXAMINED:
                 return JobPage(jobs, "|".join((name, *start)))
 
-    def _scan(self, source: Source, start: list[str], most: int) -> tuple[list[Any], bool]:
+    def _scan(self, partition: IndexPartition, start: list[str], most: int) -> tuple[list[Any], bool]:
         """Return the next rows of an index, and whether they are its last."""
-        names = ("job_id", source.key, source.order)
+        names = ("job_id", partition.key, partition.order)
         place: Any = {name: {"S": value} for name, value in zip(names, start, strict=True)} if start else None
-        with outages("The jobs table"):
+        with aws_call("The jobs table"):
             response = self._clients.dynamodb.scan(
                 TableName=self._table,
-                IndexName=source.index,
+                IndexName=partition.index,
                 Limit=most,
                 **({"ExclusiveStartKey": place} if place else {}),
             )
@@ -157,36 +157,38 @@ class JobLists:
 
 
 def latest_first(
-    clients: AwsClients, table: str, source: Source, bounds: tuple[str, str], a_page: int
+    clients: AwsClients, table: str, partition: IndexPartition, bounds: tuple[str, str], page_size: int
 ) -> Iterator[Entry]:
     """Yield a partition's entries whose sort keys are within the bounds, latest first; those of one time by job id.
 
     The time is what follows the last `#` of the sort key.
     """
-    rows = _rows(clients, table, source, bounds, a_page)
-    for placed, group in groupby(rows, key=lambda row: row[source.order]["S"]):
+    rows = _rows(clients, table, partition, bounds, page_size)
+    for placed, group in groupby(rows, key=lambda row: row[partition.order]["S"]):
         moment = placed.rpartition("#")[2]
         tied = [((moment, row["job_id"]["S"]), row) for row in group]
         yield from sorted(tied, key=itemgetter(0), reverse=True)
 
 
-def _rows(clients: AwsClients, table: str, source: Source, bounds: tuple[str, str], a_page: int) -> Iterator[Any]:
+def _rows(
+    clients: AwsClients, table: str, partition: IndexPartition, bounds: tuple[str, str], page_size: int
+) -> Iterator[Any]:
     first, last = bounds
     start: Any = {}
     while True:
-        with outages("The jobs table"):
+        with aws_call("The jobs table"):
             response = clients.dynamodb.query(
                 TableName=table,
-                IndexName=source.index,
+                IndexName=partition.index,
                 KeyConditionExpression="#key = :key AND #order BETWEEN :from AND :to",
-                ExpressionAttributeNames={"#key": source.key, "#order": source.order},
+                ExpressionAttributeNames={"#key": partition.key, "#order": partition.order},
                 ExpressionAttributeValues={
-                    ":key": {"S": source.value},
+                    ":key": {"S": partition.value},
                     ":from": {"S": first},
                     ":to": {"S": last},
                 },
                 ScanIndexForward=False,
-                Limit=a_page,
+                Limit=page_size,
                 **start,
             )
         yield from response["Items"]

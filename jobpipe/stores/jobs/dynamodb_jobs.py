@@ -14,7 +14,7 @@ from jobpipe.domain.errors import JobEnded, Problem, Unavailable
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
 from jobpipe.domain.jobs.job_filter import EVERY_JOB, JobFilter
-from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
+from jobpipe.runtime.aws import AwsClients, aws_call, error_code, settle_conflicts
 from jobpipe.stores.dynamodb_rows import (
     LIST_KEY,
     OLD_LIST_KEY,
@@ -24,7 +24,7 @@ from jobpipe.stores.dynamodb_rows import (
     job_from_row,
     job_to_row,
     kept_values,
-    place_in_list,
+    list_sort_key,
     success_values,
     to_row,
 )
@@ -76,7 +76,7 @@ class DynamoDbJobs:
         #
         # TTL deletes rows late, so an expired row counts as absent.
         def put() -> None:
-            with outages(_TABLE):
+            with aws_call(_TABLE):
                 self._clients.dynamodb.put_item(
                     TableName=self._table,
                     Item=job_to_row(job),
@@ -100,13 +100,13 @@ class DynamoDbJobs:
 
     def get(self, job_id: str) -> Job | None:
         """Return the job, expired or not."""
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(
                 TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True
             )
         return job_from_row(response["Item"]) if response.get("Item") else None
 
-    def listed(
+    def list_jobs(
         self,
         owner: str,
         status: Status,
@@ -114,16 +114,16 @@ class DynamoDbJobs:
         after: str | None,
         at: datetime,
         *,
-        wanted: JobFilter = EVERY_JOB,
+        job_filter: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return up to `limit` of the owner's jobs with this status, latest first; eventually consistent."""
-        return self._lists.page(owner, status, limit, after, at, wanted=wanted)
+        return self._lists.page(owner, status, limit, after, at, job_filter=job_filter)
 
-    def failed_or_retrying_of_all(
-        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    def list_jobs_of_all_owners(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
         """Return up to `limit` failed or retrying jobs of all owners, in no order; eventually consistent."""
-        return self._lists.page_of_all(status, limit, after, at, wanted=wanted)
+        return self._lists.page_of_all_owners(status, limit, after, at, job_filter=job_filter)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Record the start of attempt number `charged + 1`."""
@@ -148,7 +148,7 @@ class DynamoDbJobs:
             "attempts": charged,
             "held": interruptions,
             "updated_at": rfc3339(at),
-            LIST_KEY: place_in_list(Status.RETRYING, rfc3339(at)),
+            LIST_KEY: list_sort_key(Status.RETRYING, rfc3339(at)),
         }
         self._update(self._conditional_update(ref, values, at, remove=("began", OLD_LIST_KEY)))
 
@@ -284,7 +284,7 @@ class DynamoDbJobs:
         values: Values = {
             **self._values_at_end(Status.FAILED, at),
             "error": failure_text(problem, label),
-            LIST_KEY: place_in_list(Status.FAILED, rfc3339(at)),
+            LIST_KEY: list_sort_key(Status.FAILED, rfc3339(at)),
             **kept_values(kept),
         }
         removed = ("began", "held", OLD_LIST_KEY)
@@ -328,7 +328,7 @@ class DynamoDbJobs:
 
     def _update(self, update: Any) -> Any:
         def write() -> Any:
-            with outages(_TABLE):
+            with aws_call(_TABLE):
                 return self._clients.dynamodb.update_item(**update)
 
         try:

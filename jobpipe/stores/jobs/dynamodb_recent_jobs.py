@@ -23,7 +23,14 @@ from jobpipe.domain.jobs.job_filter import JobFilter
 from jobpipe.runtime.aws import AwsClients, error_code
 from jobpipe.stores.dynamodb_rows import SHARDS, collection_in, shards_of
 from jobpipe.stores.jobs.dynamodb_batches import read_rows
-from jobpipe.stores.jobs.dynamodb_job_lists import LAST, MOST_EXAMINED, Entry, Source, latest_first, readable_job
+from jobpipe.stores.jobs.dynamodb_job_lists import (
+    LAST,
+    MOST_EXAMINED,
+    Entry,
+    IndexPartition,
+    latest_first,
+    readable_job,
+)
 
 _INDEX = "recent"
 _FIRST = "0"  # sorts before every time
@@ -31,9 +38,9 @@ _READ_AT_ONCE = 100  # rows of the table
 _MOMENT = timedelta(milliseconds=1)
 
 
-def recent_sources(owner: str) -> list[Source]:
+def recent_partitions(owner: str) -> list[IndexPartition]:
     """Return all partitions that may have jobs of the owner."""
-    return [Source(_INDEX, "owner_shard", shard, "created_at") for shard in (owner, *shards_of(owner))]
+    return [IndexPartition(_INDEX, "owner_shard", shard, "created_at") for shard in (owner, *shards_of(owner))]
 
 
 class DynamoDbRecentJobs:
@@ -43,67 +50,67 @@ class DynamoDbRecentJobs:
         self._clients = clients
         self._table = table
 
-    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+    def page(self, owner: str, job_filter: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
         """Return up to `limit` jobs, the last accepted first; `after` is the previous page's `next_after`."""
         try:
-            return self._page(owner, wanted, limit, after, at)
+            return self._page(owner, job_filter, limit, after, at)
         except ClientError as error:
             # The index is being made or removed, while this Lambda has the setting of before or after.
             if error_code(error) == "ValidationException" and "index" in str(error):
                 raise JobListOff("This stage's list of all jobs is being made or removed.") from error
             raise
 
-    def _page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+    def _page(self, owner: str, job_filter: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
         _, time, job_id = (after or f"#{LAST}#{LAST}").split("#")
-        places = self._places(owner, wanted, time, MOST_EXAMINED if _leaves_out(wanted) else limit)
+        places = self._places(owner, job_filter, time, MOST_EXAMINED if _leaves_out(job_filter) else limit)
         places = (each for each in places if each[0] < (time, job_id))
         jobs: list[Job] = []
         examined = 0
         seen = (time, job_id)
         while examined < MOST_EXAMINED:
-            some = list(islice(places, _READ_AT_ONCE if _leaves_out(wanted) else limit - len(jobs)))
+            some = list(islice(places, _READ_AT_ONCE if _leaves_out(job_filter) else limit - len(jobs)))
             if not some:
                 return JobPage(jobs, None)
             examined += len(some)
-            current = self._read(some, wanted)
+            current = self._read(some, job_filter)
             for place, _ in some:
                 if len(jobs) == limit:
                     return JobPage(jobs, _cursor(seen))
                 seen = place
                 job = current.get(place)
-                if job is not None and not job.is_expired(at) and wanted.matches(job):
+                if job is not None and not job.is_expired(at) and job_filter.matches(job):
                     jobs.append(job)
             if len(jobs) == limit:
                 break
         return JobPage(jobs, None if next(places, None) is None else _cursor(seen))
 
-    def _places(self, owner: str, wanted: JobFilter, time: str, entries: int) -> Iterator[Entry]:
+    def _places(self, owner: str, job_filter: JobFilter, time: str, entries: int) -> Iterator[Entry]:
         """Return an iterator over the owner's entries from this time back, of which so many will be needed."""
-        first, last = wanted.since or _FIRST, time
-        if wanted.until is not None:
+        first, last = job_filter.since or _FIRST, time
+        if job_filter.until is not None:
             try:
-                last = min(last, rfc3339(datetime.fromisoformat(wanted.until) - _MOMENT))
+                last = min(last, rfc3339(datetime.fromisoformat(job_filter.until) - _MOMENT))
             except OverflowError:  # no time is before it
                 return iter(())
         if first > last:  # DynamoDB refuses such a range
             return iter(())
         parts = (
-            latest_first(self._clients, self._table, source, (first, last), entries // SHARDS + 4)
-            for source in recent_sources(owner)
+            latest_first(self._clients, self._table, partition, (first, last), entries // SHARDS + 4)
+            for partition in recent_partitions(owner)
         )
         return merge(*parts, key=itemgetter(0), reverse=True)
 
-    def _read(self, entries: list[Entry], wanted: JobFilter) -> dict[tuple[str, str], Job]:
+    def _read(self, entries: list[Entry], job_filter: JobFilter) -> dict[tuple[str, str], Job]:
         """Return the jobs of these entries by place, except those of other collections."""
-        ids = [job_id for (_, job_id), row in entries if wanted.collection in {None, _collection(row)}]
+        ids = [job_id for (_, job_id), row in entries if job_filter.collection in {None, _collection(row)}]
         rows = read_rows(self._clients, self._table, ids, consistent=False) if ids else []
         # An expired job's id may belong to a new job by now, which has an entry of its own.
         return {(job.created_at, job.job_id): job for job in map(readable_job, rows) if job is not None}
 
 
-def _leaves_out(wanted: JobFilter) -> bool:
+def _leaves_out(job_filter: JobFilter) -> bool:
     """Return whether entries in the range are left out."""
-    return wanted.status is not None or wanted.collection is not None
+    return job_filter.status is not None or job_filter.collection is not None
 
 
 def _collection(row: Any) -> str:

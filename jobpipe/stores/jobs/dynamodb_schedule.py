@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.domain.jobs.scheduled import DueEntry, DuePage
-from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
-from jobpipe.stores.dynamodb_rows import LIST_KEY, Row, place_in_list
+from jobpipe.runtime.aws import AwsClients, aws_call, error_code, settle_conflicts
+from jobpipe.stores.dynamodb_rows import LIST_KEY, Row, list_sort_key
 from jobpipe.stores.jobs.dynamodb_batches import WITH_MESSAGES, read_rows
 from jobpipe.stores.jobs.dynamodb_job_lists import readable_job
 
@@ -42,7 +42,7 @@ class DynamoDbSchedule:
         if after is not None:
             place = {"due_shard": {"S": shard}, "due": {"S": after.due}, "job_id": {"S": after.job_id}}
             start = {"ExclusiveStartKey": place}
-        with outages(_TABLE):
+        with aws_call(_TABLE):
             response = self._clients.dynamodb.query(
                 TableName=self._table,
                 IndexName=INDEX,
@@ -76,7 +76,7 @@ class DynamoDbSchedule:
             job,
             f"SET updated_at = :at REMOVE {removed}",
             "#listed = :listed AND #due = :due",
-            {":at": {"S": rfc3339(at)}, ":listed": {"S": place_in_list(Status.SCHEDULED, job.not_before)}},
+            {":at": {"S": rfc3339(at)}, ":listed": {"S": list_sort_key(Status.SCHEDULED, job.not_before)}},
             {"#listed": LIST_KEY},
         )
 
@@ -91,7 +91,7 @@ class DynamoDbSchedule:
         due = job.waiting.due
 
         def write() -> None:
-            with outages(_TABLE):
+            with aws_call(_TABLE):
                 self._clients.dynamodb.update_item(
                     TableName=self._table,
                     Key={"job_id": {"S": job.job_id}},

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.jobs.scheduled import MOST_COUNTED
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 from jobpipe.stores.jobs.dynamodb_schedule import INDEX
 
-NOTHING_IS_KNOWN_FOR = timedelta(minutes=1)
+EMPTY_COUNT_CACHED_FOR = timedelta(minutes=1)
 """How long a count of nothing is kept. SQS's counts, which are shown beside it, may be as late."""
 
 
@@ -30,9 +30,9 @@ class DynamoDbScheduledCount:
         """Return how many commands wait, or that none did when this process counted within the last minute."""
         at = now()
         nothing_at = self._found_nothing_at
-        if nothing_at is not None and timedelta() <= at - nothing_at < NOTHING_IS_KNOWN_FOR:
+        if nothing_at is not None and timedelta() <= at - nothing_at < EMPTY_COUNT_CACHED_FOR:
             return 0
-        with outages("The jobs table"):
+        with aws_call("The jobs table"):
             response = self._clients.dynamodb.scan(
                 TableName=self._table, IndexName=INDEX, Select="COUNT", Limit=self._most
             )

@@ -9,16 +9,16 @@ from typing import Final
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 from jobpipe.runtime.telemetry import logger
 
 _WAITING: Final = "ApproximateNumberOfMessages"
 _IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
 _DELAYED: Final = "ApproximateNumberOfMessagesDelayed"
-_AGE_IS_KNOWN_FOR = timedelta(minutes=5)
+_AGE_PERIOD = timedelta(minutes=5)
 """SQS sends the age to CloudWatch once a minute, and it appears there some minutes later."""
 _MINUTE = 60
-AGE_IS_CACHED_FOR = timedelta(minutes=1)
+AGE_CACHED_FOR = timedelta(minutes=1)
 """CloudWatch gets a new value only once a minute, and charges a fee for each request."""
 
 
@@ -54,7 +54,7 @@ class SqsBacklog:
         )
 
     def _counts(self, url: str) -> dict[str, int]:
-        with outages("A queue"):
+        with aws_call("A queue"):
             response = self._clients.sqs.get_queue_attributes(
                 QueueUrl=url, AttributeNames=[_WAITING, _IN_FLIGHT, _DELAYED]
             )
@@ -68,7 +68,7 @@ class SqsBacklog:
     def _cached_age(self) -> float | None:
         """Return the age from the last minute's request, or request it; None is cached too."""
         at = now()
-        if self._cached is None or not timedelta() <= at - self._cached[0] < AGE_IS_CACHED_FOR:
+        if self._cached is None or not timedelta() <= at - self._cached[0] < AGE_CACHED_FOR:
             self._cached = at, self._oldest()
         return self._cached[1]
 
@@ -80,12 +80,12 @@ class SqsBacklog:
     def _oldest(self) -> float | None:
         at = now()
         try:
-            with outages("CloudWatch"):
+            with aws_call("CloudWatch"):
                 response = self._clients.cloudwatch.get_metric_statistics(
                     Namespace="AWS/SQS",
                     MetricName="ApproximateAgeOfOldestMessage",
                     Dimensions=[{"Name": "QueueName", "Value": self._queues.commands.rpartition("/")[2]}],
-                    StartTime=at - _AGE_IS_KNOWN_FOR,
+                    StartTime=at - _AGE_PERIOD,
                     EndTime=at,
                     Period=_MINUTE,
                     Statistics=["Maximum"],

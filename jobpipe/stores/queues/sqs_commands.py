@@ -7,7 +7,7 @@ from typing import Any
 
 from jobpipe.domain.errors import InternalError, ProblemError, Unavailable
 from jobpipe.domain.jobs.queue_message import Envelope
-from jobpipe.runtime.aws import AwsClients, is_outage, outages
+from jobpipe.runtime.aws import AwsClients, aws_call, is_outage
 from jobpipe.runtime.telemetry import logger, trace_header
 from jobpipe.stores.queues.sqs_received import SqsReceived
 
@@ -22,14 +22,14 @@ class SqsCommands(SqsReceived):
 
     def send(self, envelope: Envelope) -> None:
         """Send one message; when this returns, it will be delivered."""
-        with outages(_QUEUE):
+        with aws_call(_QUEUE):
             self._clients.sqs.send_message(QueueUrl=self._queue_url, **_message(envelope, trace_header()))
 
     def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
         """Send up to ten messages; return the errors of those that are not on the queue, by deduplication id."""
         trace = trace_header()
         entries: list[Any] = [{"Id": str(n), **_message(envelope, trace)} for n, envelope in enumerate(envelopes)]
-        with outages(_QUEUE):
+        with aws_call(_QUEUE):
             response = self._clients.sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
         sent = {int(entry["Id"]) for entry in response.get("Successful", [])}
         failed = {int(entry["Id"]): entry for entry in response.get("Failed", [])}

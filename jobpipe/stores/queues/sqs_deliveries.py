@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.events.delivery_messages import DeliveryMessage, SendAgain, Sweep, WakeLine
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 
 _QUEUE = "The queue of deliveries"
 _LONGEST_DELAY = 900  # seconds, a limit of SQS
@@ -25,16 +25,16 @@ class SqsDeliveries:
         self._queue_url = queue_url
         self._later_url = later_url
 
-    def now(self, lines: Sequence[WakeLine]) -> None:
+    def deliver_now(self, lines: Sequence[WakeLine]) -> None:
         """Let the heads of these lines be delivered."""
         self._send(lines)
 
-    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
+    def deliver_later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
         """Let the message come when it is due, after the pause, or let it be asked again before."""
         # SQS takes whole seconds. A message that comes too early is sent once more.
         self._send_later(message, max(timedelta(seconds=1), pause))
 
-    def again(self, replays: Sequence[SendAgain]) -> None:
+    def deliver_again(self, replays: Sequence[SendAgain]) -> None:
         """Let each of these events be delivered once more, outside of its line."""
         self._send(replays)
 
@@ -44,7 +44,7 @@ class SqsDeliveries:
 
     def _send_later(self, message: DeliveryMessage, pause: timedelta) -> None:
         seconds = min(_LONGEST_DELAY, round(pause.total_seconds()))
-        with outages(_QUEUE):
+        with aws_call(_QUEUE):
             self._clients.sqs.send_message(
                 QueueUrl=self._later_url, MessageBody=message.encode(), DelaySeconds=seconds
             )
@@ -61,7 +61,7 @@ class SqsDeliveries:
                 }
                 for n, message in enumerate(messages[start : start + _IN_ONE_CALL])
             ]
-            with outages(_QUEUE):
+            with aws_call(_QUEUE):
                 response = self._clients.sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
             if len(response.get("Successful", [])) < len(entries):
                 raise Unavailable("Messages to the queue of deliveries were not confirmed.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 
 
 class SqsParked:
@@ -14,7 +14,7 @@ class SqsParked:
 
     def park(self, body: str, attributes: dict[str, str]) -> None:
         """Send the body unchanged, with `attributes` that give the reason and the origin."""
-        with outages("The parked queue"):
+        with aws_call("The parked queue"):
             self._clients.sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=body,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
-from jobpipe.runtime.aws import AwsClients, error_code, outages
+from jobpipe.runtime.aws import AwsClients, aws_call, error_code
 
 _STALE = {
     "AWS.SimpleQueueService.MessageNotInflight",
@@ -47,7 +47,7 @@ class SqsReceived:
     def _ignore_stale_receipt(self) -> Iterator[None]:
         """Ignore receipt handles that are no longer valid: the message was delivered again or deleted meanwhile."""
         try:
-            with outages(self._name):
+            with aws_call(self._name):
                 yield
         except ClientError as error:
             if error_code(error) not in _STALE:

@@ -11,7 +11,7 @@ import json
 import time
 from typing import Any
 
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 
 PARTITION = "#indexes"
 """The partition of these rows; no collection's name has a `#`."""
@@ -44,7 +44,7 @@ class DynamoDbIndexStates:
         cached = self._cached.get(collection)
         if cached is not None and at - cached[0] < CACHED_FOR:
             return cached[1]
-        with outages("The table of collections"):
+        with aws_call("The table of collections"):
             response = self._clients.dynamodb.get_item(
                 TableName=self._table, Key=row_key(collection), ConsistentRead=True
             )

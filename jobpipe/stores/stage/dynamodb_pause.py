@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients, aws_call
 
 PARTITION = "#stage"
 """The partition of the row; no collection's name has a `#`."""
@@ -35,6 +35,6 @@ class DynamoDbPause:
 
     def paused_at(self) -> datetime | None:
         """Return when the stage was paused, or None if it is not; raise Unavailable if that cannot be read."""
-        with outages("The table of collections"):
+        with aws_call("The table of collections"):
             response = self._clients.dynamodb.get_item(TableName=self._table, Key=row_key(), ConsistentRead=True)
         return paused_at_of(response.get("Item"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from api_lambda.chalicelib.submitting.wait import pause_after
-from jobpipe.domain.events.schedule import AT_ONCE, KEPT_FOR
+from jobpipe.domain.events.schedule import EVENT_RETENTION, MOST_AT_ONCE
 from scripts.models.cost.data import Counted, Data, Load, Operation, Side
 from scripts.models.cost.usage import GB, MILLION, Usage
 
@@ -147,9 +147,9 @@ class Pipeline:
 
     def delivered(self) -> Usage:
         """Return the usage of an event that its receiver accepts at once, and of its rows until they expire."""
-        attempts = _ceiling(Decimal(self.load.batch) / AT_ONCE)  # of a batch, one after the other
+        attempts = _ceiling(Decimal(self.load.batch) / MOST_AT_ONCE)  # of a batch, one after the other
         each = self.data.milliseconds("deliveries", "deliver") + Decimal(self.data.assumed["receiver_milliseconds"])
-        rows = Decimal(self.data.assumed["event_rows_bytes"]) / GB * KEPT_FOR.days / _DAYS_OF_MONTH
+        rows = Decimal(self.data.assumed["event_rows_bytes"]) / GB * EVENT_RETENTION.days / _DAYS_OF_MONTH
         return self._consumed("deliveries", "deliver", each * attempts) + Usage.of(
             transfer_out_gb=Decimal(self.data.assumed["event_bytes"]) / GB,
             dynamodb_gb_month=rows,

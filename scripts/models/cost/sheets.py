@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from api_lambda.chalicelib.http.request_fields import DEFAULT_PAGE
 from infra.settings import ROOT
-from jobpipe.stores.jobs.dynamodb_recent_jobs import recent_sources
+from jobpipe.stores.jobs.dynamodb_recent_jobs import recent_partitions
 from scripts.markdown import table
 from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
 from scripts.models.cost.comparisons import levers, savings, thresholds
@@ -239,7 +239,7 @@ def _job_lists(pipeline: Pipeline) -> Iterator[Row]:
         job = pipeline.job("create", habit)
         yield what, pipeline.million(job), pipeline.million(job + entry)
     yield "of it the index", Decimal(), pipeline.million(entry)
-    partitions, jobs = len(recent_sources("")), DEFAULT_PAGE
+    partitions, jobs = len(recent_partitions("")), DEFAULT_PAGE
     reads = Usage.of(dynamodb_read_unit=Decimal(partitions + jobs) / 2)  # each eventually consistent
     yield f"what a page of {jobs} jobs reads", Decimal(), pipeline.million(reads)
 

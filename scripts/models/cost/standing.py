@@ -12,8 +12,8 @@ from infra.settings import ROOT
 from jobpipe.domain.jobs.scheduled import SHARDS
 from jobpipe.runtime import metrics
 from jobpipe.runtime.metrics import ACCEPTED, FAILED, SUCCEEDED, Metric
-from jobpipe.stores.jobs.dynamodb_recent_jobs import recent_sources
-from jobpipe.stores.queues.sqs_backlog import AGE_IS_CACHED_FOR
+from jobpipe.stores.jobs.dynamodb_recent_jobs import recent_partitions
+from jobpipe.stores.queues.sqs_backlog import AGE_CACHED_FOR
 from scripts.models.cost.data import Data
 from scripts.models.cost.pipeline import Pipeline
 from scripts.models.cost.usage import Usage
@@ -35,14 +35,14 @@ AGE = Usage.of(get_metric_statistics_request=1)
 def open_console(pipeline: Pipeline) -> Usage:
     """Return the usage of a console that is open for a month in which messages always wait."""
     stats = Decimal(_SECONDS_OF_MONTH) / console_number("STATS_PAUSE")
-    ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_CACHED_FOR.total_seconds())
+    ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_CACHED_FOR.total_seconds())
     lists = Decimal(_SECONDS_OF_MONTH) / console_number("LIST_PAUSE")
     return pipeline.request("stats") * stats + AGE * ages + pipeline.request("list_failed_jobs") * lists
 
 
 def list_of_all_jobs(pipeline: Pipeline, pause: int) -> Usage:
     """Return the usage of a page of all jobs with this pause, for a month."""
-    entries = len(recent_sources("")) + console_number("PAGE_OF_JOBS")
+    entries = len(recent_partitions("")) + console_number("PAGE_OF_JOBS")
     reads = Usage.of(dynamodb_read_unit=Decimal(entries) / 2)  # each eventually consistent
     return (pipeline.request("list_failed_jobs") + reads) * (Decimal(_SECONDS_OF_MONTH) / pause)
 

@@ -19,14 +19,14 @@ class MemoryEvents:
     tasks: list[WaitingTask] = field(default_factory=list)
     calls: int = 0
 
-    def tell(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
+    def send_ended(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
         self.calls += 1
         if self.is_down:
             raise Unavailable("The queue of events did not answer.")
         self.told += [(group, list(jobs)) for group, jobs in ended if group not in self.refused]
         return [group not in self.refused for group, _ in ended]
 
-    def let_answer(self, task: WaitingTask) -> None:
+    def send_task(self, task: WaitingTask) -> None:
         self.calls += 1
         if self.is_down:
             raise Unavailable("The queue of events did not answer.")

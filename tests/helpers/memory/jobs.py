@@ -19,7 +19,7 @@ from tests.helpers.memory import RETENTION
 
 # What the lists and batches do not read from the rows of their jobs.
 NOT_READ: dict[str, Any] = dict.fromkeys(
-    ("result", "result_document", "result_version", "superseded", "emitted", "kept", "dismissed_at")
+    ("result", "result_document", "result_version", "old_document_key", "emitted_events", "kept", "dismissed_at")
 )
 
 
@@ -41,7 +41,7 @@ class MemoryJobs:
     def get(self, job_id: str) -> Job | None:
         return self.rows.get(job_id)
 
-    def listed(
+    def list_jobs(
         self,
         owner: str,
         status: Status,
@@ -49,7 +49,7 @@ class MemoryJobs:
         after: str | None,
         at: datetime,
         *,
-        wanted: JobFilter = EVERY_JOB,
+        job_filter: JobFilter = EVERY_JOB,
     ) -> JobPage:
         with self.lock:
             listed = [
@@ -57,10 +57,10 @@ class MemoryJobs:
                 for job in self.rows.values()
                 if job.owner == owner and job.status is status and job.dismissed_at is None
             ]
-        return page_of_jobs(listed, limit, after, at, wanted)
+        return page_of_jobs(listed, limit, after, at, job_filter)
 
-    def failed_or_retrying_of_all(
-        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    def list_jobs_of_all_owners(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
         with self.lock:
             listed = [
@@ -68,7 +68,7 @@ class MemoryJobs:
                 for job in self.rows.values()
                 if job.status is status and job.dismissed_at is None
             ]
-        return page_of_jobs(listed, limit, after, at, wanted)
+        return page_of_jobs(listed, limit, after, at, job_filter)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         with self.lock:
@@ -160,8 +160,8 @@ class MemoryJobs:
             result=success.result,
             result_document=success.result_document,
             result_version=success.result_version,
-            superseded=success.superseded,
-            emitted=success.emitted,
+            old_document_key=success.old_document_key,
+            emitted_events=success.emitted_events,
         )
 
     def failed(self, ref: JobRef, at: datetime, *, attempt: bool = True) -> Job:
@@ -265,13 +265,13 @@ def page_of_jobs(
     limit: int,
     after: str | None,
     at: datetime,
-    wanted: JobFilter,
+    job_filter: JobFilter,
     *,
     with_batch: bool = False,
 ) -> JobPage:
     """Return up to `limit` jobs after the place `after`, latest first, and leave out the expired ones of them."""
     listed = sorted(listed, key=lambda each: each[0], reverse=True)
-    left = [(key, job) for key, job in listed if (after is None or key < after) and wanted.matches(job)]
+    left = [(key, job) for key, job in listed if (after is None or key < after) and job_filter.matches(job)]
     shown = left[:limit]
     unread = {**NOT_READ, "task_token": None, **({} if with_batch else {"batch_id": None})}
     jobs = [replace(job, **unread, interruptions=0) for _, job in shown if not job.is_expired(at)]
@@ -284,14 +284,14 @@ class MemoryRecentJobs:
     def __init__(self, jobs: MemoryJobs) -> None:
         self._jobs = jobs
 
-    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+    def page(self, owner: str, job_filter: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
         with self._jobs.lock:
             listed = [
                 (f"all#{job.created_at}#{job.job_id}", job)
                 for job in self._jobs.rows.values()
                 if job.owner == owner
             ]
-        return page_of_jobs(listed, limit, after, at, wanted, with_batch=True)
+        return page_of_jobs(listed, limit, after, at, job_filter, with_batch=True)
 
 
 class MemoryBatches:

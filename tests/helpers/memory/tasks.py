@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jobpipe.domain.errors import NobodyWaits, Unavailable
+from jobpipe.domain.errors import TaskEnded, Unavailable
 from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess
 
 
@@ -24,5 +24,5 @@ class MemoryTasks:
         if token in self.refusals:
             raise self.refusals[token]
         if token in self.answers:
-            raise NobodyWaits("TaskTimedOut")
+            raise TaskEnded("TaskTimedOut")
         self.answers[token] = answer

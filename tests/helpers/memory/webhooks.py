@@ -82,7 +82,7 @@ class MemoryDeliveries:
         self.rows[place] = delivery
         return True
 
-    def missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    def find_missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         return [
             each for each in deliveries if (each.line.owner, each.line.webhook_id, each.event_id) not in self.rows
         ]
@@ -110,7 +110,7 @@ class MemoryDeliveries:
         place = (delivery.line.owner, delivery.line.webhook_id, delivery.event_id)
         stored = self.rows.get(place)
         if stored is not None:
-            self.rows[place] = stored.recorded(attempt, state, due)
+            self.rows[place] = stored.with_attempt(attempt, state, due)
         return self.get(*place)
 
     def get(self, owner: str, webhook_id: str, event_id: str) -> Delivery | None:
@@ -155,13 +155,13 @@ class MemoryDeliveryQueue:
     sweeps: list[Sweep] = field(default_factory=list)
     pauses: list[timedelta] = field(default_factory=list)  # before the sweeps
 
-    def now(self, lines: Sequence[WakeLine]) -> None:
+    def deliver_now(self, lines: Sequence[WakeLine]) -> None:
         self.lines += lines
 
-    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
+    def deliver_later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
         self.postponed.append((message, pause))
 
-    def again(self, replays: Sequence[SendAgain]) -> None:
+    def deliver_again(self, replays: Sequence[SendAgain]) -> None:
         self.replays += replays
 
     def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:

@@ -26,9 +26,9 @@ from jobpipe.domain.jobs.job import Job, Status, new_job
 from jobpipe.domain.jobs.job_filter import EVERY_JOB
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import job_to_row
-from jobpipe.stores.jobs.dynamodb_job_lists import sources
+from jobpipe.stores.jobs.dynamodb_job_lists import partitions_of
 from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs, recent_sources
+from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs, recent_partitions
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +147,7 @@ def test_a_stage_of_an_earlier_release_lists_earlier_and_later_failures(tmp_path
         jobs, job = DynamoDbJobs(clients, table, timedelta(days=7)), _job()
         jobs.put_new(job, now())
         jobs.fail(job.ref, {"status": 409}, now())
-        listed = jobs.listed("alice", Status.FAILED, 10, None, now()).jobs
+        listed = jobs.list_jobs("alice", Status.FAILED, 10, None, now()).jobs
         assert [each.job_id for each in listed] == [job.job_id, row["job_id"]["S"]]
         recent = DynamoDbRecentJobs(clients, table).page("alice", EVERY_JOB, 10, None, now()).jobs
         assert [each.job_id for each in recent] == [job.job_id], "the other was accepted without a shard"
@@ -155,9 +155,9 @@ def test_a_stage_of_an_earlier_release_lists_earlier_and_later_failures(tmp_path
 
 def test_the_stores_read_the_indexes_that_the_template_makes() -> None:
     indexes = tables_of(foundation_for("prod"), ON)["JobsTable"]["GlobalSecondaryIndexes"]
-    read = [*sources("alice"), *recent_sources("alice")]
+    read = [*partitions_of("alice"), *recent_partitions("alice")]
     assert {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes} == {
-        **{source.index: [source.key, source.order] for source in read},
+        **{partition.index: [partition.key, partition.order] for partition in read},
         "due": ["due_shard", "due"],  # what is due (tests/contract/test_schedule.py)
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.clock import now
-from jobpipe.stores.queues.sqs_backlog import AGE_IS_CACHED_FOR
+from jobpipe.stores.queues.sqs_backlog import AGE_CACHED_FOR
 from tests.helpers.stubbed import Stubbed
 
 
@@ -68,7 +68,7 @@ def test_an_unknown_age_is_cached_too(stage: Stage, answer: dict[str, Any]) -> N
     for _ in range(3):
         assert stage.read(waiting=1, **answer) is None
     assert stage.calls == 1
-    stage.later(AGE_IS_CACHED_FOR.total_seconds())
+    stage.later(AGE_CACHED_FOR.total_seconds())
     assert stage.read(waiting=1, age=1.0) == 1.0
 
 

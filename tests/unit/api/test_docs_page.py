@@ -58,7 +58,7 @@ def answer(pipeline: Pipeline) -> Answer:
 
 def test_the_page_is_small_html(answer: Answer) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert len(answer.text.encode()) < 190_000
+    assert len(answer.text.encode()) < 130_000
     assert answer.text.startswith("<!DOCTYPE html>")
     ids = Page(answer.text).values("id")
     assert len(ids) == len(set(ids))
@@ -74,6 +74,18 @@ def test_the_page_shows_all_that_is_documented(answer: Answer) -> None:
         assert name in text
     for parameter in DOCUMENT["components"]["parameters"].values():
         assert parameter["name"] in text
+
+
+def test_each_response_is_described_once_or_with_its_operation(answer: Answer) -> None:
+    common = answer.text.partition('id="common-responses"')[2].partition("</section>")[0]
+    in_common = set(re.findall(r"<tr><td><code>(\d+)</code>", common))
+    assert in_common >= {"400", "403", "429", "500", "503"}
+    for operation in (each for methods in DOCUMENT["paths"].values() for each in methods.values()):
+        article = answer.text.partition(f'<article id="{operation["operationId"]}">')[2].partition("</article>")[0]
+        own = re.findall(r"<tr><td><code>(\d+)</code>", article)
+        linked = re.findall(r"\d+", article.partition('<a href="#common-responses">')[2])
+        assert sorted(own + linked) == sorted(operation["responses"]), operation["operationId"]
+        assert set(linked) <= in_common
 
 
 def test_its_links_lead_somewhere(answer: Answer) -> None:

@@ -43,9 +43,9 @@ def test_requests_with_the_same_key_get_the_same_job(pipeline: Pipeline) -> None
     assert first.headers["location"] == again.headers["location"]
     pipeline.drain()
     assert len(pipeline.items.rows) == 1
-    replay_after_its_end = pipeline.request("POST", "/items", ITEM, **WITH_KEY)
-    assert replay_after_its_end.status == 202
-    assert replay_after_its_end.json["status"] == "succeeded"
+    replay_after_job_ended = pipeline.request("POST", "/items", ITEM, **WITH_KEY)
+    assert replay_after_job_ended.status == 202
+    assert replay_after_job_ended.json["status"] == "succeeded"
     assert not pipeline.queue.waiting
 
 
@@ -61,9 +61,7 @@ def test_a_replay_takes_effect_once_even_if_the_queue_accepts_its_message(pipeli
     assert len(pipeline.queue.waiting) == 2
     pipeline.drain()
     assert pipeline.request("GET", f"/jobs/{job['id']}").json["attempts"] == 1
-    assert len(pipeline.documents.versions) == 2, (
-        "one for each delivery; the second one is removed, but its version stays"
-    )
+    assert len(pipeline.documents.versions) == 2  # each delivery put one, and S3 keeps the version that was deleted
     pipeline.check_consistent()
 
 
@@ -82,9 +80,9 @@ def test_the_same_key_for_another_command_is_refused(
 ) -> None:
     pipeline.request("POST", "/items", ITEM, **WITH_KEY)
     before = pipeline.state()
-    answer = pipeline.request(method, target, body, **WITH_KEY)
-    assert answer.status == 422
-    assert answer.json["type"] == "urn:jobpipe:problem:idempotency-key-reused"
+    response = pipeline.request(method, target, body, **WITH_KEY)
+    assert response.status == 422
+    assert response.json["type"] == "urn:jobpipe:problem:idempotency-key-reused"
     assert pipeline.state() == before
 
 
@@ -97,7 +95,7 @@ def test_the_same_key_for_another_command_is_refused(
         (("DELETE", "/items/a", None, {"if-match": '"v"'}), ("DELETE", "/items/a", None, {"if-match": '"w"'})),
     ],
 )
-def test_a_key_is_refused_for_another_item_or_method_or_if_match(
+def test_a_key_is_refused_for_another_item_method_or_if_match_header(
     pipeline: Pipeline, first: Any, second: Any
 ) -> None:
     statuses = [
@@ -116,7 +114,7 @@ def test_trailing_zeros_of_a_number_do_not_matter(pipeline: Pipeline) -> None:
     assert len(ids) == 1
 
 
-def test_a_raw_command_and_the_request_to_its_route_get_the_same_job(pipeline: Pipeline) -> None:
+def test_a_raw_command_and_the_equivalent_route_get_the_same_job(pipeline: Pipeline) -> None:
     first = pipeline.request("POST", "/items", ITEM, **WITH_KEY).json
     assert pipeline.request("POST", "/jobs", {"operation": "create", "item": ITEM}, **WITH_KEY).json == first
 
@@ -155,12 +153,12 @@ def test_a_key_can_be_used_again_when_its_job_has_expired(
 
 def test_a_queued_job_outlives_its_message_and_an_ended_job_expires_after_the_retention(pipeline: Pipeline) -> None:
     job_id = pipeline.request("POST", "/items", ITEM).json["id"]
-    in_queue_and_as_dead_letter, retention, second = timedelta(days=28), timedelta(days=7), timedelta(seconds=1)
+    both_queues, retention, second = timedelta(days=28), timedelta(days=7), timedelta(seconds=1)
 
     def time_left() -> timedelta:
         return timedelta(seconds=pipeline.jobs.rows[job_id].expires_at - datetime.now(UTC).timestamp())
 
-    assert time_left() > in_queue_and_as_dead_letter + retention - timedelta(minutes=1)
+    assert time_left() > both_queues + retention - timedelta(minutes=1)
     pipeline.drain()
     assert retention - timedelta(minutes=1) < time_left() <= retention + second
 
@@ -170,9 +168,9 @@ def test_a_failed_send_returns_503_and_its_replay_gets_the_same_job(
 ) -> None:
     with monkeypatch.context() as outage:
         make_send_fail(pipeline, outage, message_arrives=False)
-        answer = pipeline.request("POST", "/items", ITEM, **WITH_KEY)
-    assert answer.status == 503
-    assert answer.headers["retry-after"] == "1"
+        response = pipeline.request("POST", "/items", ITEM, **WITH_KEY)
+    assert response.status == 503
+    assert response.headers["retry-after"] == "1"
     (job,) = pipeline.jobs.rows.values()
     replay = pipeline.request("POST", "/items", ITEM, **WITH_KEY)
     assert replay.json["id"] == job.job_id
@@ -182,7 +180,7 @@ def test_a_failed_send_returns_503_and_its_replay_gets_the_same_job(
 
 
 @pytest.mark.parametrize("message_arrives", [True, False])
-def test_a_command_without_a_key_whose_send_failed_takes_no_effect(
+def test_without_a_key_a_command_takes_no_effect_if_its_send_fails(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, message_arrives: bool
 ) -> None:
     with monkeypatch.context() as outage:
@@ -195,7 +193,7 @@ def test_a_command_without_a_key_whose_send_failed_takes_no_effect(
     pipeline.check_consistent()
 
 
-def test_a_command_without_a_key_that_took_effect_returns_202_although_its_send_failed(
+def test_without_a_key_the_response_is_202_if_the_command_took_effect_although_its_send_failed(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = pipeline.queue.send
@@ -210,8 +208,10 @@ def test_a_command_without_a_key_that_took_effect_returns_202_although_its_send_
     assert len(pipeline.items.rows) == 1
 
 
-def test_a_job_that_was_failed_twice_returns_503(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The response of the first write is lost, so it is repeated, and finds the job ended."""
+def test_the_response_is_503_if_the_job_was_already_marked_as_failed(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The response to the first write was lost, so the write is repeated and finds that the job has ended."""
     fail = pipeline.jobs.fail
 
     def fail_twice(ref: JobRef, problem: Problem, at: datetime, **options: Any) -> None:
@@ -232,9 +232,9 @@ def test_an_error_while_waiting_does_not_hide_that_the_command_was_accepted(
         raise error
 
     monkeypatch.setattr(pipeline.jobs, "get", raise_error)
-    answer = pipeline.request("POST", "/items", ITEM, headers={"prefer": "wait=5"})
-    assert answer.status == 202
-    assert answer.json["status"] == "queued"
+    response = pipeline.request("POST", "/items", ITEM, headers={"prefer": "wait=5"})
+    assert response.status == 202
+    assert response.json["status"] == "queued"
 
 
 def test_an_outage_of_the_jobs_table_queues_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,13 +70,13 @@ def test_another_owners_webhook_is_a_404(pipeline: Pipeline) -> None:
 class NoQueue:
     """A queue that is not available."""
 
-    def now(self, lines: Sequence[WakeLine]) -> None:
+    def deliver_now(self, lines: Sequence[WakeLine]) -> None:
         raise Unavailable("SQS does not answer.")
 
-    def later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
+    def deliver_later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
         raise Unavailable("SQS does not answer.")
 
-    def again(self, replays: Sequence[SendAgain]) -> None:
+    def deliver_again(self, replays: Sequence[SendAgain]) -> None:
         raise Unavailable("SQS does not answer.")
 
     def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:

@@ -16,7 +16,7 @@ from jobpipe.domain.commands.command_parsing import decode_command, parse_comman
 from jobpipe.domain.commands.not_before import LONGEST_DAYS, check_at_acceptance, check_form, is_due
 from jobpipe.domain.errors import InvalidRequest, Unavailable
 from jobpipe.domain.jobs.queue_message import Claim, decode_message
-from jobpipe.domain.jobs.scheduled import SHARDS, message_of, shard_of, up_to
+from jobpipe.domain.jobs.scheduled import SHARDS, last_place_at, message_of, shard_of
 from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
 from tests.helpers.job_states import LARGE, LONG, slug, unavailable
@@ -319,7 +319,7 @@ def test_places_sort_by_time_and_then_by_acceptance(
     time: datetime, until: datetime, accepted: datetime, position: int
 ) -> None:
     place = f"{rfc3339(time)}#{rfc3339(accepted)}#{position:02}"
-    assert (place <= up_to(until)) == (rfc3339(time) <= rfc3339(until))
+    assert (place <= last_place_at(until)) == (rfc3339(time) <= rfc3339(until))
 
 
 @given(st.text(min_size=1))

@@ -23,9 +23,9 @@ from jobpipe.domain.events.cloud_event import (
     MEDIA_TYPE,
     Event,
     Source,
-    emitted_types,
+    emitted_event_types,
 )
-from jobpipe.domain.events.emitted import encode_emitted
+from jobpipe.domain.events.emitted_events import encode_emitted
 from jobpipe.domain.events.webhook import EVENT_TYPES, ITEM_CHANGED, JOB_ENDED
 from jobpipe.domain.jobs.job import Job, Status, new_job
 from jobpipe.domain.jobs.job_json import job_json
@@ -147,7 +147,7 @@ EMITTED = '[["shipped",{"carrier":"dhl"}],["left",{"n":1.10}],["shipped",{"carri
 
 
 def of_an_operation(**members: Any) -> Job:
-    given = {"collection": "orders", "operation": "ship", "emitted": EMITTED, **members}
+    given = {"collection": "orders", "operation": "ship", "emitted_events": EMITTED, **members}
     return a_job(**given)
 
 
@@ -180,15 +180,15 @@ def test_events_of_an_operation_that_nobody_wants_are_not_made() -> None:
 
 
 def test_the_types_of_a_job_are_those_that_its_operation_returned() -> None:
-    assert emitted_types(of_an_operation()) == ["orders.shipped", "orders.left"]
-    assert emitted_types(a_job()) == []
+    assert emitted_event_types(of_an_operation()) == ["orders.shipped", "orders.left"]
+    assert emitted_event_types(a_job()) == []
 
 
 @given(EVENTS, st.integers(0, 10**20), st.integers(0, 10**20))
 def test_whoever_tells_again_tells_the_same(emitted: list[OperationEvent], first: int, second: int) -> None:
     """A redelivery may have another sequence number; all else that a receiver gets is the same."""
-    job = of_an_operation(emitted=encode_emitted(emitted, "orders", "ship"))
-    wanted = {*EVENT_TYPES, *emitted_types(job)}
+    job = of_an_operation(emitted_events=encode_emitted(emitted, "orders", "ship"))
+    wanted = {*EVENT_TYPES, *emitted_event_types(job)}
     told, again = (
         [
             {**json.loads(each.body), "sequence": "", "of the row": replace(each, sequence="", body="")}

@@ -17,7 +17,7 @@ from jobpipe.domain.events.delivery_messages import (
     WakeLine,
     decode_delivery_message,
 )
-from jobpipe.domain.events.schedule import AT_ONCE, OWNER_AT_ONCE, PAUSES, pause_after
+from jobpipe.domain.events.schedule import MOST_AT_ONCE, MOST_AT_ONCE_OF_OWNER, PAUSES, pause_after
 from tests.helpers.telling import EVER, World, line_of
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.telling.consumers import deliveries_consumer, events_consumer, later_consumer
@@ -66,7 +66,7 @@ def test_the_later_message_is_sent_before_the_attempt_is_recorded(world: World) 
     def fail(*_: object) -> None:
         raise Unavailable("The queue did not answer.")
 
-    world.queue.later = fail  # type: ignore[assignment,method-assign]
+    world.queue.deliver_later = fail  # type: ignore[assignment,method-assign]
     with pytest.raises(Unavailable):
         world.deliver(line_of(webhook, job))
     (delivery,) = world.told(webhook)
@@ -255,7 +255,7 @@ def test_a_message_can_be_read_back(message: Any) -> None:
 
 def test_a_receiver_has_so_many_groups_and_a_line_one() -> None:
     groups = {WakeLine(Line("alice", "w", str(n))).group_id for n in range(200)}
-    assert len(groups) == AT_ONCE
+    assert len(groups) == MOST_AT_ONCE
     assert groups == {SendAgain("alice", "w", str(n)).group_id for n in range(200)}
     assert WakeLine(Line("alice", "w", "1"), "x").group_id == WakeLine(Line("alice", "w", "1")).group_id
 
@@ -264,7 +264,7 @@ def test_an_owner_has_so_many_groups_whatever_number_of_webhooks_it_has() -> Non
     """One owner cannot occupy the function with receivers that take long."""
     places = [(str(webhook), str(n)) for webhook in range(10) for n in range(40)]
     groups = {WakeLine(Line("alice", *place)).group_id for place in places}
-    assert len(groups) == OWNER_AT_ONCE
+    assert len(groups) == MOST_AT_ONCE_OF_OWNER
     assert not groups & {WakeLine(Line("bob", *place)).group_id for place in places}
     assert all(len(each) <= 128 for each in groups), "a limit of SQS"
 

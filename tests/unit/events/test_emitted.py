@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from jobpipe.domain import json_text
 from jobpipe.domain.errors import InvalidRequest
-from jobpipe.domain.events.emitted import (
+from jobpipe.domain.events.emitted_events import (
     MAX_EMITTED,
     MAX_EMITTED_BYTES,
-    OF_THE_SERVICE,
+    SERVICE_EVENT_TYPES,
     can_be_emitted,
     decode_emitted,
     encode_emitted,
@@ -132,8 +132,8 @@ def test_what_is_no_event(other: Any) -> None:
 
 def test_the_types_of_the_service_are_its_own() -> None:
     """A receiver that is told job.ended must be told of the end of a job."""
-    assert {*EVENT_TYPES, TEST} == OF_THE_SERVICE
-    for event_type in OF_THE_SERVICE:
+    assert {*EVENT_TYPES, TEST} == SERVICE_EVENT_TYPES
+    for event_type in SERVICE_EVENT_TYPES:
         collection, _, name = event_type.partition(".")
         assert "that of an event of the service" in refusal(Event(name, {}), collection=collection)
         assert not can_be_emitted(event_type, {collection})

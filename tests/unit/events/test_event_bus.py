@@ -107,7 +107,7 @@ def test_a_call_that_fails_is_an_outage(stubbed: Stubbed, code: str) -> None:
 
 # --- telling ------------------------------------------------------------------------------------------------------
 
-SHIPPED = {"collection": "orders", "operation": "ship", "emitted": '[["shipped",{"carrier":"dhl"}]]'}
+SHIPPED = {"collection": "orders", "operation": "ship", "emitted_events": '[["shipped",{"carrier":"dhl"}]]'}
 
 
 def test_every_event_goes_to_the_bus_also_without_webhooks() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.commands.task_token import MAX_LENGTH
 from jobpipe.domain.documents.item import DocumentRef
-from jobpipe.domain.errors import AnswerRefused, NobodyWaits, OperationRefused, Unavailable
+from jobpipe.domain.errors import AnswerRefused, OperationRefused, TaskEnded, Unavailable
 from jobpipe.domain.events.cloud_event import Source
 from jobpipe.domain.events.task_answer import MAX_CAUSE_BYTES, MAX_OUTPUT_BYTES, TaskFailure, TaskSuccess, answer_of
 from jobpipe.domain.jobs.job import Job, Status, new_job
@@ -78,7 +78,7 @@ def test_a_result_that_is_lost_is_left_out() -> None:
 
 def test_the_error_is_the_short_name_of_the_problem() -> None:
     assert failure().error == "too-late"
-    refused = OperationRefused("An order ships when it is paid.", "orders", "not-paid").to_problem()
+    refused = OperationRefused("Only a paid order can be shipped.", "orders", "not-paid").to_problem()
     assert failure(**refused).error == "orders:not-paid"
     assert len(failure(type="urn:jobpipe:problem:" + "x" * 300).error) == 256
 
@@ -126,7 +126,7 @@ def test_a_success_and_a_failure_are_one_call_each(stubbed: Stubbed) -> None:
 @pytest.mark.parametrize(
     ("code", "status", "raised"),
     [
-        *((code, 400, NobodyWaits) for code in ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")),
+        *((code, 400, TaskEnded) for code in ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")),
         *((code, 400, AnswerRefused) for code in ("AccessDeniedException", "ValidationException", "InvalidOutput")),
         ("AccessDenied", 403, AnswerRefused),
         ("KmsAccessDeniedException", 400, AnswerRefused),

@@ -134,7 +134,7 @@ def test_documents_that_only_their_owner_sees_are_told_to_nobody_else(world: Wor
     assert world.told(other) == []
 
 
-SHIPPED = {"collection": "orders", "operation": "ship", "emitted": '[["shipped",{}],["left",{}]]'}
+SHIPPED = {"collection": "orders", "operation": "ship", "emitted_events": '[["shipped",{}],["left",{}]]'}
 
 
 def test_a_webhook_is_told_the_events_of_operations_that_it_names(world: World) -> None:
@@ -233,11 +233,11 @@ class SlowDeliveries(MemoryDeliveries):
         self.added.append(delivery)
         return is_new
 
-    def missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    def find_missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         self.seconds_left -= 1
         self.asked += 1
         assert 0 < len(deliveries) <= 100, "a limit of BatchGetItem"
-        return super().missing(deliveries)
+        return super().find_missing(deliveries)
 
 
 def receipts(world: World, store: SlowDeliveries, jobs: Sequence[Job], seconds: float) -> list[int]:

@@ -166,7 +166,7 @@ def test_the_classes_are_found() -> None:
         "NotFound",
         "JobFailed",
         "PortTakenError",
-        "NothingValid",
+        "NoValidCommand",
         "Terminated",
     }
     assert {each.__name__ for each in VALUES} == {

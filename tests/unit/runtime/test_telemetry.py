@@ -19,7 +19,7 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.telemetry import (
     SERVICE,
     begin_invocation,
-    described,
+    describe_error,
     logged_id,
     logger,
     trace_header,
@@ -56,7 +56,7 @@ def denied() -> ClientError:
     ],
 )
 def test_an_error_is_described_without_what_it_quotes(error: Exception, expected: str) -> None:
-    assert described(error) == expected
+    assert describe_error(error) == expected
 
 
 def test_a_logged_exception_has_types_and_places_but_no_message(log_stream: io.StringIO) -> None:

@@ -27,8 +27,8 @@ from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.batch import Batch
 from jobpipe.domain.jobs.job import Status, Success, new_job
 from jobpipe.domain.jobs.queue_message import Envelope
-from jobpipe.runtime.aws import Conflict, outages, settle_conflicts
-from jobpipe.runtime.deadline import leaving
+from jobpipe.runtime.aws import Conflict, aws_call, settle_conflicts
+from jobpipe.runtime.deadline import limit_calls
 from jobpipe.stores.dynamodb_rows import job_to_row
 from tests.helpers.stubbed import Stubbed
 
@@ -62,7 +62,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_missing_response_is_an_outage(error: Exception) -> None:
-    with pytest.raises(Unavailable), outages("It"):
+    with pytest.raises(Unavailable), aws_call("It"):
         raise error
 
 
@@ -81,7 +81,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("s3", "get_object", lambda s: s.documents.get_by_key("k")),
     ("dynamodb", "update_item", lambda s: s.jobs.begin_attempt(REF, 0, NOW)),
     ("dynamodb", "update_item", lambda s: s.jobs.record_interruption(REF, {"status": 503}, 0, 1, NOW)),
-    ("dynamodb", "query", lambda s: s.jobs.listed("alice", Status.FAILED, 1, None, NOW)),
+    ("dynamodb", "query", lambda s: s.jobs.list_jobs("alice", Status.FAILED, 1, None, NOW)),
     ("sqs", "send_message", lambda s: s.queue.send(Envelope("{}", "g", "d"))),
     ("sqs", "delete_message", lambda s: s.queue.delete(["r"])),
     ("sqs", "change_message_visibility", lambda s: s.queue.postpone([("r", 1)])),
@@ -97,9 +97,9 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("dynamodb", "query", lambda s: s.deliveries.page("alice", "w", 1, None)),
     ("dynamodb", "query", lambda s: s.deliveries.head(Line("alice", "w", "d"))),
     ("dynamodb", "delete_item", lambda s: s.deliveries._delete({"partition": {"S": "p"}, "entry": {"S": "e"}})),
-    ("sqs", "send_message_batch", lambda s: s.events.tell([("g", [EndedJob(REF)])])),
-    ("sqs", "send_message", lambda s: s.events.let_answer(WaitingTask("j"))),
-    ("sqs", "send_message_batch", lambda s: s.lines.now([WakeLine(Line("alice", "w", "d"))])),
+    ("sqs", "send_message_batch", lambda s: s.events.send_ended([("g", [EndedJob(REF)])])),
+    ("sqs", "send_message", lambda s: s.events.send_task(WaitingTask("j"))),
+    ("sqs", "send_message_batch", lambda s: s.lines.deliver_now([WakeLine(Line("alice", "w", "d"))])),
     ("sqs", "send_message", lambda s: s.lines.sweep(Sweep("alice", "w"))),
     ("eventbridge", "put_events", lambda s: s.bus.put([Event("e", "job.ended", "items", "jobs/1", "1", "{}")])),
 ]
@@ -287,9 +287,9 @@ def test_a_message_is_sent_with_its_group_and_deduplication_id(stubbed: Stubbed)
 def test_no_call_begins_when_it_is_too_late(
     stubbed: Stubbed, service: str, operation: str, call: Callable[[Stubbed], Any]
 ) -> None:
-    with leaving(9, lambda: 8.9), pytest.raises(Unavailable, match="time"):
+    with limit_calls(9, lambda: 8.9), pytest.raises(Unavailable, match="time"):
         call(stubbed)
-    with leaving(9, lambda: 9.1):
+    with limit_calls(9, lambda: 9.1):
         stubbed.stubs[service].add_client_error(operation, "ValidationException", http_status_code=400)
         with pytest.raises(botocore_errors.ClientError, match="ValidationException"):
             call(stubbed)

@@ -18,10 +18,10 @@ from botocore.retries import standard
 from botocore.session import get_session
 
 from jobpipe.domain.documents.item import Created, DocumentRef
-from jobpipe.domain.errors import AnswerRefused, CommitRefused, JobEnded, NobodyWaits, Unavailable
+from jobpipe.domain.errors import AnswerRefused, CommitRefused, JobEnded, TaskEnded, Unavailable
 from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess
 from jobpipe.domain.jobs.job import Job, Success
-from jobpipe.runtime.aws import is_outage, outages
+from jobpipe.runtime.aws import aws_call, is_outage
 from jobpipe.stores.dynamodb_rows import job_to_row
 from tests.faults.call_sites import NAMES_IN_AWS, call_sites
 from tests.helpers.stubbed import Stubbed, a_client
@@ -175,7 +175,7 @@ def test_each_error_of_each_call_is_classified_correctly(
             with pytest.raises(Unavailable):
                 call(stubbed)
         case _ if place == NOBODY:
-            with pytest.raises(NobodyWaits, match=code):
+            with pytest.raises(TaskEnded, match=code):
                 call(stubbed)
         case _ if place == REFUSED:
             with pytest.raises(AnswerRefused, match=code):
@@ -202,7 +202,7 @@ def test_each_error_of_each_call_is_classified_correctly(
 @pytest.mark.parametrize(("code", "place"), COMMON.items())
 def test_the_common_errors_of_all_services_are_classified(code: str, place: str) -> None:
     error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Any")  # type: ignore[typeddict-item]
-    with pytest.raises(Unavailable if place == OUTAGE else ClientError), outages("It"):
+    with pytest.raises(Unavailable if place == OUTAGE else ClientError), aws_call("It"):
         raise error
 
 
@@ -222,7 +222,7 @@ def test_the_common_errors_of_all_services_are_classified(code: str, place: str)
 def test_a_throttle_a_denial_and_a_fault_of_aws_have_different_messages(code: str, status: int, words: str) -> None:
     """A time-out has another message: the service did not answer."""
     error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Any")  # type: ignore[typeddict-item]
-    with pytest.raises(Unavailable, match=words), outages("It"):
+    with pytest.raises(Unavailable, match=words), aws_call("It"):
         raise error
 
 

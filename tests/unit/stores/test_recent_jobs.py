@@ -20,7 +20,7 @@ from jobpipe.domain.errors import JobListOff
 from jobpipe.domain.jobs.batch import Batch
 from jobpipe.domain.jobs.job import Job, Status, new_job
 from jobpipe.domain.jobs.job_filter import EVERY_JOB, JobFilter
-from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row, place_in_list
+from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row, list_sort_key
 from jobpipe.stores.jobs.batch_rows import batch_from_row, batch_to_row
 from jobpipe.stores.jobs.dynamodb_job_lists import MOST_EXAMINED, JobLists
 from jobpipe.stores.jobs.dynamodb_recent_jobs import DynamoDbRecentJobs
@@ -44,7 +44,7 @@ def job_of(number: int, **values: Any) -> Job:
 def put(table: JobTable, job: Job) -> None:
     row: Any = {**job_to_row(job)}
     if job.status in TROUBLED:
-        row |= {"listed": {"S": place_in_list(job.status, job.updated_at)}, "error": {"S": '{"status":409}'}}
+        row |= {"listed": {"S": list_sort_key(job.status, job.updated_at)}, "error": {"S": '{"status":409}'}}
     table.rows[job.job_id] = row
 
 
@@ -112,13 +112,13 @@ def test_a_filter_leaves_failed_and_retrying_jobs_out_and_changes_no_order(
     lists, found, of_all = JobLists(table.clients, "jobs"), [], []
     after = None
     while True:
-        page = lists.page("alice", status, limit, after, NOW, wanted=wanted)
+        page = lists.page("alice", status, limit, after, NOW, job_filter=wanted)
         found += [job.job_id for job in page.jobs]
         if (after := page.next_after) is None:
             break
     assert found == [job.job_id for job in listed if job.owner == "alice"]
     while True:
-        page = lists.page_of_all(status, limit, after, NOW, wanted=wanted)
+        page = lists.page_of_all_owners(status, limit, after, NOW, job_filter=wanted)
         assert len(page.jobs) <= limit
         of_all += [job.job_id for job in page.jobs]
         if (after := page.next_after) is None:

@@ -10,7 +10,7 @@ import pytest
 
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.jobs.scheduled import MOST_COUNTED
-from jobpipe.stores.jobs.dynamodb_scheduled_count import NOTHING_IS_KNOWN_FOR
+from jobpipe.stores.jobs.dynamodb_scheduled_count import EMPTY_COUNT_CACHED_FOR
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.put_forward import installed
 from tests.helpers.stubbed import Stubbed
@@ -73,7 +73,7 @@ def test_a_clock_that_is_set_back_does_not_extend_the_minute(stage: Stage) -> No
     assert stage.counts(0) == 0
     stage.at -= HOUR
     assert stage.counts(4) == 4
-    stage.at -= NOTHING_IS_KNOWN_FOR
+    stage.at -= EMPTY_COUNT_CACHED_FOR
     assert stage.counts(MOST_COUNTED) == MOST_COUNTED
 
 

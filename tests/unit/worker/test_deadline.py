@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from jobpipe.runtime.aws import outages
-from jobpipe.runtime.deadline import leaving, pause_after
+from jobpipe.runtime.aws import aws_call
+from jobpipe.runtime.deadline import limit_calls, pause_after
 
 
 def test_the_time_of_calls_and_of_pauses_between_them_is_waited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,8 +19,8 @@ def test_the_time_of_calls_and_of_pauses_between_them_is_waited(monkeypatch: pyt
         return 0.03
 
     monkeypatch.setattr(random, "uniform", chosen)
-    with leaving(9, lambda: 9.1) as deadline:
-        with outages("The table"):
+    with limit_calls(9, lambda: 9.1) as deadline:
+        with aws_call("The table"):
             time.sleep(0.02)
         called = deadline.waited
         assert called >= 0.02
@@ -32,8 +32,8 @@ def test_the_time_of_calls_and_of_pauses_between_them_is_waited(monkeypatch: pyt
 
 
 def test_without_a_deadline_calls_and_pauses_are_not_counted() -> None:
-    with leaving(9, lambda: 9.1) as earlier:
+    with limit_calls(9, lambda: 9.1) as earlier:
         pass
-    with outages("The table"):
+    with aws_call("The table"):
         pause_after(0)
     assert earlier.waited == 0

@@ -11,7 +11,7 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.errors import InternalError, Unavailable
 from jobpipe.domain.jobs.job import Status
 from jobpipe.domain.limits import BUCKET_SETTLES
-from jobpipe.domain.missing_objects import missing
+from jobpipe.domain.missing_objects import missing_object_error
 from tests.helpers.job_states import LARGE, accept, fail, item
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.stubbed import Stubbed
@@ -33,9 +33,9 @@ def lose_all(pipeline: Pipeline) -> None:
 def test_a_missing_object_is_an_outage_at_first_and_later_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     put = now().isoformat()
     go_on(monkeypatch, DOCUMENTED + timedelta(minutes=1))
-    assert isinstance(missing("It", put), Unavailable)
+    assert isinstance(missing_object_error("It", put), Unavailable)
     go_on(monkeypatch, BUCKET_SETTLES)
-    assert isinstance(missing("It", put), InternalError)
+    assert isinstance(missing_object_error("It", put), InternalError)
 
 
 @pytest.mark.parametrize("answer", [{}, {"VersionId": "null"}])
@@ -119,4 +119,4 @@ def test_a_result_that_is_not_found_yet_can_be_requested_again(
 
 @pytest.mark.parametrize("put_by", ["", "yesterday", "2026-11-22T12:00:00"])
 def test_an_object_of_a_row_without_a_valid_time_is_lost(put_by: str) -> None:
-    assert isinstance(missing("It", put_by), InternalError)
+    assert isinstance(missing_object_error("It", put_by), InternalError)

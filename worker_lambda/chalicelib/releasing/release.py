@@ -17,7 +17,7 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.domain.jobs.queue_message import claim_key
-from jobpipe.domain.jobs.scheduled import DueEntry, message_of, up_to
+from jobpipe.domain.jobs.scheduled import DueEntry, last_place_at, message_of
 from jobpipe.domain.jobs.send_rounds import next_call
 from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.runtime.metrics import RELEASE_DELAY, meter
@@ -49,7 +49,7 @@ class Pass:
         after: DueEntry | None = None
         try:
             while self._may_go_on():
-                page = self._services.schedule.due(self._shard, FIRST, up_to(until), PAGE, after)
+                page = self._services.schedule.due(self._shard, FIRST, last_place_at(until), PAGE, after)
                 self._release(page.entries)
                 after = page.last
                 if after is None:

@@ -14,7 +14,7 @@ from functools import cache
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.jobs.scheduled import SHARDS, due_at, up_to
+from jobpipe.domain.jobs.scheduled import SHARDS, due_at, last_place_at
 from jobpipe.runtime.metrics import meter
 from jobpipe.runtime.telemetry import logger
 
@@ -75,7 +75,7 @@ def _sweep_shard(shard: str, began: datetime, services: ReleaseServices, seconds
 def _is_empty(shard: str, began: datetime, services: ReleaseServices) -> bool:
     """Return whether nothing is due in the shard within two minutes, which one read shows."""
     try:
-        return not services.schedule.due(shard, FIRST, up_to(began + AHEAD), 1).entries
+        return not services.schedule.due(shard, FIRST, last_place_at(began + AHEAD), 1).entries
     except Unavailable:
         logger.warning("schedule not read: it will be tried again", exc_info=True)
         return False
@@ -86,7 +86,7 @@ def _next_wake(shard: str, after: datetime, began: datetime, services: ReleaseSe
     if after >= began + AHEAD:
         return None
     try:
-        entries = services.schedule.due(shard, up_to(after), up_to(began + AHEAD), 1).entries
+        entries = services.schedule.due(shard, last_place_at(after), last_place_at(began + AHEAD), 1).entries
     except Unavailable:
         logger.warning("schedule not read: the next sweep will read it", exc_info=True)
         return None

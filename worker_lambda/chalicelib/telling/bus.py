@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobpipe.domain.events.cloud_event import emitted_types
+from jobpipe.domain.events.cloud_event import emitted_event_types
 from jobpipe.domain.events.webhook import EVENT_TYPES
 from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.metrics import BUS_FAILED, meter
@@ -22,7 +22,7 @@ def put_on_bus(ended: Sequence[tuple[Job, str]], services: TellingServices) -> N
     events = [
         event
         for job, sequence in ended
-        for event in services.source.events_of(job, sequence, {*EVENT_TYPES, *emitted_types(job)})
+        for event in services.source.events_of(job, sequence, {*EVENT_TYPES, *emitted_event_types(job)})
     ]
     try:
         services.bus.put(events)

@@ -50,7 +50,7 @@ def deliver_line(wake: WakeLine, services: TellingServices, seconds_left: Callab
         if delivery is None or not _is_due(delivery, wake):
             return
         if seconds_left() < RESERVE_SECONDS:
-            services.queue.now([wake])
+            services.queue.deliver_now([wake])
             return
         if not _attempt(webhook, delivery, services):
             return
@@ -81,7 +81,7 @@ def send_again(replay: SendAgain, services: TellingServices, *, is_repeated: boo
     was_waiting = delivery.state is DeliveryState.PENDING and attempt.status in _OK
     if delivery.line.document and (was_waiting or is_repeated):
         # The next one in its line need not wait for the time at which this one would have been tried again.
-        services.queue.now([WakeLine(delivery.line)])
+        services.queue.deliver_now([WakeLine(delivery.line)])
     _record_outcome(webhook, attempt, services)
     _log(delivery, attempt, recorded.state if recorded else state)
 
@@ -105,7 +105,7 @@ def _attempt(webhook: Webhook, head: Delivery, services: TellingServices) -> boo
     due = ""
     if pause is not None:
         due = rfc3339(now() + pause)
-        services.queue.later(WakeLine(delivery.line, due), pause)
+        services.queue.deliver_later(WakeLine(delivery.line, due), pause)
     recorded = services.deliveries.record(delivery, attempt, state, due)
     _record_outcome(webhook, attempt, services)
     state = recorded.state if recorded else state

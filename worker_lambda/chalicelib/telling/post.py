@@ -24,7 +24,7 @@ from jobpipe.domain.errors import InvalidRequest, Unavailable
 from jobpipe.domain.events.cloud_event import MEDIA_TYPE
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt
 from jobpipe.domain.events.receiver_url import Address, UrlRules, literal_address
-from jobpipe.domain.events.schedule import AFTER_STATUS_SECONDS, ATTEMPT_SECONDS, MAX_ANSWER_BYTES
+from jobpipe.domain.events.schedule import AFTER_STATUS_SECONDS, ATTEMPT_SECONDS, MAX_RESPONSE_BYTES
 from jobpipe.domain.events.signature import signed_headers
 from jobpipe.domain.events.webhook import Webhook
 
@@ -141,7 +141,7 @@ def _exchange(
     until = min(until, time.monotonic() + AFTER_STATUS_SECONDS)
     with suppress(OSError, HTTPException), _interrupted(connected, until):
         connected.settimeout(_left(until))
-        answer.read(MAX_ANSWER_BYTES)
+        answer.read(MAX_RESPONSE_BYTES)
     return answer.status
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.errors import AnswerRefused, NobodyWaits
+from jobpipe.domain.errors import AnswerRefused, TaskEnded
 from jobpipe.domain.events.ended_jobs import WaitingTask
 from jobpipe.domain.events.task_answer import answer_of
 from jobpipe.domain.jobs.job import Job
@@ -44,7 +44,7 @@ def answer_tasks(ended: Sequence[Job], services: TellingServices) -> None:
         extra = {"job_id": job.job_id}
         try:
             services.tasks.answer(job.task_token, answer_of(job, services.source))
-        except NobodyWaits as why:
+        except TaskEnded as why:
             logger.info("task not answered: nobody waits for the job any more (%s)", why, extra=extra)
         except AnswerRefused as why:
             meter.add(TASK_REFUSED)

@@ -20,7 +20,7 @@ from typing import TypeGuard
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.events.cloud_event import Event, emitted_types
+from jobpipe.domain.events.cloud_event import Event, emitted_event_types
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
 from jobpipe.domain.events.delivery_messages import WakeLine
 from jobpipe.domain.events.ended_jobs import EndedJob, WaitingTask, decode_ended
@@ -128,7 +128,7 @@ class _Telling:
                 if first is not None and (self._is_repeated or first in self._lines[line] or first < lost):
                     woken.append(WakeLine(line))
             if woken:
-                self._services.queue.now(woken)
+                self._services.queue.deliver_now(woken)
 
         lines = [*self._lines]
         parts = [lines[start : start + WOKEN_TOGETHER] for start in range(0, len(lines), WOKEN_TOGETHER)]
@@ -154,7 +154,7 @@ class _Telling:
         for each in deliveries:
             self._lines[each.line].add(each.event_id)
         if self._is_repeated:
-            deliveries = self._services.deliveries.missing(deliveries)
+            deliveries = self._services.deliveries.find_missing(deliveries)
         together(self._add, deliveries, self._may_go_on)
 
     def _add(self, delivery: Delivery) -> None:
@@ -188,7 +188,7 @@ def _deliveries(
     job: Job, sequence: str, webhooks: Sequence[Webhook], services: TellingServices
 ) -> Iterator[list[Delivery]]:
     """Yield the deliveries of each of a job's events, in their order."""
-    kinds = (*EVENT_TYPES, *emitted_types(job))
+    kinds = (*EVENT_TYPES, *emitted_event_types(job))
     interested = {kind: [each for each in webhooks if _is_told(each, kind, job)] for kind in kinds}
     wanted = {kind for kind, receivers in interested.items() if receivers}
     for event in services.source.events_of(job, sequence, wanted):

@@ -25,8 +25,8 @@ SWEEP_PAUSE = timedelta(seconds=10)
 
 def let_wait(message: WakeLine | SendAgain, webhook: Webhook, services: TellingServices) -> None:
     """Let the message come again when the webhook's circuit, which is open, has ended."""
-    due = max(message.due, rfc3339(circuit.turn(webhook)))  # not before the time for which it waits already
-    services.queue.later(replace(message, due=due), datetime.fromisoformat(due) - now())
+    due = max(message.due, rfc3339(circuit.retry_time(webhook)))  # not before the time for which it waits already
+    services.queue.deliver_later(replace(message, due=due), datetime.fromisoformat(due) - now())
 
 
 def wake_in_time(message: WakeLine | SendAgain, services: TellingServices) -> None:
@@ -40,13 +40,13 @@ def wake_in_time(message: WakeLine | SendAgain, services: TellingServices) -> No
         return
     rest = datetime.fromisoformat(message.due) - now() if message.due else timedelta()
     if rest > timedelta():
-        services.queue.later(message, rest)
+        services.queue.deliver_later(message, rest)
     elif circuit.is_open(webhook, now()):
         let_wait(message, webhook, services)
     elif isinstance(message, WakeLine):
-        services.queue.now([message])
+        services.queue.deliver_now([message])
     else:
-        services.queue.again([message])
+        services.queue.deliver_again([message])
 
 
 def sweep(place: Sweep, services: TellingServices) -> None:
@@ -55,7 +55,7 @@ def sweep(place: Sweep, services: TellingServices) -> None:
     if webhook is None or (webhook.paused and not place.replay):
         return
     if circuit.is_open(webhook, now()):
-        services.queue.sweep(place, circuit.turn(webhook) - now())
+        services.queue.sweep(place, circuit.retry_time(webhook) - now())
         return
     next_after = _replay(place, services) if place.replay else _wake(place, services)
     if next_after is not None:
@@ -66,7 +66,7 @@ def _wake(place: Sweep, services: TellingServices) -> str | None:
     """Wake the lines on the page; return the cursor of the next one."""
     page = services.deliveries.lines(place.owner, place.webhook_id, SWEEP_PAGE, place.after)
     # The message of a delivery that waits for its next attempt may have come while the webhook was paused.
-    services.queue.now([WakeLine(line, resumed=place.at) for line in page.lines])
+    services.queue.deliver_now([WakeLine(line, resumed=place.at) for line in page.lines])
     return page.next_after
 
 
@@ -76,7 +76,7 @@ def _replay(place: Sweep, services: TellingServices) -> str | None:
     last = "".join(each for each in place.at if each.isdigit())
     told = [each for each in page.deliveries if each.event_id[: len(last)] <= last]
     ended = [each for each in told if each.state is not DeliveryState.PENDING]
-    services.queue.again(
+    services.queue.deliver_again(
         [SendAgain(place.owner, place.webhook_id, each.event_id, place.sweep_id) for each in ended]
     )
     return page.next_after if len(told) == len(page.deliveries) else None

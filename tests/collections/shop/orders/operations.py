@@ -19,7 +19,7 @@ def pay(order, invoice, *, at):
 def ship(order, carrier, note=None, *, at):
     """Ship a paid order."""
     if order["status"] != "paid":
-        raise Refused("not-paid", "An order ships when it is paid.")
+        raise Refused("not-paid", "Only a paid order can be shipped.")
     shipped = {**order, "status": "shipped", "carrier": carrier, "shipped_at": at}
     if note is not None:
         shipped["note"] = note

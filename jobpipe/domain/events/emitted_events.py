@@ -23,19 +23,19 @@ MAX_EMITTED = 10
 MAX_EMITTED_BYTES = 32 * 1024
 """The most bytes of JSON that all events of one job have together."""
 
-OF_THE_SERVICE = frozenset({"job.ended", "item.changed", "webhook.test"})
+SERVICE_EVENT_TYPES = frozenset({"job.ended", "item.changed", "webhook.test"})
 """The types of the service's own events, which no operation can emit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Emitted:
+class EmittedEvent:
     """One event of an operation."""
 
     event_type: str  # such as orders.shipped
     data: str  # JSON text of an object
 
 
-def emitted_type(collection: str, name: str) -> str:
+def emitted_event_type(collection: str, name: str) -> str:
     """Return the type of an event, which operations name without their collection."""
     return f"{collection}.{name}"
 
@@ -44,7 +44,7 @@ def can_be_emitted(event_type: str, collections: Collection[str]) -> bool:
     """Return whether an operation of one of these collections could emit an event of the type."""
     collection, _, name = event_type.partition(".")
     has_operations = collection in collections and collection != ITEMS
-    return has_operations and EVENT_TYPE.fullmatch(name) is not None and event_type not in OF_THE_SERVICE
+    return has_operations and EVENT_TYPE.fullmatch(name) is not None and event_type not in SERVICE_EVENT_TYPES
 
 
 def encode_emitted(events: Sequence[Any], collection: str, operation: str) -> str | None:
@@ -66,10 +66,10 @@ def encode_emitted(events: Sequence[Any], collection: str, operation: str) -> st
     return text
 
 
-def decode_emitted(text: str | None, collection: str) -> list[Emitted]:
+def decode_emitted(text: str | None, collection: str) -> list[EmittedEvent]:
     """Return the events of a job of this collection that are stored as this text."""
     return [
-        Emitted(emitted_type(collection, name), json_text.encode(data))
+        EmittedEvent(emitted_event_type(collection, name), json_text.encode(data))
         for name, data in json_text.decode(text or "[]")
     ]
 
@@ -78,10 +78,10 @@ def _checked(event: Any, collection: str, operation: str) -> tuple[str, Any]:
     """Return the name and the data of an event, without what the operation could still change."""
     if not isinstance(event, Event):
         raise InvalidRequest(f"The operation {operation} returned something else than events after the document.")
-    if emitted_type(collection, event.type) in OF_THE_SERVICE:
+    if emitted_event_type(collection, event.type) in SERVICE_EVENT_TYPES:
         raise InvalidRequest(
             f"The operation {operation} returned the event {event.type!r}, whose type"
-            f" {emitted_type(collection, event.type)} is that of an event of the service."
+            f" {emitted_event_type(collection, event.type)} is that of an event of the service."
         )
     try:
         data = json_text.decode(json_text.encode(dict(event.data)))
