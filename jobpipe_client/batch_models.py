@@ -19,7 +19,7 @@ class BatchEntry:
 
     job_id: str | None
     status: Status | None
-    done: bool  # whether the job has ended, or there is none
+    done: bool  # whether the job has ended, or there is no job
     operation: Operation | None
     collection: str | None
     item_id: str | None

@@ -1,4 +1,4 @@
-"""The HTTP requests of all writes, for the methods that return a job and for those that wait for it."""
+"""The HTTP requests of all writes, both for methods that return a job and for methods that wait for it."""
 
 from __future__ import annotations
 

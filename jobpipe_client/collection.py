@@ -208,11 +208,11 @@ class Collection:
         >>> orders.find(invoice=1) is None
         True
         """
-        query = _look_up(field, named)
+        query = _look_up_query(field, named)
         path = calls.collection_path(self.name)
         found = list(islice(pages.fetch_items(self._transport, None, None, path=path, query=query), 2))
         if len(found) > 1:
-            raise ValueError(f"several documents have {_shown(query)}: use where()")
+            raise ValueError(f"several documents have {_format_query(query)}: use where()")
         return found[0] if found else None
 
     def where(
@@ -229,7 +229,7 @@ class Collection:
         >>> [order["number"] for order in orders.where(customer="alice")]
         ['1001']
         """
-        query = _look_up(field, named)
+        query = _look_up_query(field, named)
         path = calls.collection_path(self.name)
         return pages.fetch_items(self._transport, page_size, on_unreadable, path=path, query=query)
 
@@ -240,7 +240,7 @@ class Collection:
         return parse_job(self._transport.send(call))
 
 
-def _look_up(field: Mapping[str, str | int] | None, named: Mapping[str, str | int]) -> dict[str, str]:
+def _look_up_query(field: Mapping[str, str | int] | None, named: Mapping[str, str | int]) -> dict[str, str]:
     """Return the query of a look-up. Raise ValueError unless it has one field, with a string or an integer."""
     fields = {**(field or {}), **named}
     if len(fields) != 1:
@@ -256,6 +256,6 @@ def _look_up(field: Mapping[str, str | int] | None, named: Mapping[str, str | in
     return {name: text}
 
 
-def _shown(query: Mapping[str, str]) -> str:
+def _format_query(query: Mapping[str, str]) -> str:
     ((name, value),) = query.items()
     return f"{name}={value[:50]!r}"

@@ -48,8 +48,8 @@ class HttpSettings:
 def http_settings(url: str) -> HttpSettings:
     """Return the settings for a URL. Raise ConfigurationError if a setting is invalid."""
     parts = urlsplit(url)
-    verify = _certificates() if parts.scheme == "https" else True
-    return HttpSettings({} if is_loopback(parts.hostname) else _proxies(url), verify)
+    verify = _find_certificates() if parts.scheme == "https" else True
+    return HttpSettings({} if is_loopback(parts.hostname) else _find_proxies(url), verify)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -93,7 +93,7 @@ def value_of(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
 
 
-def _proxies(url: str) -> dict[str, str]:
+def _find_proxies(url: str) -> dict[str, str]:
     proxies = {scheme: proxy.strip() for scheme, proxy in get_environ_proxies(url).items() if proxy.strip()}
     proxy = select_proxy(url, proxies)
     if proxy is not None and not _is_proxy(proxy):
@@ -114,7 +114,7 @@ def _is_proxy(proxy: str) -> bool:
         return False
 
 
-def _certificates() -> bool | str:
+def _find_certificates() -> bool | str:
     for name in CERTIFICATES:
         path = os.environ.get(name)
         if path:

@@ -23,7 +23,7 @@ def response_parser(what: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]
 
     def decorate(parse: Callable[_P, _T]) -> Callable[_P, _T]:
         @wraps(parse)
-        def checked(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        def parse_or_raise(*args: _P.args, **kwargs: _P.kwargs) -> _T:
             try:
                 return parse(*args, **kwargs)
             except KeyError as error:
@@ -32,7 +32,7 @@ def response_parser(what: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]
                 why = "it, or one of its members, has an unexpected form"
             raise InvalidResponse(f"the response is not {what}: {why}")
 
-        return checked
+        return parse_or_raise
 
     return decorate
 

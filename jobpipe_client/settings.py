@@ -38,7 +38,7 @@ def find_connection(stage: str | None = None) -> Connection:
         name = stage
         found = _from_file(name) or _from_environment()
     if found is None:
-        stages = _stages()
+        stages = _list_stages()
         known = f"; existing stages: {', '.join(stages)}" if stages else ""
         raise ConfigurationError(
             f"no deployment found: deploy the stage {name!r} first (there is no .jobpipe/{name}.json), "
@@ -75,7 +75,7 @@ def _from_file(stage: str) -> Connection | None:
     return None
 
 
-def _stages() -> list[str]:
+def _list_stages() -> list[str]:
     """Return the names of the stages that have a file."""
     found: set[str] = set()
     for folder in _state_folders():

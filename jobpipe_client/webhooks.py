@@ -40,9 +40,9 @@ class Webhooks:
         >>> made.secret.startswith("whsec_"), made.paused
         (True, False)
         """
-        members: dict[str, Any] = {"url": url, "events": _texts("events", events)}
+        members: dict[str, Any] = {"url": url, "events": _check_strings("events", events)}
         if collections:
-            members["collections"] = _texts("collections", collections)
+            members["collections"] = _check_strings("collections", collections)
         return self._send(calls.create_webhook(members, idempotency_key))
 
     def list(self) -> list[Webhook]:
@@ -81,7 +81,7 @@ class Webhooks:
         True
         """
         texts = {
-            name: _texts(name, value)
+            name: _check_strings(name, value)
             for name, value in (("events", events), ("collections", collections))
             if value is not None
         }
@@ -150,7 +150,7 @@ class Webhooks:
         return Webhook.of(parse_json(self._transport.send(call)))
 
 
-def _texts(name: str, value: Sequence[str]) -> Sequence[str]:
+def _check_strings(name: str, value: Sequence[str]) -> Sequence[str]:
     if isinstance(value, str):  # it would be sent letter by letter
         raise ValueError(f"{name} must be a list of strings, not a string")  # noqa: TRY004  # as for all arguments
     return [*value]

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from jobpipe_client.cli.exits import OperatorError
 
 CR_ALONE = (
-    "its lines end with CR alone, as those of Excel for Mac's older CSV: "
+    "its lines end with CR alone, as in the older CSV of Excel for Mac: "
     "convert it, for instance with tr '\\r' '\\n' < FILE"
 )
 _DESCRIPTORS = re.compile(r"/dev|/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")

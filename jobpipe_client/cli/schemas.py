@@ -85,11 +85,11 @@ def fields_of(info: CollectionInfo) -> dict[str, Schema]:
     """Return the schemas of the fields that a document may have, in the order of the schema."""
     found: dict[str, Schema] = {}
     others: dict[str, list[Schema]] = {}
-    for part in _applied(info, info.schema):
+    for part in _applicable_schemas(info, info.schema):
         for name, schema in _object(part.get("properties")).items():
             found.setdefault(str(name), schema)
         for alternative in _alternatives(part):
-            for within in _applied(info, alternative):
+            for within in _applicable_schemas(info, alternative):
                 for name, schema in _object(within.get("properties")).items():
                     others.setdefault(str(name), []).append(schema)
     return {**{name: {"anyOf": schemas} for name, schemas in others.items() if name not in found}, **found}
@@ -97,13 +97,13 @@ def fields_of(info: CollectionInfo) -> dict[str, Schema]:
 
 def required_of(info: CollectionInfo) -> tuple[str, ...]:
     """Return the fields that every document needs, the key first."""
-    named = [str(name) for part in _applied(info, info.schema) for name in part.get("required") or ()]
+    named = [str(name) for part in _applicable_schemas(info, info.schema) for name in part.get("required") or ()]
     return tuple(dict.fromkeys([*([] if info.key is None else [info.key]), *named]))
 
 
 def is_closed(info: CollectionInfo) -> bool:
     """Return whether a document can have only the fields of `fields_of`."""
-    parts = list(_applied(info, info.schema))
+    parts = list(_applicable_schemas(info, info.schema))
     refuses = any(
         part.get(keyword) is False
         for part in parts
@@ -143,15 +143,15 @@ def type_of(value: object) -> str:
     return next((name for kind, name in names if isinstance(value, kind)), "number")
 
 
-def _applied(info: CollectionInfo, schema: Schema, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+def _applicable_schemas(info: CollectionInfo, schema: Schema, depth: int = 0) -> Iterator[Mapping[str, Any]]:
     """Yield all schemas that apply to one value: the schema, its reference, and its `allOf`."""
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return
     yield schema
     if "$ref" in schema:
-        yield from _applied(info, info.resolved(schema), depth + 1)
+        yield from _applicable_schemas(info, info.resolved(schema), depth + 1)
     for part in schema.get("allOf") or ():
-        yield from _applied(info, part, depth + 1)
+        yield from _applicable_schemas(info, part, depth + 1)
 
 
 def _alternatives(schema: Mapping[str, Any]) -> Iterator[Schema]:

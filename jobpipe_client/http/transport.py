@@ -61,7 +61,7 @@ class Transport:
         # The message quotes neither value: the URL may contain a password, or be the API key by mistake.
         checks = (("base URL", check_url, connection.base_url), ("API key", check_key, connection.api_key))
         for what, check, value in checks:
-            if why := _unusable(check, value):
+            if why := _validation_error(check, value):
                 raise ConfigurationError(f"the {what} cannot be used: {why}")
         self.base_url = connection.base_url.rstrip("/")
         self.api_key = connection.api_key
@@ -164,27 +164,27 @@ class Transport:
         if response.ok and not response.is_redirect:
             return response
         if response.status_code < 400:  # noqa: PLR2004
-            raise InvalidResponse(f"{response.url} was redirected, so the base URL is not that of the deployment")
-        title = self._without_key(response.reason or "")
+            raise InvalidResponse(f"{response.url} was redirected: the base URL is not the deployment's URL")
+        title = self._remove_key(response.reason or "")
         problem = Problem.of(self._problem_document(response), status=response.status_code, title=title)
         ended = "Preference-Applied" in response.headers  # the request waited for its job, which ended with this
         raise error_for(problem, retry_after=parse_retry_after(response), ended=ended)
 
     def _problem_document(self, response: requests.Response) -> object:
         """Return the body as JSON or text, without the API key, which a proxy or gateway may have quoted."""
-        text = self._without_key(response.content.decode("utf-8", "replace"))
+        text = self._remove_key(response.content.decode("utf-8", "replace"))
         try:
             return json_text.decode(text)
         except ValueError:
             return text
 
-    def _without_key(self, text: str) -> str:
+    def _remove_key(self, text: str) -> str:
         for key in (self.api_key, json.dumps(self.api_key)[1:-1]):
             text = text.replace(key, "<the API key>")
         return text
 
 
-def _unusable(check: Callable[[object], str], value: object) -> str | None:
+def _validation_error(check: Callable[[object], str], value: object) -> str | None:
     try:
         check(value)
     except ValueError as error:

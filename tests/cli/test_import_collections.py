@@ -254,7 +254,7 @@ def test_what_is_exported_is_imported_exactly(case: tuple[CollectionInfo, list[d
     write_csv([Item({"id": str(n), **each}) for n, each in enumerate(found)], written.append, _columns(info))
     content = "".join(written).encode()
     source = Lines(io.BytesIO(content))
-    form = CsvRows(source, ignored=["id"], target=Target.of_collection(info, upsert=False))
+    form = CsvRows(source, ignored=["id"], target=Target.for_collection(info, upsert=False))
     read = [row.command["item"] for row in read_rows(form, source) if row.command is not None]
     assert list(map(_canonical, read)) == list(map(_canonical, found))
     for document in found:
@@ -331,9 +331,9 @@ def test_fields_are_found_in_all_parts_of_a_schema() -> None:
 @pytest.mark.parametrize(
     ("collection", "said"),
     [
-        ((), "--restart sends all rows again, and those whose name is taken are refused"),
-        (ORDERS, "--restart sends all rows again, and those that exist are refused"),
-        ((*ORDERS, "--upsert"), "--restart sends all rows again: those whose number exists change that document"),
+        ((), "--restart sends all rows again, and rows whose name is taken are refused"),
+        (ORDERS, "--restart sends all rows again, and rows that exist are refused"),
+        ((*ORDERS, "--upsert"), "--restart sends all rows again: rows whose number exists change that document"),
     ],
     ids=["items", "a key", "upserts"],
 )

@@ -72,7 +72,7 @@ def test_a_finished_import_is_repeated_only_with_restart(jobpipe: Jobpipe, servi
     assert (
         "was already imported and has not changed: this is the report of the import that began 20" in again.stderr
     )
-    assert "--restart sends all rows again, and those whose name is taken are refused" in again.stderr
+    assert "--restart sends all rows again, and rows whose name is taken are refused" in again.stderr
     assert [request.method for request in service.seen[seen:]] == ["GET"], (
         "only to check that the stage knows the import"
     )
@@ -105,7 +105,7 @@ def test_a_file_that_has_changed_is_refused(jobpipe: Jobpipe, service: Service, 
     }[change]
     write("a.jsonl", changed)
     assert jobpipe.fails(1, "import", "a.jsonl").endswith(
-        "a.jsonl has changed since its import began; --restart sends all rows again, and those whose name is taken "
+        "a.jsonl has changed since its import began; --restart sends all rows again, and rows whose name is taken "
         "are refused"
     )
     assert [each["name"] for each in fields(service)] == ["A", "B"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobpipe_client import Client
-from jobpipe_client.cli.importing.running import keep_note, noted_imports
+from jobpipe_client.cli.importing.running import keep_note, read_notes
 from jobpipe_client.cli.watching import journals
 from jobpipe_client.cli.watching.activity import Activity
 from tests.cli.activity import end_job, ended, importing, last_screen, note, tents
@@ -21,7 +21,7 @@ from tests.client.service import KEY, Service
 
 
 def locked_notes() -> dict[str, Path]:
-    return {key: note.journal for key, note in noted_imports().items() if note.ended_at is None}
+    return {key: note.journal for key, note in read_notes().items() if note.ended_at is None}
 
 
 def seen_while_it_ran(service: Service, path: Path) -> journals.RunningImports:
@@ -207,7 +207,7 @@ def test_the_note_of_an_import_is_deleted_a_minute_after_its_end(tmp_path: Path)
         (file,) = Path(os.environ["TMPDIR"]).glob("jobpipe-imports-*/*")
         os.utime(file, (0, 0))
         assert list(locked_notes()) == [key], "it may run for long"
-    assert list(noted_imports()) == [key]
+    assert list(read_notes()) == [key]
     os.utime(file, (time.time() - 61,) * 2)
     with keep_note(other, tmp_path / "b.jobpipe-import"):
         assert [each.name for each in file.parent.iterdir()] == [other]

@@ -255,7 +255,7 @@ def test_missing_outcomes_are_reported_without_a_librarys_message(
         raise ValueError(f"Invalid endpoint: {SENTINEL}")
 
     monkeypatch.setattr(
-        "jobpipe_client.cli.commands.stats.own_checkout_module", lambda _: SimpleNamespace(read_outcomes=fail)
+        "jobpipe_client.cli.commands.stats.import_from_own_checkout", lambda _: SimpleNamespace(read_outcomes=fail)
     )
     monkeypatch.setenv("JOBPIPE_URL", service.url)
     monkeypatch.setenv("JOBPIPE_API_KEY", KEY)

@@ -14,7 +14,7 @@ from jobpipe_client.cli.command import State, pass_state, write_examples
 from jobpipe_client.cli.exits import OperatorError
 
 
-def own_checkout_module(name: str) -> ModuleType:
+def import_from_own_checkout(name: str) -> ModuleType:
     """Import a module of `scripts` from the checkout that contains this client, or raise OperatorError.
 
     This is for callers' commands. They may run in any folder, so code from the current folder must not be imported.
@@ -27,7 +27,7 @@ def own_checkout_module(name: str) -> ModuleType:
     return _import(f"scripts.{name}")
 
 
-def _checkout_module(name: str) -> ModuleType:
+def _import_from_checkout(name: str) -> ModuleType:
     """Import a module of `scripts` from the installed checkout or the checkout around the current folder.
 
     This is for operators' commands. Raise OperatorError if there is no checkout.
@@ -106,7 +106,7 @@ def _run(state: State, arguments: tuple[str, ...]) -> int:
     if state.json and "--json" not in passed:
         passed.append("--json")
     try:
-        return int(_checkout_module(f"{name}.__main__").main(passed))
+        return int(_import_from_checkout(f"{name}.__main__").main(passed))
     except SystemExit as end:  # from argparse, after --help or a usage error
         return end.code if isinstance(end.code, int) else 0
 

@@ -114,7 +114,7 @@ def write_csv(items: Iterable[Item], write: _Write, columns: Mapping[str, str] =
             spool.write(json_text.encode(item) + "\n")
             n += 1
         spool.seek(0)
-        found = {name: _common(each, columns.get(name, "text")) for name, each in kinds.items()}
+        found = {name: _common_kind(each, columns.get(name, "text")) for name, each in kinds.items()}
         write(_csv_line([header_cell(name, kind, columns.get(name, "text")) for name, kind in found.items()]))
         for line in spool:
             item = json_text.decode(line)
@@ -128,7 +128,7 @@ def _columns(info: CollectionInfo | None) -> Mapping[str, str]:
     return {"id": "text", **kinds_of(info)}
 
 
-def _common(kinds: set[str], usual: str) -> str:
+def _common_kind(kinds: set[str], usual: str) -> str:
     """Return the kind of a column: the kind of all its values, else json; `usual` if it has no values."""
     return min(kinds, default=usual) if len(kinds) < 2 else "json"  # noqa: PLR2004
 

@@ -95,7 +95,7 @@ def upsert(state: State, /, *, fields: tuple[str, ...], collection: str, **optio
 @pass_state
 def get(state: State, *, item_id: str, collection: str) -> None:
     """Show an item as last committed, with its ETag."""
-    show(state, collection_named(state, collection).get_item(item_id))
+    show(state, get_collection(state, collection).get_item(item_id))
 
 
 @items.command(
@@ -162,7 +162,7 @@ def delete(state: State, /, *, item_id: str, collection: str, **options: Any) ->
 def list_items(state: State, *, limit: int | None, collection: str) -> None:
     """List all items, page by page. If an item cannot be read, list the others and exit with status 1."""
     unreadable: list[str] = []
-    found = collection_named(state, collection).iter_items(page_size(limit), on_unreadable=unreadable.append)
+    found = get_collection(state, collection).iter_items(page_size(limit), on_unreadable=unreadable.append)
     show_list(state, collection, islice(found, limit), unreadable)
 
 
@@ -185,7 +185,7 @@ def _columns(info: CollectionInfo) -> Sequence[str]:
     return list(dict.fromkeys([*look_up_fields(info), *short]))[:_MAX_COLUMNS]
 
 
-def collection_named(state: State, name: str) -> Collection:
+def get_collection(state: State, name: str) -> Collection:
     """Return the collection with this name. Raise UsageError, with the nearest name, if it does not exist."""
     return state.client.collection(name if name == ITEMS else collection_info(state, name).name)
 
@@ -207,7 +207,7 @@ def write(
     **options: str | None,
 ) -> int:
     """Call a method of `SyncCollection`, or with `no_wait` of `Collection`, and show the document or the job."""
-    documents = collection_named(state, collection)
+    documents = get_collection(state, collection)
     if no_wait:
         state.output.job(getattr(documents, method)(*arguments, **options))
         return OK

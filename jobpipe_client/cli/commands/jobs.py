@@ -173,10 +173,10 @@ def cancel(state: State, *, jobs: tuple[str, ...]) -> int:
 
     The id of a batch cancels all of its jobs that have not taken effect; other jobs of the batch are not an error.
     """
-    return show_each(state, jobs, state.client.cancel, state.client.cancel_batch)
+    return change_each(state, jobs, state.client.cancel, state.client.cancel_batch)
 
 
-def show_each(
+def change_each(
     state: State, ids: Iterable[str], change_job: Callable[[str], Job], change_batch: Callable[[str], Batch]
 ) -> int:
     """Call a function for each job or batch, show what it returns, and return the exit status."""

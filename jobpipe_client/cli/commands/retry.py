@@ -10,7 +10,7 @@ from functools import partial
 import click
 
 from jobpipe_client.cli.command import Command, State, pass_state
-from jobpipe_client.cli.commands.jobs import BEFORE, is_batch, show_each
+from jobpipe_client.cli.commands.jobs import BEFORE, change_each, is_batch
 from jobpipe_client.cli.commands.reasons import reason_of, reason_option, was_interrupted
 from jobpipe_client.cli.exits import OK
 from jobpipe_client.cli.times import Time
@@ -62,7 +62,7 @@ def retry(
     if before is not None and not all(job and not is_batch(job) for job in jobs or [""]):
         raise click.UsageError("--before needs the ids of jobs.")
     if jobs:
-        return show_each(state, jobs, partial(state.client.retry, before=before), state.client.retry_batch)
+        return change_each(state, jobs, partial(state.client.retry, before=before), state.client.retry_batch)
     # Read the whole list first, since a retried job leaves the list and may come back.
     failed = list(state.client.jobs("failed"))
     chosen = [job for job in failed if (reason_of(job) in reasons if reasons else was_interrupted(job))]

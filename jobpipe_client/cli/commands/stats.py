@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 
 from jobpipe_client.cli.command import Command, State, pass_state
-from jobpipe_client.cli.commands.checkout import own_checkout_module
+from jobpipe_client.cli.commands.checkout import import_from_own_checkout
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.output.escaping import cell
 from jobpipe_client.cli.polling import INTERVAL, show_repeatedly
@@ -97,7 +97,7 @@ class _View:
     def _outcomes(self) -> tuple[Outcomes | None, str | None]:
         """Return the outcomes, or the reason why they cannot be read."""
         try:
-            module = own_checkout_module("stage.outcomes")
+            module = import_from_own_checkout("stage.outcomes")
             return module.read_outcomes(self._state.stage, self._state.client.base_url, self._minutes), None
         except OperatorError as error:
             return None, str(error)

@@ -199,10 +199,10 @@ def _target(state: State, collection: str, *, upsert: bool, commands: bool) -> T
     if commands and (upsert or collection != ITEMS):
         raise click.UsageError("--commands excludes --collection and --upsert: each command names its own")
     if collection == ITEMS and not upsert:
-        return Target.of_items()  # the rules of items are known, so a dry run needs no service
+        return Target.for_items()  # the rules of items are known, so a dry run needs no service
     if collection == ITEMS:
         raise click.UsageError("--upsert needs a collection with a key, and items have none")
-    return Target.of_collection(collection_info(state, collection), upsert=upsert)
+    return Target.for_collection(collection_info(state, collection), upsert=upsert)
 
 
 def _dry_run(

@@ -151,7 +151,7 @@ class Journal:
         version = header and header.get("jobpipe-import")
         if header is not None and version != _VERSION:
             if not isinstance(version, int):
-                raise self._damaged()
+                raise self._damaged_error()
             raise OperatorError(f"{self.path} is from another release of jobpipe; --restart sends all rows again")
         return header
 
@@ -165,7 +165,7 @@ class Journal:
                 if "sent" in entry:
                     yield self.progress.open[entry["sent"]]
         except (KeyError, TypeError, ValueError):
-            raise self._damaged() from None
+            raise self._damaged_error() from None
 
     @property
     def is_forgotten(self) -> bool:
@@ -241,10 +241,10 @@ class Journal:
                 try:
                     entry = json.loads(line)
                 except ValueError:
-                    raise self._damaged() from None
+                    raise self._damaged_error() from None
                 if not isinstance(entry, dict):
-                    raise self._damaged()
+                    raise self._damaged_error()
                 yield entry
 
-    def _damaged(self) -> OperatorError:
+    def _damaged_error(self) -> OperatorError:
         return OperatorError(f"{self.path} is damaged, or not the journal of an import; --restart forgets it")

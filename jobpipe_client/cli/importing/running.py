@@ -58,7 +58,7 @@ def keep_note(key: str, journal: Path | None) -> Iterator[Callable[[int], None]]
             note.close()
 
 
-def noted_imports() -> dict[str, Note]:
+def read_notes() -> dict[str, Note]:
     """Return the user's imports that run on this machine or have just ended, by key."""
     found: dict[str, Note] = {}
     if not _has_locks():
@@ -93,7 +93,7 @@ def _create_note(key: str, journal: Path) -> BinaryIO | None:
     folder.mkdir(mode=0o700, exist_ok=True)
     if not _is_own(folder):
         return None
-    noted_imports()  # deletes old notes
+    read_notes()  # deletes old notes
     draft = folder / f".{key}.{secrets.token_hex(4)}"
     note = draft.open("xb", buffering=0)
     try:

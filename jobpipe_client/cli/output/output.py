@@ -165,7 +165,7 @@ def _row(job: Job, *, shows_item: bool, most: int | None = None) -> tuple[str, .
     scripts find an id in the item column.
     """
     updated = job.updated_at.strftime("%Y-%m-%d %H:%M:%S")
-    why = "" if job.error is None else _shortened(str(job.error), most)
+    why = "" if job.error is None else _shorten(str(job.error), most)
     if job.status == "scheduled" and job.not_before is not None:
         why = f"due {job.not_before.strftime('%Y-%m-%d %H:%M:%S')}"
     item = job.item_id
@@ -185,6 +185,6 @@ def _with_item_as_reason(row: tuple[str, ...]) -> tuple[str, ...]:
     return row if is_error else (*others, f"{item}  {why}".strip())
 
 
-def _shortened(why: str, most: int | None) -> str:
+def _shorten(why: str, most: int | None) -> str:
     left = 0 if most is None else len(why) - most
     return why if left <= 0 else f"{why[:most]}… ({left:,} more characters: see --json)"

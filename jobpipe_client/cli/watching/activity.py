@@ -56,7 +56,7 @@ class Activity:
             now = self._now()
             self._batches.note(jobs, now)
             self._batches.read(now)
-            is_busy = self._batches.has_open() or _has_changed(jobs, now) or any(map(_runs, local))
+            is_busy = self._batches.has_open() or _has_changed(jobs, now) or any(map(_is_running, local))
             took = time.monotonic() - clock
             self._due = clock + max(_PAUSE if is_busy else _QUIET_PAUSE, (1 + _PAUSE_PER_READING) * took)
         self._sendings = [*local, *self._batches.sendings(now)]
@@ -64,7 +64,7 @@ class Activity:
     def lines(self, width: int) -> list[str]:
         """Return the lines for a terminal of this width."""
         found = [self._why_none] if self._why_none else self._throughput(width)
-        shown = sorted(self._sendings, key=_runs, reverse=True)
+        shown = sorted(self._sendings, key=_is_running, reverse=True)
         for each in shown[:_MAX_SHOWN]:
             found += wrap_parts(each.name, each.parts(), width)
         if len(shown) > _MAX_SHOWN:
@@ -109,14 +109,14 @@ class Activity:
     def _counts(self) -> list[Counts]:
         """Return the counts, except zeros while something runs; none if there is no list of all jobs."""
         counted = [] if self._why_none else throughput.choose_counts(self._jobs, self._now())
-        is_quiet = not any(map(_runs, self._sendings))
+        is_quiet = not any(map(_is_running, self._sendings))
         return [each for each in counted if each.accepted or each.ended or is_quiet]
 
     def _now(self) -> float:
         return self._client.transport.service_time().timestamp()
 
 
-def _runs(sending: Sending) -> bool:
+def _is_running(sending: Sending) -> bool:
     return sending.state == "running"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobpipe_client.cli.importing.journal import Progress
-from jobpipe_client.cli.importing.running import Note, noted_imports
+from jobpipe_client.cli.importing.running import Note, read_notes
 from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending, State
 
@@ -29,7 +29,7 @@ class RunningImports:
 
     def read(self, at: float) -> list[Sending]:
         """Return the imports that run or have just ended."""
-        notes = noted_imports()
+        notes = read_notes()
         self._noted = set(notes)
         for key, note in notes.items():
             is_new = key not in self._found and (note.ended_at is None or note.ended_at >= self._began)

@@ -65,7 +65,7 @@ class RecentJobs:
         found, is_all = self._newest_jobs(since)
         self._note_new(found, since, is_all=is_all)
         self._read_at = now
-        self._read_ends(now, _accepted(found[-1]) if found else now)
+        self._read_ends(now, _accepted_at(found[-1]) if found else now)
         for job_id, job in list(self._seen.items()):
             if job.ended is not None and max(job.ended, job.accepted) < now - LONGEST - _LATE:
                 del self._seen[job_id]
@@ -113,7 +113,7 @@ class RecentJobs:
             found.append(job)
             if len(found) % _PAGE:
                 continue
-            is_enough = len(found) == _PAGE * _MAX_NEW_PAGES or _accepted(job) < since - _LATE
+            is_enough = len(found) == _PAGE * _MAX_NEW_PAGES or _accepted_at(job) < since - _LATE
             if is_enough or time.monotonic() - began > _SLOW:
                 return found, False
         return found, True
@@ -123,7 +123,7 @@ class RecentJobs:
 
         If they came in only a few batches, they are no sample: then it is only known that there is a gap.
         """
-        times = [_accepted(job) for job in found]
+        times = [_accepted_at(job) for job in found]
         newest, oldest = (times[0], times[-1]) if times else (since, since)
         is_whole = is_all or oldest < since
         is_sample = False
@@ -164,7 +164,8 @@ class RecentJobs:
             self._known_to = now
             if not jobs or not all(job.done for job in jobs):
                 return
-            self._known_to = max(map(_updated, jobs))  # all of these jobs have ended, so later jobs may have, too
+            # All of these jobs have ended, so later jobs may have ended, too.
+            self._known_to = max(map(_updated_at, jobs))
             if time.monotonic() - began > _SLOW:
                 return
 
@@ -174,19 +175,19 @@ class RecentJobs:
     def _note(self, job: Job, weight: float) -> None:
         known = self._seen.get(job.id)
         self._seen[job.id] = _Seen(
-            accepted=_accepted(job),
-            ended=_updated(job) if job.done else None,
+            accepted=_accepted_at(job),
+            ended=_updated_at(job) if job.done else None,
             failed=job.status == "failed",
             scheduled=job.status == "scheduled",
             weight=weight if known is None else known.weight,
         )
 
 
-def _accepted(job: Job) -> float:
+def _accepted_at(job: Job) -> float:
     return job.created_at.timestamp()
 
 
-def _updated(job: Job) -> float:
+def _updated_at(job: Job) -> float:
     return job.updated_at.timestamp()
 
 

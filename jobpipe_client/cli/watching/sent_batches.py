@@ -95,7 +95,7 @@ class SentBatches:
     def sendings(self, now: float) -> list[Sending]:
         """Return what runs or has just ended, with the latest last."""
         found = sorted(self._sent.values(), key=lambda each: each.last_sent)
-        return [_sending(each, now) for each in found]
+        return [_to_sending(each, now) for each in found]
 
     def _apply(self, batch: Batch, now: float) -> None:
         match = _KEY_OF_SEVERAL.fullmatch(batch.idempotency_key or "")
@@ -115,7 +115,7 @@ class SentBatches:
         else:
             sent.open[batch.id] = batch
             self._sending_ids[batch.id] = sending_id
-        sent.pace.note(now, _ended(sent.counts()))
+        sent.pace.note(now, _count_ended(sent.counts()))
 
     def _settle(self, sent: _Sent, now: float) -> None:
         may_go_on = sent.is_several and now - sent.last_sent < _ANOTHER_WITHIN
@@ -125,14 +125,14 @@ class SentBatches:
             del self._sent[sent.id]
 
 
-def _ended(counts: Counter[str]) -> int:
+def _count_ended(counts: Counter[str]) -> int:
     return counts.total() - counts["scheduled"] - counts["queued"] - counts["retrying"]
 
 
-def _sending(sent: _Sent, now: float) -> Sending:
+def _to_sending(sent: _Sent, now: float) -> Sending:
     counts = sent.counts()
     known, number = sent.ended_batches + len(sent.open), sent.highest + 1
-    size, ended = counts.total(), _ended(counts)
+    size, ended = counts.total(), _count_ended(counts)
     is_import = sent.id.startswith("import-")
     name, part = sent.id, ""
     if sent.is_several:

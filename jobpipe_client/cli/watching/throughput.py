@@ -54,16 +54,16 @@ def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
         return ["none of your jobs was accepted or ended", *late]
 
     def number(count: int) -> str:
-        return f"{_rounded(count) if counts.is_estimate else count:,}"
+        return f"{_round_estimate(count) if counts.is_estimate else count:,}"
 
-    def rated(count: int, what: str) -> str:
+    def format_count(count: int, what: str) -> str:
         is_rated = with_rates and count >= _MIN_JOBS_FOR_RATE and counts.seconds >= 1
         rate = f" ({format_rate(count / counts.seconds)} a second)" if is_rated else ""
         return f"{number(count)} {what}{rate}"
 
-    found = [rated(counts.accepted, "job accepted" if counts.accepted == 1 else "jobs accepted")]
+    found = [format_count(counts.accepted, "job accepted" if counts.accepted == 1 else "jobs accepted")]
     if counts.ended:
-        found.append(rated(counts.ended, "ended"))
+        found.append(format_count(counts.ended, "ended"))
         if counts.failed:
             found.append(f"of which {number(counts.failed)} failed")
         elif not counts.is_estimate:  # otherwise, jobs that were not read may have failed
@@ -73,6 +73,6 @@ def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
     return [*found, *late]
 
 
-def _rounded(count: int) -> int:
+def _round_estimate(count: int) -> int:
     """Return the number with two significant digits, since an estimate is not more precise."""
     return round(count, min(0, 2 - len(str(count))))

@@ -122,7 +122,7 @@ def _cause(header: list[str], missing: str, target: Target, delimiter: str) -> s
     if declaration:
         return (
             f". The first line, {text.strip()}, is Excel's declaration of the separator: remove that line, "
-            f"and use --delimiter {_quoted(declaration[1] or delimiter)}"
+            f"and use --delimiter {_quote(declaration[1] or delimiter)}"
         )
     if advice := separator_advice(text, target.required, delimiter):
         return advice
@@ -144,11 +144,11 @@ def separator_advice(text: str, required: Collection[str], delimiter: str) -> st
         if required and other != delimiter and other in text:
             cells = next(csv.reader([text], delimiter=other), [])
             if {_name_and_kind(cell)[0].strip().lower() for cell in cells} >= {name.lower() for name in required}:
-                return f". Its columns are separated by {_quoted(other)}: use --delimiter {_quoted(other)}"
+                return f". Its columns are separated by {_quote(other)}: use --delimiter {_quote(other)}"
     return ""
 
 
-def _quoted(separator: str) -> str:
+def _quote(separator: str) -> str:
     return "'\\t'" if separator == "\t" else f"'{separator}'"
 
 
@@ -204,7 +204,7 @@ class TextColumns:
                 self._note(f"read as text: {name}; a number has a point and no comma, and {cell!r} has a comma")
             elif kind in options:
                 others = [self._first[place, other] for other in kinds if other != kind]
-                names.append(name + "".join(f" (except {_shortened(cell)!r})" for cell in others[:1]))
+                names.append(name + "".join(f" (except {_shorten(cell)!r})" for cell in others[:1]))
                 uses.append(f"{options[kind]} {_shell_word(name)}")
         if names:
             use = " ".join(uses)
@@ -225,7 +225,7 @@ def _likely_kind(cell: str) -> str:
     return "json" if is_json else "text"
 
 
-def _shortened(cell: str) -> str:
+def _shorten(cell: str) -> str:
     return cell if len(cell) <= _LONGEST_CELL else f"{cell[:_LONGEST_CELL]}…"
 
 

@@ -134,7 +134,7 @@ class CsvRows:
             raise ValueError(f"{len(cells)} cells, where the header has {len(self.columns)}")
         item: dict[str, Any] = {}
         errors: list[str] = []
-        missing = self._missing(cells, lines)
+        missing = self._missing_cells(cells, lines)
         for place, column in self._imported:
             if place in missing or (cells[place] == "" and column.kind != "text"):
                 continue
@@ -146,7 +146,7 @@ class CsvRows:
             raise ValueError("; ".join(errors))
         return item
 
-    def _missing(self, cells: list[str], lines: tuple[Line, ...]) -> set[int]:
+    def _missing_cells(self, cells: list[str], lines: tuple[Line, ...]) -> set[int]:
         """Return the places of cells without a value: empty cells, and cells that are written like one of `nulls`.
 
         `""` is the empty text, and a quoted NA differs from an unquoted NA. Before Python 3.12, the csv module does

@@ -71,16 +71,16 @@ class JsonLines:
         line = row.lines[-1]
         if row.command is None:
             return f"{_encode(failure)}\n{line.content.decode('utf-8', 'surrogateescape')}".rstrip("\r\n")
-        return _encode(failure | self._without_ignored(_parse(line)))
+        return _encode(failure | self._remove_ignored(_parse(line)))
 
     def failures_header(self) -> None:
         """Return None: JSON lines have no header."""
 
     def _command(self, document: dict[str, Any]) -> Mapping[str, Any]:
-        fields = self._without_ignored(document)
+        fields = self._remove_ignored(document)
         return fields if self._commands else self._target.command(fields)
 
-    def _without_ignored(self, document: dict[str, Any]) -> dict[str, Any]:
+    def _remove_ignored(self, document: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in document.items() if name not in self._ignored}
 
 

@@ -29,12 +29,12 @@ class Target:
     kinds: Mapping[str, str] = field(default_factory=dict)  # the kinds of the fields in the schema
 
     @classmethod
-    def of_items(cls) -> Target:
+    def for_items(cls) -> Target:
         """Return the target of rows that become items."""
         return cls(required=item_rules.REQUIRED, only_text=item_rules.REQUIRED)
 
     @classmethod
-    def of_collection(cls, info: CollectionInfo, *, upsert: bool) -> Target:
+    def for_collection(cls, info: CollectionInfo, *, upsert: bool) -> Target:
         """Return the target of rows that become documents. Raise UsageError for upserts without a key."""
         if upsert and info.key is None:
             raise click.UsageError(f"--upsert needs a collection with a key, and {info.name} has none")
@@ -91,16 +91,16 @@ class Target:
         """Return what `--restart` does with the rows that the service has already stored."""
         again = "--restart sends all rows again"
         if self.info is None:
-            return f"{again}, and those whose name is taken are refused"
+            return f"{again}, and rows whose name is taken are refused"
         if self.upsert:
-            return f"{again}: those whose {self.info.key} exists change that document, and none is created twice"
+            return f"{again}: rows whose {self.info.key} exists change that document, and none is created twice"
         if self.info.key is not None:
-            return f"{again}, and those that exist are refused"
+            return f"{again}, and rows that exist are refused"
         if unique := identifying_fields(self.info):
             return (
-                f"{again}: those whose {' or '.join(unique)} is taken are refused, and all others are created again"
+                f"{again}: rows whose {' or '.join(unique)} is taken are refused, and all others are created again"
             )
-        return f"{again}, and those that are stored are created a second time"
+        return f"{again}, and rows that are stored are created a second time"
 
     def fields_to_compare(self) -> list[str]:
         """Return the fields of a collection whose values other rows may have taken.

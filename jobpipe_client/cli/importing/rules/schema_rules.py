@@ -92,10 +92,10 @@ def _wrong_value(schema: Mapping[str, Any], value: Any) -> str | None:
     names = types if isinstance(types, list) else [] if types is None else [types]
     if names and not any(_has_type(value, name) for name in names):
         return f"The value must be {' or '.join(map(_with_article, names))}."
-    if "const" in schema and not _same(value, schema["const"]):
-        return f"The value must be {_shown(schema['const'])}."
-    if isinstance(schema.get("enum"), list) and not any(_same(value, each) for each in schema["enum"]):
-        return f"The value must be one of {', '.join(map(_shown, schema['enum']))}."
+    if "const" in schema and not _are_equal(value, schema["const"]):
+        return f"The value must be {_format_value(schema['const'])}."
+    if isinstance(schema.get("enum"), list) and not any(_are_equal(value, each) for each in schema["enum"]):
+        return f"The value must be one of {', '.join(map(_format_value, schema['enum']))}."
     return None
 
 
@@ -128,14 +128,14 @@ def _has_type(value: object, name: object) -> bool:
     return name not in kinds or isinstance(value, kinds[name])
 
 
-def _same(value: Any, other: Any) -> bool:
+def _are_equal(value: Any, other: Any) -> bool:
     """Return whether two values are equal in JSON, where true is not 1, and 1 is 1.0."""
     if isinstance(value, bool) or isinstance(other, bool):
         return value is other
     if isinstance(value, list) and isinstance(other, list):
-        return len(value) == len(other) and all(map(_same, value, other))
+        return len(value) == len(other) and all(map(_are_equal, value, other))
     if isinstance(value, dict) and isinstance(other, dict):
-        return value.keys() == other.keys() and all(_same(value[name], other[name]) for name in value)
+        return value.keys() == other.keys() and all(_are_equal(value[name], other[name]) for name in value)
     return bool(value == other)
 
 
@@ -143,6 +143,6 @@ def _with_article(name: object) -> str:
     return _ARTICLES.get(str(name), f"a {name}")
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     text = json_text.encode(value)
     return text if len(text) <= 50 else text[:47] + "..."  # noqa: PLR2004
