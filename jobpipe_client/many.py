@@ -238,7 +238,7 @@ def _find_items(commands: Iterable[Json], find_key_field: FindKeyField) -> _Item
 
 
 def _normalize_key(value: object) -> object:
-    """Return the same object for values that the service considers equal; None if that is unknown."""
+    """Return equal objects for values that the service considers equal; None if that is unknown."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     return value if isinstance(value, int | float | Decimal) else None  # 7, 7.0 and Decimal(7) are equal
