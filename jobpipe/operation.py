@@ -34,10 +34,10 @@ RAW_MEMBERS = frozenset(
         *("not_before", "not_after", "task_token"),
     }
 )
-"""The members of a command's raw form, beside which those of an operation stand."""
+"""The members of a command's raw form, which the members of an operation must not repeat."""
 
 _POSITIONAL_REST, _NAMED_REST = 0x04, 0x08  # of code objects: *args and **kwargs
-_NO_PLAIN_FUNCTION = 0x20 | 0x80 | 0x200  # a generator, a coroutine, an asynchronous generator
+_NOT_PLAIN_FUNCTION = 0x20 | 0x80 | 0x200  # a generator, a coroutine, an asynchronous generator
 
 
 class Refused(Exception):
@@ -51,7 +51,7 @@ class Refused(Exception):
         super().__init__(slug, detail)
         if not (isinstance(slug, str) and SLUG.fullmatch(slug)):
             raise ValueError(
-                f"{slug!r} is no slug: lower-case letters, digits and hyphens, a letter first, 64 at most"
+                f"{slug!r} is not a slug: lower-case letters, digits and hyphens, a letter first, 64 at most"
             )
         if not (isinstance(detail, str) and detail.strip()):
             raise ValueError(f"Refused({slug!r}, …) needs a sentence that says why")
@@ -64,7 +64,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that others are told once the change is stored; an operation returns it after the document.
+    """An event that is sent once the change is stored; an operation returns it after the document.
 
     `type` is a word such as "shipped" (lower-case letters, digits, dots, hyphens, underscores; 64 at most), and
     `data` a dict of what JSON can hold. An operation returns up to ten events, with 32,768 bytes of JSON together.
@@ -75,23 +75,23 @@ class Event:
 
     def __post_init__(self) -> None:
         if not (isinstance(self.type, str) and EVENT_TYPE.fullmatch(self.type)):
-            raise ValueError(f"{self.type!r} is no type of an event: a word of lower-case letters, 64 at most")
+            raise ValueError(f"{self.type!r} is not an event type: a word of lower-case letters, 64 at most")
         if not isinstance(self.data, Mapping):
-            raise TypeError(f"the data of the event {self.type!r} is no dict")
+            raise TypeError(f"the data of the event {self.type!r} is not a dict")
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What `@operation` knows of a function, which has it as `__jobpipe_operation__`."""
+    """What `@operation` notes about a function, as its `__jobpipe_operation__`."""
 
     name: str
-    """In routes and commands: the function's name with hyphens for underscores."""
+    """The name in routes and commands: the function's name with hyphens for underscores."""
     takes: Mapping[str, Schema]
     """The members that a command must have, with their schemas."""
     optional: Mapping[str, Schema]
     """The members that a command may have."""
     description: str
-    """The function's docstring, which becomes its words in the OpenAPI document."""
+    """The function's docstring, which becomes the description in the OpenAPI document."""
     takes_at: bool
     """Whether the function has a parameter `at`."""
 
@@ -99,12 +99,13 @@ class Operation:
 def operation(
     takes: Mapping[str, Schema] | None = None, optional: Mapping[str, Schema] | None = None
 ) -> Callable[[Function], Function]:
-    """Make an operation of the function: `POST /orders/{id}/<name>` stores the document that it returns.
+    """Make the function an operation: `POST /orders/{id}/<name>` stores the document that it returns.
 
     The function gets the document first, as a dict, then a keyword argument for each member of `takes`, and one for
-    each member of `optional` that the command has: its parameters must have the same names, those of `optional` a
-    default. With a keyword-only parameter `at` it also gets the time of the command, in RFC 3339. It returns the
-    new document, or a tuple of the new document and events. TypeError or ValueError says what does not fit.
+    each member of `optional` that the command has: its parameters must have the same names, and those for
+    `optional` need defaults. With a keyword-only parameter `at` it also gets the time of the command, in RFC 3339.
+    It returns the new document, or a tuple of the new document and events. Raise TypeError or ValueError if the
+    function or the members do not fit.
     """
     if callable(takes):
         raise TypeError("write @operation(), with parentheses")
@@ -128,7 +129,7 @@ def _members(argument: str, members: Any) -> dict[str, Schema]:
     if members is None:
         return {}
     if not isinstance(members, Mapping):
-        raise TypeError(f"{argument} is no dict of names and schemas")
+        raise TypeError(f"{argument} is not a dict of names and schemas")
     for name, schema in members.items():
         if not (isinstance(name, str) and name.isascii() and name.isidentifier()):
             raise ValueError(f"{argument}: {name!r} cannot be the name of a parameter")
@@ -150,7 +151,7 @@ def _check_parameters(function: Any, needed: dict[str, Schema], further: dict[st
     named = set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
     document, members = positional[0], set(positional[1:]) | (named - {AT})
     if AT in positional:
-        raise TypeError(f"{name}: at must stand behind a *")
+        raise TypeError(f"{name}: at must come after a *")
     if document in needed or document in further:
         raise TypeError(f"{name}: {document!r} is the document, and cannot be a member too")
     for missing in (each for each in (*needed, *further) if each not in members):
@@ -167,21 +168,21 @@ def _check_parameters(function: Any, needed: dict[str, Schema], further: dict[st
 def _check_kind(name: str, code: Any) -> None:
     """Raise an error unless the function is a plain one, with a parameter for the document."""
     if not FUNCTION_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of an operation: [a-z][a-z0-9_]*, 32 at most")
-    if code.co_flags & _NO_PLAIN_FUNCTION:
+        raise ValueError(f"{name!r} is not a name for an operation: [a-z][a-z0-9_]*, 32 at most")
+    if code.co_flags & _NOT_PLAIN_FUNCTION:
         raise TypeError(f"{name} is async or has yield; an operation returns its document")
     if code.co_flags & (_POSITIONAL_REST | _NAMED_REST):
         raise TypeError(f"{name} takes * or **; each member has a parameter of its own")
     if not code.co_argcount:
         raise TypeError(f"{name} has no first parameter for the document")
     if code.co_posonlyargcount > 1:
-        raise TypeError(f"{name}: members are passed by name, so only the document can stand before the /")
+        raise TypeError(f"{name}: members are passed by name, so only the document can come before the /")
 
 
 def load_operations(beside: str) -> Any:
     """Return the module operations.py in the folder of a file, for tests: `load_operations(__file__).ship`.
 
-    The module is loaded as a part of its folder, as in a Lambda, so that `from . import prices` works in it.
+    The module is loaded as part of its folder, as in a Lambda, so that `from . import prices` works in it.
     """
     import importlib  # noqa: PLC0415  # no Lambda calls this
     import sys  # noqa: PLC0415

@@ -12,6 +12,6 @@ class Backlog:
     waiting: int  # on the queue of commands, ready for the worker
     in_flight: int  # being processed, or waiting for their next delivery
     delayed: int  # sent, but not to be delivered yet
-    oldest_seconds: float | None  # since the oldest of these was sent; None if CloudWatch has no value
+    oldest_seconds: float | None  # the age of the oldest of these; None if CloudWatch has no value
     dead_letters: int
     parked: int

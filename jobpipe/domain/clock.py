@@ -23,7 +23,7 @@ def rfc3339(moment: datetime) -> str:
 def to_milliseconds(text: str, rounding: str) -> str:
     """Return a time of RFC 3339 in the form of `rfc3339`; `rounding` is a mode of the module decimal.
 
-    Raise ValueError if the text is no such time, and TypeError if it is no text.
+    Raise ValueError if the text is not such a time, and TypeError if it is not a str.
     """
     parts = re.fullmatch(_TIME, text)
     if parts is None:

@@ -1,7 +1,7 @@
 """The errors that jobpipe raises on purpose.
 
-Each ProblemError is answered, or stored with a job, as a problem document (RFC 9457). Its `type` is made from the
-slug and never changes.
+A ProblemError becomes a problem document (RFC 9457), in a response or in a job. The document's `type` is made from
+the slug and never changes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Refusal(ProblemError):
     """The request cannot be fulfilled, and the same request will be refused again."""
 
     stored_label: str | None = None
-    """What names the stored document of the command, if that was read (label.py); no part of the problem."""
+    """The label of the stored document, if the document was read (label.py); not part of the problem."""
 
 
 class InvalidRequest(Refusal):
@@ -135,7 +135,7 @@ class NotUnique(ValueTaken):
 
 
 OPERATION_REFUSED = "operation-refused"
-"""Stands for the slugs of all refusals of operations, where they are counted or listed."""
+"""The slug that stands for all refusals by operations where refusals are counted or listed."""
 
 
 class OperationRefused(Refusal):
@@ -202,7 +202,7 @@ class IdempotencyKeyReused(Refusal):
 
 
 class TooManyRequests(ProblemError):
-    """The owner has sent more commands than it may."""
+    """The owner has sent more commands than its limit allows."""
 
     status, slug, title = 429, "too-many-requests", "Too many requests"
 
@@ -230,11 +230,11 @@ class Unavailable(ProblemError):
 
 
 class DeadlineNear(Unavailable):
-    """Too little time of the invocation is left for a call."""
+    """Too little of the invocation's time is left for a call."""
 
 
 class TaskEnded(JobpipeError):
-    """The task of a token has ended, by an answer or without one; the text is the service's code."""
+    """The task of a token has ended or timed out; the text is the service's error code."""
 
 
 class AnswerRefused(JobpipeError):
@@ -246,11 +246,11 @@ class UndecodableMessage(JobpipeError):
 
 
 class NewerMessage(JobpipeError):
-    """The message has a form that this release does not know: it stays on its queue for one that does."""
+    """The message has a form that this release does not know; it stays on its queue for a later release."""
 
 
 class ClaimUnusable(JobpipeError):
-    """The message's claim check is not in the bucket, or is not the command that its key names."""
+    """The message's claim check is not in the bucket, or does not hold the command that its key names."""
 
 
 class CommitRefused(JobpipeError):
@@ -265,7 +265,7 @@ class ValueLocked(CommitRefused):
     """Another document has the value of a unique field."""
 
     def __init__(self, field: str, existing: str | None = None) -> None:
-        """`existing` is the id of the other document, or None if the store does not tell it."""
+        """`existing` is the id of the other document, or None if the store did not return it."""
         super().__init__(field, existing)
         self.field = field
         self.existing = existing
@@ -276,4 +276,4 @@ class ItemChanged(CommitRefused):
 
 
 class UnitRefused(CommitRefused):
-    """Several commands were not committed, since the condition of one of them failed."""
+    """A unit of several commands was not committed, since a condition failed."""

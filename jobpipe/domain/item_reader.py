@@ -18,8 +18,8 @@ def read_item(
 ) -> tuple[StoredItem, str]:
     """Return the item's row and its document's JSON text, of one committed version, or raise NotFound.
 
-    `title` is the collection's, for the error. The row refers to the S3 version that was read, which can still be
-    read when the item has been deleted.
+    `title` names a document of the collection in the error. The row refers to the S3 version that was read, which
+    can still be read when the item has been deleted.
     """
     item = items.get(item_id)
     if item is None:
@@ -39,14 +39,14 @@ def read_document(documents: DocumentStore, item: StoredItem) -> tuple[StoredIte
 def document_text(documents: DocumentStore, item: StoredItem) -> str | None:
     """Return the document of this row, even if a later version has been committed since.
 
-    Return None if the bucket does not find it; `missing_document_error` returns the error for that.
+    Return None if the bucket does not have it; `missing_document_error` returns the error for that.
     """
     found = _document(documents, item)
     return None if found is None else found[1]
 
 
 def missing_document_error(item: StoredItem) -> Unavailable | InternalError:
-    """Return the error for a committed document that the bucket does not find."""
+    """Return the error for a committed document that the bucket does not have."""
     return missing_object_error(f"The document of item {item.item_id}", item.updated_at)
 
 

@@ -1,6 +1,6 @@
 """Decode JSON strictly and encode it exactly.
 
-Numbers keep all their digits. Those that DynamoDB cannot store are refused: more than 38 significant digits, or
+Numbers keep all their digits. Numbers that DynamoDB cannot store are refused: more than 38 significant digits, or
 outside 1E-130 … 9.99E+125
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html).
 """
@@ -64,18 +64,18 @@ def encode(value: Any, *, sort_keys: bool = False) -> str:
     """Return compact JSON text; Decimals are written as numbers, digit by digit."""
     try:
         return (_SORTING_ENCODER if sort_keys else _ENCODER).encode(value)
-    except _DecimalMet:
+    except _DecimalFound:
         # The C encoder cannot write a Decimal as a number, so the rare value that has one is encoded in Python.
         return _encode_with_decimals(value, sort_keys)
 
 
-class _DecimalMet(Exception):
+class _DecimalFound(Exception):
     pass
 
 
-def _meet_decimal(value: Any) -> Any:
+def _report_decimal(value: Any) -> Any:
     if isinstance(value, Decimal):
-        raise _DecimalMet
+        raise _DecimalFound
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -215,7 +215,8 @@ def _check_storable(literal: str) -> Decimal:
     return number
 
 
-# json.loads and json.dumps would create them with each call, which takes a third of the time for a short text.
+# json.loads and json.dumps would create decoders and encoders with each call, which takes a third of the time for a
+# short text.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
 )
@@ -227,7 +228,7 @@ _MARKING_DECODER = json.JSONDecoder(
 )
 _ENCODER, _SORTING_ENCODER = (
     json.JSONEncoder(
-        ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys, default=_meet_decimal
+        ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys, default=_report_decimal
     )
     for sort_keys in (False, True)
 )

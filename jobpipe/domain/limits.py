@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 MAX_ATTEMPTS = 5
-"""Attempts after which a command is given up. Faults and deaths of the worker count, outages of AWS do not."""
+"""Attempts after which a command fails. Faults and deaths of the worker count, AWS outages do not."""
 
 QUEUE_RETENTION = timedelta(days=14)
 """How long SQS keeps a message: its own maximum."""
 
 MAX_RECEIVE_COUNT = 1000
-"""Receives after which SQS moves a message to the dead letters: SQS's maximum, since attempts are counted apart."""
+"""Receives after which a message becomes a dead letter: SQS's maximum, since attempts are counted separately."""
 
 VISIBILITY_FACTOR = 6
-"""A message becomes visible again after so many time-outs of the worker, as AWS advises for SQS and Lambda."""
+"""A message becomes visible again after this many timeouts of the worker, as AWS advises for SQS and Lambda."""
 
 FIRST_BACKOFF = timedelta(seconds=1)
 """The delay of a message's redelivery after its first interruption; doubled with each further one."""
@@ -28,7 +28,7 @@ BACKOFF_JITTER = 0.2
 BUCKET_SETTLES = timedelta(minutes=30)
 """If S3 does not find an object this long after it was put, the object is lost; before that, it is an outage.
 
-S3 may answer 404 for 15 minutes after versioning was first enabled on a bucket. Twice that time allows for
+S3 may return 404 for 15 minutes after versioning was first enabled on a bucket. Twice that time allows for
 differences between clocks and for a slower S3.
 """
 
@@ -36,27 +36,27 @@ MAX_CALL_MESSAGES = 10
 """The most messages in a call of SendMessageBatch, and in an event of Lambda."""
 
 MAX_CALL_BYTES = 1024 * 1024
-"""The most bytes of all messages of a call together: SQS's limit, which is that of a single message too."""
+"""The most bytes of all messages of a call together: SQS's limit, also for a single message."""
 
 MAX_EVENT_BYTES = 6 * 1024 * 1024
 """The most bytes of an event of Lambda, in which the messages of a batch are JSON strings."""
 
 MAX_QUEUED_BYTES = 384 * 1024
-"""Of any message on the command queue. SQS bills six requests for it.
+"""The most bytes of a message on the command queue. SQS bills six requests for it.
 
-The release before kept every command of a failed job in its row. It could keep this one too: a row ends at 400 KB.
+The previous release keeps every command of a failed job in the job's row, which holds at most 400 KB.
 """
 
 MAX_PARKED_BYTES = MAX_QUEUED_BYTES + 4 * 1024
-"""Of any message on the parked queue: a message of the command queue, with a reason."""
+"""The most bytes of a message on the parked queue: a message of the command queue, with a reason."""
 
 MAX_COMMAND_BYTES = 380 * 1024
-"""Of a command's raw form in its message; a larger command is sent as a claim check (decision 53)."""
+"""The most bytes of a raw command in its message; a larger command is sent as a claim check (decision 53)."""
 
 MAX_COMMAND_IN_EVENT_BYTES = 540 * 1024
-"""Of the raw form in Lambda's event, if it is over MAX_KEPT_BYTES: ten such messages fit an event.
+"""The most bytes of a raw command over MAX_KEPT_BYTES in Lambda's event: ten such messages fit an event.
 
-There the message is a JSON string, in which every character but ASCII may be escaped.
+In the event, the message is a JSON string, in which every character but ASCII may be escaped.
 """
 
 MAX_WAITING_BYTES = 16 * 1024
@@ -67,7 +67,7 @@ A transaction takes 4 MB, and so a hundred of these; and in a row, each kilobyte
 """
 
 MAX_KEPT_BYTES = 200 * 1024
-"""Of a command that a failed job keeps in its row; a larger one is kept as a claim check.
+"""The most bytes of a command that a failed job keeps in its row; a larger command is kept as a claim check.
 
 Ten messages of this size fit an event, whatever their characters are.
 """
@@ -82,9 +82,9 @@ def claim_days(retention: timedelta) -> int:
 
 
 def call_timeout(worker_timeout: float) -> float:
-    """Return the time-out in seconds of one try of an AWS call, for a worker with this time-out: 3 on AWS (30 s).
+    """Return the timeout in seconds of one try of an AWS call, for a worker with this timeout: 3 on AWS (30 s).
 
-    It is at least one second, so that a slow emulator is not taken for one that does not answer.
+    It is at least one second, so that a slow emulator is not taken for an outage.
     """
     return min(3.0, max(1.0, worker_timeout / 10))
 
@@ -92,7 +92,8 @@ def call_timeout(worker_timeout: float) -> float:
 def reserve(worker_timeout: float) -> float:
     """Return the seconds that must be left to begin with another command.
 
-    They suffice for a call that hangs and for recording the interruption, three tries each, so that no time-out of
-    the worker makes an outage an attempt. With a time-out of 5 s, as on emulators, only the first may hang.
+    They suffice for a call that hangs and for recording the interruption, three tries each, so that no timeout of
+    the worker turns an outage into an attempt. With a timeout of 5 s, as on emulators, only the first call may
+    hang.
     """
     return min(6 * call_timeout(worker_timeout), 0.8 * worker_timeout)

@@ -18,7 +18,7 @@ def may_become_visible(put_by: datetime) -> bool:
 def missing_object_error(what: str, put_by: str) -> Unavailable | InternalError:
     """Return the error for an object that was put by this time (RFC 3339): first an outage, later a fault.
 
-    In a malformed row the time may be another text; then it is a fault.
+    In a malformed row the text may not be a time; then it is a fault.
     """
     with suppress(ValueError, TypeError):
         if may_become_visible(datetime.fromisoformat(put_by)):

@@ -1,7 +1,7 @@
 """The stores and queues that the two Lambdas need, implemented on AWS and, for tests, in memory.
 
-Every read is consistent, except the lists of jobs. Any method may raise Unavailable: the store
-did not answer, and it is not known whether a write took effect. Times are datetimes in UTC.
+Every read is consistent, except the lists of jobs. Any method may raise Unavailable: the store did not respond, and
+it is not known whether a write took effect. Times are datetimes in UTC.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class JobStore(Protocol):
     """The jobs table. A write to an ended generation of a job, or to a job that does not exist, raises JobEnded."""
 
     def put_new(self, job: Job, at: datetime) -> Job | None:
-        """Store the job, unless an unexpired job has its id: then return that one and store nothing."""
+        """Store the job, unless an unexpired job has its id: then return that job and store nothing."""
 
     def get(self, job_id: str) -> Job | None:
         """Return the job, expired or not."""
@@ -52,7 +52,7 @@ class JobStore(Protocol):
     def list_jobs_of_all_owners(
         self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
-        """Return the failed or retrying jobs of all owners, in no order; a page may be short here, too."""
+        """Return failed or retrying jobs of all owners, in no particular order; a page may be short here, too."""
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Record the start of attempt number `charged + 1`."""
@@ -82,23 +82,23 @@ class JobStore(Protocol):
         charge_attempt: bool = True,
         label: str | None = None,
     ) -> None:
-        """End the job as failed; `charge_attempt`: whether to count an attempt that ended it.
+        """End the job as failed; `charge_attempt` says whether to count the attempt that ended it.
 
-        `label` names the document of its command in lists.
+        `label` is the label of the document.
         """
 
     def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
         """End the job as cancelled and return it.
 
-        `is_due`: whether a scheduled job becomes due now, so that the release of what is due deletes its command
-        from the bucket, and lets its end be told.
+        `is_due` says whether a scheduled job becomes due now, so that the release deletes its command from the
+        bucket and announces its end.
         """
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
         """Queue the job that failed in generation `retry_of` in its new generation `ref`, and return it.
 
-        `not_after` is the time limit of its command, or None if that has none. If the job is queued in that
-        generation already, change nothing.
+        `not_after` is the time limit of the command, if it has one. If the job is already queued in that
+        generation, change nothing.
         """
 
     def dismiss(self, ref: JobRef, at: datetime) -> Job:
@@ -108,7 +108,7 @@ class JobStore(Protocol):
         """
 
     def give_task_token(self, job: Job, token: str, at: datetime) -> Job:
-        """Let the job have this token, whether it has ended or not; return it as it is then.
+        """Store this token with the job, whether the job has ended or not; return the updated job.
 
         Raise JobEnded if it has expired, or another job has its id.
         """
@@ -118,9 +118,10 @@ class Schedule(Protocol):
     """The jobs that wait for their time, in the order in which they are released."""
 
     def due(self, shard: str, since: str, until: str, limit: int, after: DueEntry | None = None) -> DuePage:
-        """Return entries of the shard whose places are from `since` up to `until`, after this one if there is one.
+        """Return entries of the shard whose places are from `since` to `until`, after the entry `after` if given.
 
-        This read is eventually consistent: entries of the last second may be missing, and some of it be gone.
+        This read is eventually consistent: entries of the last second may be missing, and some entries may be
+        outdated.
         """
 
     def jobs(self, job_ids: Sequence[str]) -> Mapping[str, Job]:
@@ -130,11 +131,11 @@ class Schedule(Protocol):
         """Mark a scheduled job as queued: SQS has confirmed its message.
 
         If its command is not in the bucket, remove its entry and its message as well. Return False, and change
-        nothing, if the job is scheduled no more.
+        nothing, if the job is no longer scheduled.
         """
 
     def forget(self, job: Job) -> None:
-        """Remove the entry and the message of a job that is scheduled no more; do nothing if they are gone."""
+        """Remove the entry and the message of a job that is no longer scheduled; do nothing if they are gone."""
 
 
 class RecentJobs(Protocol):
@@ -148,12 +149,12 @@ class RecentJobs(Protocol):
 
 
 class BatchStore(Protocol):
-    """The rows of batches, in the jobs table beside those of their jobs."""
+    """The rows of batches, in the jobs table beside the rows of their jobs."""
 
     def put_new(self, batch: Batch, jobs: Sequence[Job], at: datetime) -> Batch | None:
         """Store the batch and its first `batch.stored` jobs, all or nothing.
 
-        If an unexpired batch has its id, return that one and store nothing.
+        If an unexpired batch has its id, return that batch and store nothing.
         """
 
     def put_rest(self, batch: Batch, jobs: Sequence[Job]) -> bool:
@@ -187,7 +188,7 @@ class GroupStore(Protocol):
     """The tables, for several documents in one call."""
 
     def rows(self, refs: Sequence[ItemRef]) -> Mapping[ItemRef, StoredItem | None]:
-        """Return the rows of these documents; those that were not read, or cannot be, are not among them."""
+        """Return the rows of these documents, without rows that were not read or are malformed."""
 
     def commit(
         self, units: Sequence[Unit], at: datetime, may_go_on: Callable[[], bool]
@@ -208,12 +209,12 @@ class CollectionStore(ItemStore, Protocol):
     def holder(self, value_key: str) -> str | None:
         """Return the id of the document that has this value of a unique field."""
 
-    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+    def list_with_value(self, value_key: str, limit: int, after: str | None) -> IndexPage:
         """Return up to `limit` documents that have this value of an indexed field, newest change first."""
 
 
 class IndexStates(Protocol):
-    """Which look-ups of a collection are ready: those of new fields are built from the documents first."""
+    """Which look-ups of a collection are ready; look-ups of new fields are first built from the documents."""
 
     def ready(self, collection: str) -> frozenset[str]:
         """Return the unique and indexed fields whose look-ups find every document."""
@@ -223,12 +224,12 @@ class DocumentStore(Protocol):
     """The documents bucket: documents of items, and claim checks."""
 
     def put(self, key: str, text: str) -> DocumentRef:
-        """Store the text under a new key; raise Unavailable while the bucket's versioning is off."""
+        """Store the text under a new key; raise Unavailable while the bucket's versioning is disabled."""
 
     def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
         """Return the text, even if it was deleted since, and the version that was read.
 
-        Return None if the bucket has it no longer. The version may differ from `ref` if the put was repeated.
+        Return None if the bucket no longer has it. The version may differ from `ref` if the put was repeated.
         """
 
     def get_by_key(self, key: str) -> str | None:
@@ -238,7 +239,7 @@ class DocumentStore(Protocol):
         """Delete the objects; their versions stay for a while."""
 
     def delete_together(self, keys: Sequence[str]) -> set[str]:
-        """Delete up to 1,000 objects in one call, and return the keys of those that are not deleted."""
+        """Delete up to 1,000 objects in one call, and return the keys of the objects that were not deleted."""
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with the prefix."""
@@ -255,14 +256,14 @@ class BatchQueue(CommandQueue, Protocol):
     """A CommandQueue that sends several messages in one call."""
 
     def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
-        """Send up to ten messages of different groups; return the errors of those not sent, by deduplication id."""
+        """Send up to ten messages of different groups; return the errors of unsent ones, by deduplication id."""
 
 
 class CommandLimit(Protocol):
     """How many commands an owner may send."""
 
     def spend(self, owner: str, commands: int) -> None:
-        """Let the owner send so many commands, or raise TooManyRequests."""
+        """Count these commands against the owner's limit, or raise TooManyRequests if they exceed it."""
 
 
 class Allowances(Protocol):
@@ -272,7 +273,7 @@ class Allowances(Protocol):
     """
 
     def take(self, owner: str, *, at: int, duration: int, latest: int, known: int) -> tuple[bool, int]:
-        """Move the owner's time, or `at` if that is later, by `duration`; not if it would then be after `latest`.
+        """Move the owner's time, or `at` if that is later, by `duration`, unless it would then be after `latest`.
 
         `known` is the time as the caller last saw it. Return whether the time was moved, and the time as it is now.
         Nothing is moved either if the time has reached or passed `at` since `known`; the caller then asks again.
@@ -292,12 +293,12 @@ class ScheduledCount(Protocol):
     def read(self) -> int:
         """Return the number, or MOST_COUNTED if there are as many or more.
 
-        A count of nothing may be a minute old. A job that was cancelled or released within the last minute may be
+        A count of zero may be a minute old. A job that was cancelled or released within the last minute may be
         counted.
         """
 
     def expect_some(self) -> None:
-        """Let the next read count, since a command that waits was accepted."""
+        """Make the next read count, since a command that waits was accepted."""
 
 
 class ReceivedMessages(Protocol):
@@ -307,11 +308,11 @@ class ReceivedMessages(Protocol):
         """Delete the messages with these receipt handles."""
 
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
-        """Deliver each message again after so many seconds, given its receipt handle."""
+        """Deliver the message of each receipt handle again after so many seconds."""
 
 
 class ParkedMessages(Protocol):
-    """The queue of messages that are no valid commands."""
+    """The queue of messages that are not valid commands."""
 
     def park(self, body: str, attributes: dict[str, str]) -> None:
         """Send the body unchanged, with attributes that give the reason and the origin."""

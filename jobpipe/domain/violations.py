@@ -11,7 +11,8 @@ from jobpipe.domain.errors import InvalidRequest, Refusal, Violation
 MAX_VIOLATIONS = 20
 """The most violations that are reported; the next request reports others."""
 
-# A hundred refusals must fit in a row of 400 KB, each with at least its first violation; a job's, with its command.
+# A hundred refusals must fit in a row of 400 KB, each with at least its first violation; so must a job's refusal,
+# with its command.
 _LONGEST_POINTER = 1024
 _MOST_BYTES = 2000  # of the violations of one refusal
 

@@ -1,4 +1,4 @@
-"""Clients of AWS with short time-outs, and what their errors mean: outage, conflict, failed condition or fault."""
+"""AWS clients with short timeouts, and what their errors mean: outage, conflict, failed condition or fault."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 API_CALL_TIMEOUT = 3.0
-"""Seconds. Three tries of a call that hangs end well before the gateway's time-out (29 s)."""
+"""Seconds. Three tries of a call that hangs end well before the gateway's timeout (29 s)."""
 
 _OUTAGES = {
     "is throttling": """
@@ -55,18 +55,18 @@ _OUTAGES = {
         RequestAbortedException RequestTimeout RequestTimeoutException ServiceUnavailable
         TransactionInProgressException""",
 }
-"""AWS's error codes by what they mean for an operator: to raise a limit, to check permissions, or to wait."""
+"""AWS error codes by what an operator should do: raise a limit, check permissions, or wait."""
 _STATE_BY_CODE = {code: state for state, codes in _OUTAGES.items() for code in codes.split()}
 _CONFLICTS = {"ReplicatedWriteConflictException", "TransactionConflictException"}
 """Errors of a single write while another one changes the same row. botocore does not retry them."""
 TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-"""Reasons of a cancelled transaction that may be gone at the next try."""
+"""Reasons for a cancelled transaction that may not apply at the next try."""
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
 
 T = TypeVar("T")
 
-_session = botocore.session.Session()  # decision 21 says why it is not of boto3
+_session = botocore.session.Session()  # decision 21 says why it is not a boto3 session
 _making = Lock()
 
 
@@ -80,7 +80,7 @@ def make_client(service: str, *, config: Config) -> Any:
 class AwsClients:
     """The clients, each created when it is first used: most requests never need S3, and few need CloudWatch."""
 
-    call_timeout: float = API_CALL_TIMEOUT  # seconds, of one try of one call
+    call_timeout: float = API_CALL_TIMEOUT  # seconds for one try of a call
     make: Callable[..., Any] = make_client
 
     @cached_property
@@ -165,7 +165,7 @@ def transact(clients: AwsClients, table: str, writes: Sequence[TransactWriteItem
 
 
 def cancellation_reasons(error: ClientError) -> Sequence[Any]:
-    """Return DynamoDB's reasons for the writes of a transaction; none if the error is another one."""
+    """Return DynamoDB's reasons for the writes of a transaction; none for other errors."""
     response: Any = error.response
     reasons: Sequence[Any] = response.get("CancellationReasons", [])
     return reasons
@@ -174,7 +174,7 @@ def cancellation_reasons(error: ClientError) -> Sequence[Any]:
 def settle_conflicts(write: Callable[[], T]) -> T:
     """Do the write and return its result; try again while it raises Conflict, and finally raise Unavailable.
 
-    DynamoDB refuses a write that meets a transaction in progress at once, and botocore does not retry that.
+    DynamoDB refuses at once a write that meets a transaction in progress, and botocore does not retry it.
     """
     for attempt in range(_CONFLICT_TRIES):
         try:
@@ -186,9 +186,10 @@ def settle_conflicts(write: Callable[[], T]) -> T:
 
 @contextmanager
 def aws_call(what: str) -> Iterator[None]:
-    """Raise Unavailable for throttling, server errors, time-outs and missing permissions; Conflict for conflicts.
+    """Make AWS calls: raise Unavailable for throttling, server errors, timeouts and missing permissions.
 
-    Other errors are faults of this software and pass unchanged. If too little time is left, no call is begun.
+    Raise Conflict for conflicts. Other errors are faults of this software and pass unchanged. If too little time is
+    left, raise DeadlineNear before the calls.
     """
     limit = deadline.current()
     if limit is not None:
@@ -213,7 +214,7 @@ def aws_call(what: str) -> Iterator[None]:
 
 
 def is_outage(code: str) -> bool:
-    """Return whether an error with this code is an outage of AWS."""
+    """Return whether an error with this code is an AWS outage."""
     # SQS has two forms of codes for errors of its encryption key, such as KMS.ThrottlingException and KmsThrottled.
     return code in _STATE_BY_CODE or code.startswith(("KMS.", "Kms"))
 

@@ -1,6 +1,6 @@
 """The collections that were packaged with the Lambda.
 
-infra/collections compiles a folder of collections into the package `jobpipe_collections`. Its modules are imported
+infra/collections compiles a folder of collections into the package `jobpipe_collections`. The modules are imported
 when a command first needs them, so that collections do not slow down cold starts.
 """
 
@@ -41,7 +41,7 @@ class Modules:
         return self._functions
 
     def contract(self) -> Mapping[str, Any]:
-        """Return the `schema` as it was written, and the `operations` with what they take."""
+        """Return the `schema` as it was written, and the `operations` with their members."""
         folder = Path(str(import_module(self.package).__file__)).parent
         read = {name: (folder / f"{name}.json").read_text("utf-8") for name in ("schema", "operations")}
         return {name: json_text.decode(text) for name, text in read.items()}

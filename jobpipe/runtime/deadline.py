@@ -1,4 +1,4 @@
-"""Begin no call of AWS that might outlast the invocation, and know how long a thread has waited for AWS."""
+"""Prevent AWS calls that might outlast the invocation, and measure how long a thread has waited for AWS."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextvars import ContextVar
 
 from jobpipe.domain.errors import DeadlineNear
 
-_FIRST_PAUSE = 0.05  # seconds; the longest pause after the first attempt, which doubles with each further one
+_FIRST_PAUSE = 0.05  # seconds; the longest pause after the first attempt; doubled with each further attempt
 
 
 class Deadline:
-    """The time until which calls of AWS may begin; `waited` counts the seconds that were spent on them."""
+    """The time until which AWS calls may begin; `waited` counts the seconds that were spent on them."""
 
     __slots__ = ("_too_late", "waited")
 
@@ -33,7 +33,7 @@ _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def limit_calls(seconds: float, seconds_left: Callable[[], float]) -> Iterator[Deadline]:
-    """Let calls in this block, on this thread, begin only while so many seconds are left."""
+    """Let AWS calls in this block, on this thread, begin only while so many seconds are left."""
     deadline = Deadline(lambda: seconds_left() < seconds)
     token = _current.set(deadline)
     try:
@@ -48,9 +48,9 @@ def current() -> Deadline | None:
 
 
 def pause_after(attempt: int) -> None:
-    """Sleep before a call of AWS is repeated, which counts as waiting for AWS.
+    """Sleep before an AWS call is repeated; this counts as waiting for AWS.
 
-    The first attempt is 0. The pause is random, so that calls that met do not meet again.
+    The first attempt is 0. The pause is random, so that conflicting calls do not meet again.
     """
     seconds = random.uniform(0, _FIRST_PAUSE * 2**attempt)
     time.sleep(seconds)

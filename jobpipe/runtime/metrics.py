@@ -1,7 +1,7 @@
-"""Metrics, written as log lines in CloudWatch's embedded metric format, so that they cost no calls.
+"""Metrics, written as log lines in CloudWatch's embedded metric format, so that they need no API calls.
 
-Each has the dimensions `service` and `stage`, and `reason` if there is one. Commands of other collections than
-`items` are also counted by `collection`.
+Each metric has the dimensions `service` and `stage`, and `reason` if there is one. Commands of other collections
+than `items` are also counted by `collection`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Metric:
 
 # commands and retries that were answered with 202, or with the final response
 ACCEPTED = Metric("Accepted", MetricUnit.COUNT, (_API,))
-# of the routes that need a key, without waiting for jobs
+# the time of requests that need a key, without waiting for jobs
 REQUEST_TIME = Metric("RequestTime", MetricUnit.MILLISECONDS, (_API,))
 # the time for which requests waited for their jobs; 60 s in a minute keep one execution busy
 WAITED = Metric("Waited", MetricUnit.SECONDS, (_API,))
@@ -67,9 +67,9 @@ COMMAND_AGE = Metric("CommandAge", MetricUnit.SECONDS, (_WORKER,))
 ATTEMPT_TIME = Metric("AttemptTime", MetricUnit.MILLISECONDS, (_WORKER,))
 # a commit whose response is lost is not counted: the next delivery finds the job ended
 SUCCEEDED = Metric("Succeeded", MetricUnit.COUNT, (_WORKER,))
-# by the slug of the problem
+# failed jobs, by the slug of the problem
 FAILED = Metric("Failed", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
-# by OUTAGE or FAULT; Lambda's own metric counts workers that died
+# interrupted attempts, by OUTAGE or FAULT; Lambda's own metric counts workers that died
 INTERRUPTED = Metric("Interrupted", MetricUnit.COUNT, (_WORKER,))
 PARKED = Metric("Parked", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
 # jobs that failed by a dead letter; FAILED counts them too
@@ -78,12 +78,12 @@ DEAD_LETTERS = Metric("DeadLetters", MetricUnit.COUNT, (_DEAD_LETTERS,))
 # from the time of a scheduled command until SQS has its message
 RELEASE_DELAY = Metric("ReleaseDelay", MetricUnit.SECONDS, (_RELEASE,))
 
-# attempts to deliver an event to a webhook that succeeded, and those that failed
+# attempts to deliver an event to a webhook: successful ones, and failed ones
 DELIVERED = Metric("Delivered", MetricUnit.COUNT, (_DELIVERIES,))
 DELIVERY_FAILED = Metric("DeliveryFailed", MetricUnit.COUNT, (_DELIVERIES,))
 # messages about ended jobs whose events the event bus did not take
 BUS_FAILED = Metric("BusFailed", MetricUnit.COUNT, (_EVENTS,))
-# ended jobs whose tasks could not be answered, since Step Functions refused it for good
+# ended jobs whose tasks could not be answered, since Step Functions refused the answer for good
 TASK_REFUSED = Metric("TaskRefused", MetricUnit.COUNT, (_EVENTS,))
 # deliveries whose last attempt failed; DELIVERY_FAILED counts it too
 GIVEN_UP = Metric("GivenUp", MetricUnit.COUNT, (_DELIVERIES,))
@@ -109,7 +109,7 @@ class Meter:
         self._added.append((metric, value, (reason, collection)))
 
     def write(self) -> None:
-        """Write a line for each reason and collection, and one without. Call it when all threads are done."""
+        """Write a line for each reason and collection, and one without. Call this when all threads are done."""
         try:
             while self._added:
                 for (reason, collection), metrics in self._take().items():
@@ -129,7 +129,7 @@ class Meter:
 
 
 def _in_embedded_format(metrics: Mapping[str, _Values], stage: str, reason: str, collection: str) -> str:
-    """Return one line; CloudWatch counts with the dimension of a reason or a collection, and without."""
+    """Return one line; CloudWatch counts its values with the dimension of a reason or collection, and without."""
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     units = tuple((name, unit) for name, (unit, _) in metrics.items())
     directive, dimensions = _directive(stage, reason, collection, units)
@@ -142,7 +142,7 @@ def _in_embedded_format(metrics: Mapping[str, _Values], stage: str, reason: str,
 def _directive(
     stage: str, reason: str, collection: str, units: tuple[tuple[str, MetricUnit], ...]
 ) -> tuple[str, str]:
-    """Return what is the same in all lines with these metrics: the directive and the dimensions, as JSON texts."""
+    """Return the parts that all lines with these metrics share: the directive and the dimensions, as JSON texts."""
     sets, dimensions = [["service", "stage"]], {"service": SERVICE, "stage": stage}
     if reason:
         sets, dimensions = [*sets, ["service", "stage", "reason"]], {**dimensions, "reason": reason}

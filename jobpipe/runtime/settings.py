@@ -27,16 +27,16 @@ class Settings:
     job_lists: bool = False  # whether the jobs table has the index of all jobs
     owner_rate: float = 0.0  # commands of one owner per second; 0 for no limit
     owner_burst: int = 200  # commands of one owner at once
-    stage: str = "none"  # a part of the source of events
-    events: bool = False  # whether the ends of jobs are told
-    loopback_webhooks: bool = False  # whether a webhook may have a URL of the own machine
+    stage: str = "none"  # part of the source of events
+    events: bool = False  # whether events are sent when jobs end
+    loopback_webhooks: bool = False  # whether a webhook may have a URL of the local machine
     # With events only:
     webhooks_table: str = ""
     events_queue_url: str = ""
     deliveries_queue_url: str = ""
     deliveries_later_queue_url: str = ""
-    event_bus: str = ""  # the ARN of the bus of EventBridge where all events go too; empty for none
-    task_tokens: bool = False  # whether tasks of Step Functions that wait for jobs are answered
+    event_bus: str = ""  # the ARN of the EventBridge bus that also receives all events; empty for none
+    task_tokens: bool = False  # whether Step Functions tasks that wait for jobs are answered
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -20,7 +20,7 @@ from jobpipe.domain.errors import ClaimUnusable, InternalError, Unavailable
 SERVICE = os.environ.get("SERVICE_NAME", "jobpipe")
 """The name of the function, for its log lines and metrics."""
 
-_QUOTES_NOTHING = (ClaimUnusable, InternalError, Unavailable)
+_SAFE_TO_LOG = (ClaimUnusable, InternalError, Unavailable)
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
 _TRACE_FIELD = r"[A-Za-z]{1,20}=[0-9A-Za-z:|,.?_-]{1,400}"
 _TRACE_HEADER = re.compile(rf"{_TRACE_FIELD}(;{_TRACE_FIELD}){{0,9}}")
@@ -30,16 +30,16 @@ _ASSIGNED_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DIGEST_LENGTH = 16
 
 _ENCODER = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False)
-_OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({})))
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({})))
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 def describe_error(error: BaseException) -> str:
-    """Return what kind of error it is, without its message if that may quote a caller."""
+    """Return the kind of the error, with its message only if the message cannot quote a caller."""
     name = type(error).__qualname__
     if isinstance(error, ClientError):
         return f"{name}: {error.response.get('Error', {}).get('Code', '')} of {error.operation_name}"
-    return f"{name}: {error}" if isinstance(error, _QUOTES_NOTHING) else name
+    return f"{name}: {error}" if isinstance(error, _SAFE_TO_LOG) else name
 
 
 def logged_id(item_id: str) -> str:
@@ -65,7 +65,7 @@ class _Formatter(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "service": SERVICE,
             **self.invocation,
-            **{name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD},
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES},
         }
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = self.formatException(record.exc_info)
@@ -89,7 +89,7 @@ class _Formatter(logging.Formatter):
 _formatter = _Formatter()
 
 
-# No line has these, and looking them up takes a tenth of the time of a line.
+# No line has these attributes, and looking them up takes a tenth of the time of a line.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 

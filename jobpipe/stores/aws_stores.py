@@ -25,7 +25,7 @@ def _no_collections(collection: str, scope: str) -> CollectionStore:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Jobs, items and documents, and the collections of the release."""
+    """The stores of jobs, items and documents, and the collections of the release."""
 
     jobs: JobStore
     items: ItemStore

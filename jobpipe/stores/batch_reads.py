@@ -11,20 +11,20 @@ from jobpipe.runtime.aws import AwsClients, aws_call
 _TRIES = 5
 
 
-def read_batch(clients: AwsClients, what: str, wanted: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+def read_batch(clients: AwsClients, what: str, requests: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
     """Read up to 100 rows. Return the rows that exist, and the requests for rows that DynamoDB has not read.
 
-    Requests and rows are grouped by table. `what` names the tables in the error if DynamoDB does not answer.
+    Requests and rows are grouped by table. `what` names the tables in the error if DynamoDB does not respond.
     """
     found: dict[str, list[Any]] = defaultdict(list)
     for attempt in range(_TRIES):
         with aws_call(what):
-            response = clients.dynamodb.batch_get_item(RequestItems=wanted)
+            response = clients.dynamodb.batch_get_item(RequestItems=requests)
         for table, rows in response["Responses"].items():
             found[table] += rows
-        # botocore does not request again what exceeds 16 MB or the tables' capacity.
-        wanted = response.get("UnprocessedKeys")
-        if not wanted:
+        # botocore does not repeat requests for rows beyond 16 MB or the tables' capacity.
+        requests = response.get("UnprocessedKeys")
+        if not requests:
             return found, {}
         deadline.pause_after(attempt)
-    return found, wanted
+    return found, requests

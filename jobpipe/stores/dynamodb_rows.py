@@ -20,10 +20,10 @@ else:
 
 
 Values = dict[str, str | int | None]
-"""What a row holds, by attribute; None stands for no attribute."""
+"""The values of a row by attribute; None stands for no attribute."""
 
 LIST_KEY = "listed"
-"""The attribute that puts scheduled, failed and retrying jobs into the index of lists; others do not have it."""
+"""The attribute that puts scheduled, failed and retrying jobs into the index of lists; other jobs lack it."""
 OLD_LIST_KEY = "trouble"
 """The attribute that releases without shards set instead; each write of this release removes it."""
 
@@ -48,7 +48,7 @@ def _shard(owner: str, number: int) -> str:
 
 
 def list_sort_key(status: Status, time: str) -> str:
-    """Return the sort key in the index of the lists: of a scheduled job with its time, of others since when."""
+    """Return the sort key in the index of lists; `time` is when a scheduled job is due, or another job changed."""
     return f"{status.value}#{time}"
 
 
@@ -56,7 +56,7 @@ def _fingerprint_value(job: Job) -> str:
     """Return the fingerprint, with the collection before it unless that is `items`.
 
     The lists of failed and retrying jobs show the collection, too. Their index has no other attribute for it, and
-    what an existing index projects cannot be changed.
+    the projection of an existing index cannot be changed.
     """
     return job.fingerprint if job.collection == ITEMS else f"{job.collection}:{job.fingerprint}"
 
@@ -113,7 +113,7 @@ def stored_status(status: Status) -> str:
     """Return the status as a row has it.
 
     A scheduled job is stored as a queued one that is in the list of scheduled jobs. So a release that does not know
-    the status shows it as queued, and can cancel it.
+    the status shows the job as queued, and can cancel it.
     """
     return (Status.QUEUED if status is Status.SCHEDULED else status).value
 
@@ -146,8 +146,8 @@ def kept_values(kept: KeptCommand | None) -> Values:
 def failure_text(problem: Problem, label: str | None) -> str:
     """Return the attribute `error` of a failed or retrying job.
 
-    It has the label of the job as a member, because the index of the lists cannot get another attribute. The
-    problem that is shown does not have it.
+    The text has the label of the job as a member, because the index of the lists cannot get another attribute. The
+    problem that callers see does not have it.
     """
     return json_text.encode(problem if label is None else {**problem, _LABEL: label})
 
@@ -160,7 +160,7 @@ def _error_and_label(row: Any) -> tuple[Any, str | None]:
 
 def job_from_row(row: Any) -> Job:
     """Return the job of a row; a malformed row raises KeyError, TypeError, ValueError or InvalidRequest."""
-    is_scheduled, scheduled_for = scheduled(row)
+    is_scheduled, scheduled_for = read_schedule(row)
     error, label = _error_and_label(row)
     return Job(
         job_id=row["job_id"]["S"],
@@ -196,8 +196,8 @@ def job_from_row(row: Any) -> Job:
     )
 
 
-def scheduled(row: Any) -> tuple[bool, str | None]:
-    """Return whether the job is scheduled, and for when, which is all that the list of scheduled jobs has."""
+def read_schedule(row: Any) -> tuple[bool, str | None]:
+    """Return whether the job is scheduled, and for when; the list of scheduled jobs has only this attribute."""
     listed, _, time = (text_of(row, LIST_KEY) or "").partition("#")
     is_scheduled = listed == Status.SCHEDULED.value and row["status"]["S"] == Status.QUEUED.value
     return is_scheduled, time if is_scheduled else None
@@ -207,7 +207,7 @@ def _dismissed_at(row: Any) -> str | None:
     """Return when a failed job was dismissed.
 
     The attribute stays in the row when the job is queued again. If the job then fails again, it has a place in a
-    list, which a dismissed job has not.
+    list, and a dismissed job does not.
     """
     is_listed = LIST_KEY in row or OLD_LIST_KEY in row
     return None if is_listed or row["status"]["S"] != Status.FAILED.value else text_of(row, "dismissed_at")

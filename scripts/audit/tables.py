@@ -17,7 +17,7 @@ from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.jobs.batch import is_batch_id
 from jobpipe.domain.jobs.job import Status
 from jobpipe.domain.jobs.queue_message import WAITING_PREFIX
-from jobpipe.stores.dynamodb_rows import Row, scheduled
+from jobpipe.stores.dynamodb_rows import Row, read_schedule
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.collection_rows import (
     check_document,
@@ -167,7 +167,7 @@ def lookup_values(row: Row) -> Values:
 
 def job_values(row: Row) -> Values:
     """Return a row of `jobs`, from a checked row."""
-    is_scheduled, time = scheduled(row)
+    is_scheduled, time = read_schedule(row)
     return (
         row["job_id"]["S"],
         row["generation"]["S"],

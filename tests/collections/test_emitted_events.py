@@ -142,12 +142,12 @@ def test_operations_beside_and_between_other_commands(stage: Pipeline) -> None:
     [
         ("things", "many", 11, "The operation many returned 11 events; it may return 10."),
         ("things", "large", 40_000, "The events of the operation large must have at most 32768 bytes together."),
-        ("things", "odd", 0, "The operation odd returned something else than events after the document."),
+        ("things", "odd", 0, "The operation odd returned something other than events after the document."),
         (
             "job",
             "ended",
             0,
-            "The operation ended returned the event 'ended', whose type job.ended is that of an event",
+            "The operation ended returned the event 'ended', whose type job.ended is reserved",
         ),
     ],
 )

@@ -154,10 +154,10 @@ IMPURE = [
         4,
         "returns events that the job fails by: The data of the event 'x'",
     ),
-    ("return order, Event('Shipped', {})", 7, "fails with ValueError: 'Shipped' is no type of an event"),
+    ("return order, Event('Shipped', {})", 7, "fails with ValueError: 'Shipped' is not an event type"),
     ("return {**order, 'carrier': order['total']}", 7, "fails with KeyError: 'total'"),
     ("return help_with(order)", 2, "fails with ZeroDivisionError: division by zero"),
-    ("raise Refused('Not paid', 'x')", 7, "fails with ValueError: 'Not paid' is no slug"),
+    ("raise Refused('Not paid', 'x')", 7, "fails with ValueError: 'Not paid' is not a slug"),
     ("raise SystemExit", 7, "fails with SystemExit"),
     ("while True: pass", 7, "does not end within 2 seconds"),
 ]

@@ -110,7 +110,7 @@ def test_a_repaired_document_is_found_again_by_its_values(store: Audited) -> Non
     store.repair()
     orders = store.stores.open_collection("orders", "")
     assert orders.holder(INVOICE) == ref.item_id
-    assert orders.indexed(ALICE, 10, None).items == [store.document(ref)]
+    assert orders.list_with_value(ALICE, 10, None).items == [store.document(ref)]
     store.do("delete", "orders", item_id=ref.item_id)
     assert store.audit() == []
 

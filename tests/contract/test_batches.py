@@ -47,7 +47,7 @@ def test_a_batch_and_its_jobs_are_read_as_they_were_put(stores: Stores, size: in
     batch, jobs = stored(stores, size, invalid=invalid)
     assert stores.batches.get(batch.batch_id) == batch
     assert batch.stored == size
-    assert [batch.job_id(place) for place in batch.accepted] == [each.job_id for each in jobs]
+    assert [batch.job_id(place) for place in batch.accepted_positions] == [each.job_id for each in jobs]
     assert stores.batches.jobs([each.job_id for each in jobs]) == {each.job_id: each for each in jobs}
     assert [stores.jobs.get(each.job_id) for each in jobs] == jobs
 

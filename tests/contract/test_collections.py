@@ -31,7 +31,7 @@ def ids_by(shelf: Shelf, key: str, limit: int = 100) -> list[str]:
     found: list[str] = []
     after: str | None = None
     while True:
-        page = shelf.store().indexed(key, limit, after)
+        page = shelf.store().list_with_value(key, limit, after)
         assert len(page.items) <= limit
         found += [each.item_id for each in page.items]
         after = page.next_after

@@ -93,7 +93,7 @@ def test_a_document_that_has_another_value_by_now_is_left_out(shelf: Shelf, clie
         return answer
 
     with patch.object(clients.dynamodb, "query", then_changed):
-        assert shelf.store().indexed(key, 10, None).items == []
+        assert shelf.store().list_with_value(key, 10, None).items == []
 
 
 def test_rows_that_are_not_returned_at_once_are_asked_for_again(shelf: Shelf, clients: AwsClients) -> None:

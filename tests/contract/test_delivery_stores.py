@@ -108,7 +108,7 @@ def test_a_failed_attempt_leaves_the_delivery_at_the_head(stores: EventStores) -
     line = a_line()
     delivery = a_delivery(line, 1)
     assert stores.deliveries.add(delivery)
-    attempt = DeliveryAttempt(rfc3339(AT), 10_000, None, "no answer in time")
+    attempt = DeliveryAttempt(rfc3339(AT), 10_000, None, "no response in time")
     stores.deliveries.record(delivery, attempt, PENDING, "2026-11-22T20:57:49.123Z")
     due = "2026-11-22T20:57:49.123Z"
     assert stores.deliveries.head(line) == replace(stored(delivery), attempts=(attempt,), due=due)
@@ -229,7 +229,7 @@ def test_deliveries_are_listed_newest_first_and_read_oldest_first(stores: EventS
     assert {each.body for each in found} == {""}
     found, after = [], None
     while True:
-        page = stores.deliveries.since("alice", "w", "2026-11-22T20:57:44.002Z", 2, after)
+        page = stores.deliveries.list_since("alice", "w", "2026-11-22T20:57:44.002Z", 2, after)
         found += page.deliveries
         after = page.next_after
         if after is None:

@@ -21,7 +21,7 @@ import tenacity
 
 from infra.pause import _pause_of
 from infra.stage.stage_file import write_deployment
-from jobpipe.stores.dynamodb_rows import scheduled as is_scheduled
+from jobpipe.stores.dynamodb_rows import read_schedule
 from tests.helpers import commands
 from tests.helpers.deployed import Stage
 from tests.integration.operators import Operator
@@ -90,7 +90,7 @@ def _webhooks_of(stage: Stage, run: str) -> list[str]:
 def scheduled(stage: Stage, run: str) -> list[Any]:
     """Return the scheduled jobs of a run."""
     jobs = _rows(stage, "jobs_table", "begins_with(#owner, :run)", {"#owner": "owner"}, {":run": {"S": run}})
-    return [row for row in jobs if "generation" in row and is_scheduled(row)[0]]
+    return [row for row in jobs if "generation" in row and read_schedule(row)[0]]
 
 
 def _rows(stage: Stage, table: str, condition: str, names: dict[str, str], values: dict[str, Any]) -> list[Any]:

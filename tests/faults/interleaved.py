@@ -18,7 +18,7 @@ _OF_TELLING = {
     "schedule": ("due", "jobs", "mark_queued", "forget"),
     "event_queue": ("send_ended",),
     "webhooks": ("all", "get", "put_new", "replace", "delete", "record_outcome", "pause"),
-    "deliveries": ("add", "missing", "first", "head", "lines", "record", "get", "with_body"),
+    "deliveries": ("add", "find_missing", "first", "head", "lines", "record", "get", "with_body"),
     "delivery_queue": ("deliver_now", "deliver_later", "deliver_again", "sweep"),
     "deliveries_waiting": ("delete",),
     "receivers": ("post",),

@@ -6,22 +6,22 @@ r"""The commands, and their raw form: what `POST /jobs` takes and the queue carr
     {"operation": "update", "item_id": "…", "merge": {…}, "if_match": "\"…\""}
     {"operation": "delete", "item_id": "…", "if_match": "\"…\""}
 
-Commands for another collection than `items` name it, and there are two more of them:
+Commands for other collections than `items` name their collection, and have two more operations:
 
     {"operation": "upsert", "collection": "orders", "item": {…}}
     {"operation": "ship",   "collection": "orders", "item_id": "…", "carrier": "dhl"}
 
-Each may have a time before which it must not take effect, and one after which it must not:
+Each command may have a time before which, and one after which, it must not take effect:
 
     {"operation": "read", "item_id": "…", "not_before": "2026-11-22T20:00:00Z", "not_after": "2026-11-22T20:57:44Z"}
 
-A caller may also give the token of a task that waits for the job, which is answered when the job has ended. It
-belongs to the job: neither messages nor fingerprints have it.
+A caller may also give the token of a task that waits for the job and is answered when the job has ended. The token
+belongs to the job, so neither messages nor fingerprints have it.
 
     {"operation": "read", "item_id": "…", "task_token": "AAAAKgAAAAIAAAAA…"}
 
 A new command for all collections needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a
-test (docs/how-to/add-a-command.md). All else, such as the OpenAPI document, follows from the class.
+test (docs/how-to/add-a-command.md). Everything else, such as the OpenAPI document, follows from the class.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Refusals = tuple[type[Refusal], ...]
 
 
 class Rules(Protocol):
-    """The checks of a collection for what its commands carry; each raises InvalidRequest."""
+    """The checks of a collection for the content of its commands; each may raise InvalidRequest."""
 
     def check_new(self, document: Any, /) -> Document:
         """Return the document of a create or an upsert."""
@@ -85,8 +85,8 @@ NOT_AFTER: Schema = {
     "type": "string",
     "format": "date-time",
     "description": (
-        "The time after which the command must not take effect; its job then fails as too-late. It must be a time "
-        f"to come, within {not_after.LONGEST_DAYS} days."
+        "The time after which the command must not take effect; its job then fails as too-late. It must be in the "
+        f"future, within {not_after.LONGEST_DAYS} days."
     ),
 }
 NOT_BEFORE: Schema = {
@@ -105,9 +105,9 @@ TASK_TOKEN: Schema = {
     "maxLength": task_token.MAX_LENGTH,
     "writeOnly": True,
     "description": (
-        "The token of a task of Step Functions, which is answered when the job has ended. It is no part of the"
-        " command: the last token given for a job is the one that is answered, also if the job has ended already."
-        " It is never shown. Only a stage with the parameter TaskTokens takes it."
+        "The token of a Step Functions task, which is answered when the job has ended. It is not part of the"
+        " command: the last token given for a job is answered, even if the job has ended already."
+        " It is never shown. Only a stage with the parameter TaskTokens accepts it."
     ),
 }
 COMMON_MEMBERS: Members = {
@@ -134,10 +134,10 @@ class Command:
 
     item_id: str
     collection: str = field(default=ITEMS, kw_only=True)
-    scope: str = field(default="", kw_only=True)  # of the collection, where the item is; not in the raw form
+    scope: str = field(default="", kw_only=True)  # the scope of the item in the collection; not in the raw form
     not_before: str | None = field(default=None, kw_only=True)  # the earliest time of its effect (RFC 3339)
     not_after: str | None = field(default=None, kw_only=True)  # the latest time of its effect (RFC 3339)
-    # Of a caller's command: the token of the task that waits for its job. The raw form does not have it.
+    # The token of the task that waits for the job of a caller's command; not in the raw form.
     task_token: str | None = field(default=None, kw_only=True, repr=False)
 
     @property
@@ -147,11 +147,11 @@ class Command:
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
-        """Return the command of a raw form without unknown members; raise InvalidRequest if it is invalid."""
+        """Return the command of a raw form that has no unknown members; raise InvalidRequest if it is invalid."""
         raise NotImplementedError
 
     def members(self) -> Raw:
-        """Return the members of the raw form besides those that every command has."""
+        """Return the members of the raw form that not every command has."""
         raise NotImplementedError
 
     def to_raw(self) -> Raw:
@@ -164,7 +164,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CreateItem(Command):
-    """Create an item of this document, under an id that was assigned when the command was accepted."""
+    """Create an item with this document, under the id that was assigned when the command was accepted."""
 
     operation: ClassVar[str] = "create"
     needs: ClassVar[Members] = {"item": ref("NewItem")}
@@ -190,7 +190,7 @@ class ReadItem(Command):
     refusals: ClassVar[Refusals] = (NotFound,)
 
     @classmethod
-    def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:  # noqa: ARG003  # it holds only the id
+    def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:  # noqa: ARG003  # a read has only an id
         return cls(item_id)
 
     def members(self) -> Raw:
@@ -292,7 +292,7 @@ class UpsertItem(Command):
 
 @dataclass(frozen=True, slots=True)
 class RunOperation(Command):
-    """Change the document by an operation of its collection, a pure function of the user."""
+    """Change the document with an operation of its collection: a pure function that a user wrote."""
 
     operation: str  # type: ignore[misc]  # here it is the operation's own name
     arguments: Document
@@ -300,7 +300,7 @@ class RunOperation(Command):
 
     @classmethod
     def of_raw(cls, raw: Raw, item_id: str) -> Self:
-        """Return the command of a raw form; the members are judged when it runs."""
+        """Return the command of a raw form; the members are checked when the command runs."""
         arguments = {name: value for name, value in raw.items() if name not in RESERVED_MEMBERS}
         return cls(operation=raw["operation"], item_id=item_id, arguments=arguments, if_match=_if_match(raw))
 
@@ -323,7 +323,7 @@ RESERVED_OPERATIONS = (*OPERATIONS, UpsertItem.operation)
 """The names that no operation of a collection can have."""
 
 RESERVED_MEMBERS = frozenset({"operation", "collection", "item_id", "if_match", *COMMON_MEMBERS})
-"""The members of a raw command that no operation can take."""
+"""The members of a raw command that cannot be arguments of an operation."""
 
 
 def with_item_id(command: CreateItem | UpsertItem, item_id: str) -> CreateItem | UpsertItem:

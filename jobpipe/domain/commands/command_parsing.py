@@ -1,4 +1,4 @@
-"""Parse the raw form of a command: a caller's, and that of a message or a job which was accepted before."""
+"""Parse the raw commands of callers, and of messages and jobs that were accepted before."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _COMMON_CHECKS = {module.MEMBER: module.check_form for module in (not_before, no
 
 
 class _FormOnly:
-    """The rules for a command on its way: only its form counts, since the collection judges it when it runs.
+    """Rules that check only the form of an accepted command; the collection checks the rest when it runs.
 
-    So a stricter schema, or an operation that was removed, fails the job with a reason and parks no message.
+    So a stricter schema or a removed operation makes the job fail with a reason, and no message is parked.
     """
 
     @staticmethod
@@ -73,13 +73,13 @@ def parse_command(raw: Any, *, new_item_id: str, registry: Registry = ONLY_ITEMS
 
 def bind_to_collection(command: Command, collection: Collection, owner: str) -> Command:
     """Return the same command for an item of this collection, in the scope of this caller."""
-    if collection.name == ITEMS:  # as each command is made
+    if collection.name == ITEMS:  # the default of a command
         return command
     return replace(command, collection=collection.name, scope=collection.scope(owner))
 
 
 def decode_command(raw: Any, item: ItemRef) -> Command:
-    """Return the command for this item that a message or a failed job has, or raise InvalidRequest."""
+    """Return the command of a message or a failed job for this item, or raise InvalidRequest."""
     if not isinstance(raw, dict):
         raise InvalidRequest("A command must be a JSON object.")
     if raw.get("collection", ITEMS) != item.collection:
@@ -93,7 +93,7 @@ def decode_command(raw: Any, item: ItemRef) -> Command:
 def _parse(
     raw: Raw, new_item_id: str, rules: Rules, operations: tuple[str, ...] | None, *, has_key: bool
 ) -> Command:
-    """Return the command; `operations` are those of its collection, or None if any name will do."""
+    """Return the command; `operations` are the operations of its collection, or None to accept any name."""
     kind = _kind_of(raw, operations, has_key=has_key)
     found = Violations()
     if kind is RunOperation:
@@ -131,8 +131,8 @@ def _kind_of(raw: Raw, operations: tuple[str, ...] | None, *, has_key: bool) -> 
     if operation == UpsertItem.operation and not has_key:
         kinds = ()
     if not kinds and isinstance(operation, str):
-        is_one = OPERATION_NAME.fullmatch(operation) if operations is None else operation in operations
-        kinds = (RunOperation,) if is_one and operation != UpsertItem.operation else ()
+        is_known = OPERATION_NAME.fullmatch(operation) if operations is None else operation in operations
+        kinds = (RunOperation,) if is_known and operation != UpsertItem.operation else ()
     if len(kinds) == 1:
         return kinds[0]
     if not kinds:

@@ -1,4 +1,4 @@
-"""The label of a command: a short text that names its document in lists, where the document cannot be read."""
+"""The label of a command: a short text by which lists name its document."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jobpipe.domain.errors import InvalidRequest
 MAX_LABEL_LENGTH = 100
 """Characters."""
 
-_LONGEST_READ = 1000  # characters of a text, which may have a million
+_LONGEST_READ = 1000  # characters; a text may have a million
 _JOINERS = "\u200c\u200d"  # which scripts and emoji need
 _SPACES = {"Cc", "Cs", "Zl", "Zp", "Zs"}
 
 
 def label_of(command: Command, collection: Collection) -> str | None:
-    """Return the label of the document in the command, or None if that has no value to name it by."""
+    """Return the label from the command's document or changes, or None if they have no value for it."""
     if isinstance(command, CreateItem | UpsertItem):
         return label_in(command.document, collection)
     return label_in(command.changes, collection) if isinstance(command, SetFields | MergePatch) else None
@@ -28,7 +28,7 @@ def label_of(command: Command, collection: Collection) -> str | None:
 def label_in(document: Any, collection: Collection) -> str | None:
     """Return the label of a document or of some of its fields, which need not be valid; None if it has none.
 
-    It is the value of the key, or else of the first unique field that has one.
+    The label is the value of the key, or else of the first unique field that has a value.
     """
     if not isinstance(document, dict):
         return None
@@ -38,7 +38,7 @@ def label_in(document: Any, collection: Collection) -> str | None:
 
 
 def _label(value: Any) -> str | None:
-    """Return the value in one line, without what reorders or hides characters; None if it is no text or number."""
+    """Return the value on one line, without characters that reorder or hide others; None for other values."""
     if not isinstance(value, str):
         try:
             number = canonical(value, INTEGER)

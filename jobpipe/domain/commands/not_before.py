@@ -1,7 +1,8 @@
 """The time before which a command must not take effect.
 
-It is a member of a command, in RFC 3339. A command that is not due yet is a job with the status `scheduled`, whose
-message is sent when the time has come. A time that has passed makes no difference: the command is due at once.
+The time is a member of a command, in RFC 3339. A command that is not due yet is a job with the status `scheduled`,
+whose message is sent when the time has come. A time that has passed makes no difference: the command is due at
+once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ LONGEST_DAYS = 366
 
 
 def check_form(value: Any) -> str:
-    """Return the time in the stored form, rounded up; raise InvalidRequest if it is no time."""
+    """Return the time in the stored form, rounded up; raise InvalidRequest if it is not a time."""
     try:
         return to_milliseconds(value, ROUND_CEILING)
     except (TypeError, ValueError):

@@ -1,8 +1,8 @@
 """The token of a task that waits for a job.
 
-It is a member of a command: a state machine of Step Functions, for example, waits until somebody answers its token.
-It is no part of what the command does, so a repeated request may have another one, and the last one given counts.
-Whoever has a token could answer its task, so it is never shown.
+The token is a member of a command: a state machine of Step Functions, for example, waits until its task is
+answered. The token does not change what the command does, so a repeated request may have another token, and the
+last one counts. Whoever has a token could answer its task, so it is never shown.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ MAX_LENGTH = 2048
 
 
 def check_form(value: Any) -> str:
-    """Return the token; raise InvalidRequest, which does not repeat the value, if it cannot be one."""
-    # JSON may have one half of a character, which no service takes.
+    """Return the token; raise InvalidRequest, which does not quote the value, if it cannot be a token."""
+    # JSON may have half of a surrogate pair, which no service accepts.
     if (
         not isinstance(value, str)
         or not 1 <= len(value) <= MAX_LENGTH

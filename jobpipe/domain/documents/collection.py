@@ -14,7 +14,7 @@ from jobpipe.domain.errors import InvalidRequest
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A kind of documents; the subclasses have its rules."""
+    """A kind of document; the subclasses have its rules."""
 
     name: str
     title: str  # singular, for texts
@@ -26,7 +26,7 @@ class Collection:
     operations: tuple[str, ...] = ()  # besides create, read, update, delete and upsert
 
     def scope(self, owner: str) -> str:
-        """Return the part of the collection in which this caller's documents are."""
+        """Return the scope of this caller's documents."""
         return owner if self.own else ""
 
     @property
@@ -35,7 +35,7 @@ class Collection:
         return ()
 
     def check_new(self, document: Any) -> Document:
-        """Return the document; raise InvalidRequest if none can be created from it."""
+        """Return the document; raise InvalidRequest if it cannot be created."""
         raise NotImplementedError
 
     def check_fields(self, fields: Any) -> Document:
@@ -43,7 +43,7 @@ class Collection:
         raise NotImplementedError
 
     def check_patch(self, patch: Any) -> Document:
-        """Return the merge patch; raise InvalidRequest if it can be applied to no document."""
+        """Return the merge patch; raise InvalidRequest if it cannot be applied to any document."""
         raise NotImplementedError
 
     def check_changed(self, old: Document, new: Any) -> Document:
@@ -59,11 +59,11 @@ class Collection:
         raise NotImplementedError
 
     def derived_id(self, document: Document, scope: str) -> str | None:  # noqa: ARG002
-        """Return the id that a valid document has by its key, or None if the collection has no key."""
+        """Return the id that derives from a valid document's key, or None if the collection has no key."""
         return None
 
     def key_of(self, name: str, value: Any, scope: str) -> str:
-        """Return the value key of one field; raise InvalidRequest if it cannot have the value."""
+        """Return the value key for this value of a field; raise InvalidRequest if the field cannot have it."""
         raise NotImplementedError
 
     def locks(self, document: Document, scope: str) -> dict[str, str]:  # noqa: ARG002
@@ -106,7 +106,7 @@ class Registry:
         self._by_name: dict[str, Collection] = {ITEMS: ITEM_COLLECTION, **(declared or {})}
 
     def get(self, name: str) -> Collection | None:
-        """Return the collection, or None if this release has none of this name."""
+        """Return the collection, or None if this release does not have it."""
         return self._by_name.get(name)
 
     def __iter__(self) -> Iterator[Collection]:

@@ -18,9 +18,9 @@ from jobpipe.operation import Refused
 _MAX_DETAIL = 1000  # characters of a refusal by an operation
 
 Add = Callable[[str, tuple[str | int, ...]], None]
-"""Takes the detail of a violation and its path in the document."""
+"""A function that takes the detail of a violation and its path in the document."""
 Check = Callable[[Any, Add], None]
-"""A compiled schema: it adds each violation of a value."""
+"""A compiled schema: a function that adds each violation of a value."""
 
 
 class Code(Protocol):
@@ -36,12 +36,12 @@ class Code(Protocol):
         """Return the operations' functions, by operation."""
 
     def contract(self) -> Mapping[str, Any]:
-        """Return the `schema` as it was written, and the `operations` with what they take."""
+        """Return the `schema` as it was written, and the `operations` with their members."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCollection(Collection):
-    """A collection of a folder."""
+    """A collection that a folder declares."""
 
     code: Code = field(kw_only=True, repr=False, compare=False)
 
@@ -51,10 +51,10 @@ class DeclaredCollection(Collection):
         return (*((self.key,) if self.key else ()), *self.unique, *self.indexes)
 
     def check_new(self, document: Any) -> Document:
-        """Return the document; raise InvalidRequest with everything that is wrong, up to 20 violations."""
+        """Return the document; raise InvalidRequest with up to 20 violations."""
         found = Violations()
         self._check_object(document, "document", found)
-        # The schema is checked only if the document is not too deep: its checks follow the document's depth.
+        # The schema is checked only if the document is not too deep, since its checks recurse.
         self.code.schema()(document, _adder(found))
         self._check_values(document, found)
         found.check()
@@ -106,12 +106,12 @@ class DeclaredCollection(Collection):
         """Return what the function returns for the document; raise OperationRefused if it refuses."""
         try:
             function = self.code.functions()[operation]
-            # Its own context: one of 28 digits, as Python's own, would round what documents can hold, and one that
-            # the function changed would be that of the next operation.
+            # Python's default context would round numbers to 28 digits, and documents can hold more. Each run has a
+            # new context, since a function may change it.
             with localcontext(Context(prec=MAX_DIGITS)):
                 return function(document, members, at)
         except Refused as refused:
-            # Any text, which a row must hold.
+            # The detail may be any text, and a row must be able to hold it.
             detail = refused.detail[:_MAX_DETAIL].encode("utf-8", "replace").decode()
             raise OperationRefused(detail, self.name, refused.slug) from None
         except Exception:
@@ -120,22 +120,22 @@ class DeclaredCollection(Collection):
             raise RuntimeError(f"the operation {operation} raised {type(error).__name__}") from error
 
     def derived_id(self, document: Document, scope: str) -> str | None:
-        """Return the id that a valid document has by its key, or None if the collection has no key."""
+        """Return the id that derives from a valid document's key, or None if the collection has no key."""
         if self.key is None:
             return None
         text = self._canonical(document, self.key)
         return None if text is None else derived_id(self.name, scope, text)
 
     def locks(self, document: Document, scope: str) -> dict[str, str]:
-        """Return the value keys of the document's unique fields; a missing value has none."""
+        """Return the value keys of the document's unique fields; a missing value has no key."""
         return self._keys(self.unique, document, scope)
 
     def entries(self, document: Document, scope: str) -> dict[str, str]:
-        """Return the value keys of the document's indexed fields; a missing value has none."""
+        """Return the value keys of the document's indexed fields; a missing value has no key."""
         return self._keys(self.indexes, document, scope)
 
     def key_of(self, name: str, value: Any, scope: str) -> str:
-        """Return the value key of one field; raise InvalidRequest if it cannot have the value."""
+        """Return the value key for this value of a field; raise InvalidRequest if the field cannot have it."""
         text = canonical(value, self.types[name])
         if text is None:
             raise InvalidRequest("The value must not be null.")
@@ -149,7 +149,7 @@ class DeclaredCollection(Collection):
         return canonical(document.get(name), self.types[name])
 
     def _check_object(self, value: Any, what: str, found: Violations) -> None:
-        """Check what every body of the collection must be; raise InvalidRequest if nothing else can be checked."""
+        """Check the rules for every body of the collection; raise InvalidRequest if the body violates one."""
         if not isinstance(value, dict):
             raise InvalidRequest(f"The {what} must be a JSON object.")
         if "id" in value:
@@ -161,7 +161,7 @@ class DeclaredCollection(Collection):
         for name in self.look_ups:
             at = pointer((None, name))
             if found.has_at(at):
-                continue  # the schema has named what is wrong there
+                continue  # the schema has reported a violation there
             try:
                 text = self._canonical(document, name)
             except InvalidRequest as refusal:
@@ -177,7 +177,7 @@ def _adder(found: Violations) -> Add:
         for step in path:
             steps = (steps, step)
         at = pointer(steps)
-        # The same place may have been named by another rule already.
+        # Another rule may have reported the same violation.
         if Violation(detail, at) not in found:
             found.add(detail, at)
 

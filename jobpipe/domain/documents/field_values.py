@@ -1,4 +1,4 @@
-"""The values of key, unique and indexed fields, in the one form in which they are compared and stored."""
+"""The values of key, unique and indexed fields, in the form in which they are compared and stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,38}")
 def canonical(value: Any, kind: str) -> str | None:
     """Return the text that stands for the value, or None if there is no value; equal values have the same text.
 
-    Raise InvalidRequest if it is no value of this kind, STRING or INTEGER.
+    Raise InvalidRequest if the value is not of this kind, STRING or INTEGER.
     """
     if value is None:
         return None
@@ -43,7 +43,7 @@ def canonical(value: Any, kind: str) -> str | None:
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise InvalidRequest("The value must be a whole number.")
-    # A float stands for its shortest digits: 1e23 is 10**23, which no float is.
+    # A float stands for its shortest digits: 1e23 means 10**23, which no float equals.
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
         raise InvalidRequest("The value must be a whole number.")
@@ -55,7 +55,7 @@ def _whole(value: Any) -> int:
 
 
 def from_query(text: str, kind: str) -> Any:
-    """Return the value that a query parameter stands for; raise InvalidRequest if it is none of this kind."""
+    """Return the value that a query parameter stands for; raise InvalidRequest if it is not of this kind."""
     if kind == STRING:
         return text
     if not _WHOLE_NUMBER.fullmatch(text):
@@ -66,7 +66,8 @@ def from_query(text: str, kind: str) -> Any:
 def value_key(collection: str, scope: str, field: str, text: str) -> str:
     """Return the key under which a canonical value of a field is found.
 
-    Neither a collection's name nor a scope has a `#`, and a field's is escaped, so no two can be confused.
+    Neither a collection's name nor a scope has a `#`, and a field's name is escaped, so no two keys can be
+    confused.
     """
     return f"{collection}#{scope}#{quote(field, safe='')}#{text}"
 

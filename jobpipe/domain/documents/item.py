@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from jobpipe.domain import json_text
 
 INLINE_BYTES = 1024
-"""The largest document that is also stored in the item's and the job's rows, so that a read needs no S3.
+"""The size of the largest document that is also stored in the rows of its item and job, so that reads need no S3.
 
 A transactional write costs two units for each kilobyte of a row (docs/decisions/0022).
 """
@@ -34,7 +34,7 @@ class StoredItem:
     inline: str | None  # the document as JSON text, if it is small
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
-    owner: str = ""  # the caller that created the document; items have none, as their messages do not
+    owner: str = ""  # the caller that created the document; empty for items
     locks: Mapping[str, str] = field(default_factory=dict)  # the value keys of its unique fields, by field
     entries: Mapping[str, str] = field(default_factory=dict)  # the value keys of its indexed fields, by field
 
@@ -48,7 +48,7 @@ class MalformedItem:
 
 @dataclass(frozen=True, slots=True)
 class ItemPage:
-    """A page of the list, and the id after which the next one starts."""
+    """A page of the list, and the id after which the next page starts."""
 
     items: list[StoredItem | MalformedItem]
     next_after: str | None
@@ -56,7 +56,7 @@ class ItemPage:
 
 @dataclass(frozen=True, slots=True)
 class IndexPage:
-    """A page of an index, and the place after which the next one starts."""
+    """A page of an index, and the place after which the next page starts."""
 
     items: list[StoredItem]
     next_after: str | None
@@ -88,7 +88,7 @@ Change = Created | Replaced | Removed
 
 
 def old_and_new(change: Change | None) -> tuple[StoredItem | None, StoredItem | None]:
-    """Return the version before a change and the one after it."""
+    """Return the versions before and after a change."""
     match change:
         case Created(new):
             return None, new

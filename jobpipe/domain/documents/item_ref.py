@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jobpipe.domain.job_ref import JobRef
 
 ITEMS = "items"
-"""The built-in collection; a command that names no collection means it."""
+"""The built-in collection, which is the default of a command."""
 
 COLLECTION_NAME = re.compile("[a-z][a-z0-9-]{0,31}")
 
@@ -33,12 +33,14 @@ class ItemRef:
     def group_id(self) -> str:
         """The message group in SQS, which keeps the order of the document's commands.
 
-        SQS refuses some characters. No item has an id with them, but commands for it must fail in order too.
+        SQS refuses some characters. No item has an id with them, but commands for such an id must fail in order,
+        too.
         """
         if self.collection == ITEMS:
             plain = _GROUP_ID.fullmatch(self.item_id)
             return self.item_id if plain else hashlib.sha256(self.item_id.encode()).hexdigest()
-        # An item's id could be any text, so the hash keeps one from holding up the commands of a collection.
+        # An item's id may be any text. The hash keeps callers from choosing the group of another collection's
+        # document.
         digest = hashlib.sha256(f"{self.collection}#{self.scope}#{self.item_id}".encode()).hexdigest()
         return f"{self.collection}:{digest[:_DIGEST_LENGTH]}"
 
@@ -52,6 +54,6 @@ class ItemRef:
     def document_key(self, job: JobRef, version: str) -> str:
         """Return the key of one version.
 
-        Attempts never share a key, so that a late put cannot hide a committed one.
+        Attempts never share a key, so that a late put cannot hide a committed document.
         """
         return f"{self.document_prefix(job)}{version}.json"

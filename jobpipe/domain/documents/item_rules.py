@@ -18,7 +18,7 @@ MAX_ID_LENGTH = 128
 MAX_DEPTH = 32
 """Levels of objects and arrays, the document itself being the first; DynamoDB's own limit."""
 MAX_DOCUMENT_BYTES = 1024 * 1024
-"""Of the encoded document, also after an update."""
+"""The most bytes of the encoded document, also after an update."""
 
 _REQUIRED = ("name", "description")
 _PLAIN = re.compile("[ -~]*")  # as in all assigned ids, whose characters need no further checks
@@ -36,7 +36,7 @@ _INVISIBLE = re.compile(
     rf"[{INVISIBLE}\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
 )
 _JOINERS = re.compile("[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_BRAILLE_BLANK = "\u2800"  # its category is that of a symbol
+_BRAILLE_BLANK = "\u2800"  # Unicode classifies it as a symbol
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -126,7 +126,7 @@ def _check_object(value: Any, otherwise: str) -> None:
 
 
 def _check_fields(fields: Document, found: Violations) -> Document:
-    """Return the fields; raise InvalidRequest with their violations and those found before."""
+    """Return the fields; raise InvalidRequest with the violations found here and before."""
     if "id" in fields:
         found.add("The id is assigned by the service and must not be in the body.", "#/id")
     if "name" in fields:
@@ -156,9 +156,9 @@ def _check_name(name: Any, found: Violations) -> None:
 
 
 def check_tree(document: Document, found: Violations) -> None:
-    """Add what no store can hold: too deep nesting, and text that JSON can escape, lone surrogates and NUL."""
+    """Add violations for what no store can hold: too deep nesting, lone surrogates and NUL characters."""
     # Iterative, so that deep nesting cannot exhaust the stack. Pointers are built only for violations, since a
-    # megabyte may have half a million values, each under a thousand characters of names.
+    # megabyte may have half a million values, each with a path of a thousand characters.
     waiting: list[tuple[dict[str, Any] | list[Any], int, Path]] = [(document, 1, None)]
     while waiting and not found.full:
         container, depth, path = waiting.pop()

@@ -1,1 +1,1 @@
-"""What is told when a job ends, and to which webhooks."""
+"""The events of ended jobs, and the webhooks that receive them."""

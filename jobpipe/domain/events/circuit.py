@@ -1,7 +1,7 @@
-"""The circuit of a webhook: while its receiver fails, few requests ask whether it answers again.
+"""The circuit of a webhook: while the receiver fails, only a few requests test whether it works again.
 
-Without it, each event of a receiver that is dead would hold one of few places for the ten seconds of an attempt,
-and the queue of deliveries would grow until SQS finds nothing else in it.
+Without the circuit, each event for a dead receiver would hold one of a few places for the ten seconds of an
+attempt, and the queue of deliveries would grow until SQS found no other messages in it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from jobpipe.domain.events.webhook import Webhook
 def after_outcome(webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook:
     """Return the webhook after an attempt that began at this time.
 
-    After CIRCUIT_OPENS_AFTER failures without a success its circuit is open until `next_try`. Then the first
-    failure opens it again, for longer. After PAUSED_AFTER of failures only, the webhook is paused.
+    After CIRCUIT_OPENS_AFTER failures without a success, the circuit is open until `next_try`. The next failure
+    opens it again, for longer. When all attempts have failed for PAUSED_AFTER, the webhook is paused.
     """
     if delivered:
         return replace(webhook, failing_since=None, failures=0, next_try=None)
@@ -36,21 +36,21 @@ def after_outcome(webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook
 
 
 def is_open(webhook: Webhook, at: datetime) -> bool:
-    """Return whether nothing is to be delivered to the webhook at this time."""
+    """Return whether nothing may be delivered to the webhook at this time."""
     return webhook.next_try is not None and rfc3339(at) < webhook.next_try
 
 
 def retry_time(webhook: Webhook) -> datetime:
-    """Return a time at which something that waits for the circuit may ask again: soon after it ends, at random.
+    """Return a random time soon after `next_try`, at which a message that waits for the circuit may be tried again.
 
-    So not all that waits comes in the same moment.
+    The time is random so that not all waiting messages come at the same moment.
     """
     until = datetime.fromisoformat(webhook.next_try or webhook.updated_at)
     return until + random.uniform(0, 0.5) * (_pause(webhook.failures) or timedelta())
 
 
 def _pause(failures: int) -> timedelta | None:
-    """Return for how long the circuit is open after so many failures; None if it is not."""
+    """Return how long the circuit is open after so many failures; None if it stays closed."""
     if failures < CIRCUIT_OPENS_AFTER:
         return None
     return CIRCUIT_PAUSES[min(failures - CIRCUIT_OPENS_AFTER, len(CIRCUIT_PAUSES) - 1)]

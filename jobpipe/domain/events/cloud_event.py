@@ -23,15 +23,15 @@ from jobpipe.domain.ports import DocumentStore
 MEDIA_TYPE = "application/cloudevents+json"
 
 MAX_DATA_BYTES = 200 * 1024
-"""Of an event's data; the result of a job with more is left out."""
+"""The most bytes of an event's data; a job's result that exceeds them is left out."""
 
 EVENT_ID = re.compile("[0-9]{17}-[0-9a-z-]{1,80}")
-"""The time at which the job ended, its id and its generation, and what is told of it. It sorts by time."""
+"""The time at which the job ended, the job's id and generation, and the kind of event. Ids sort by time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. A second event of the same end of a job has the same id, so that a receiver can drop it."""
+    """One event. Whoever makes it again gives it the same id, so that a receiver can drop the repetition."""
 
     event_id: str
     event_type: str
@@ -42,12 +42,12 @@ class Event:
 
 
 def stem_of(job: Job) -> str:
-    """Return the text with which the ids of all events of this end of the job begin; a `-` follows."""
+    """Return the text with which the ids of all events of this end of the job begin, before a `-`."""
     return f"{_digits(job.updated_at)}-{job.job_id}-{job.generation}"
 
 
 def emitted_event_types(job: Job) -> list[str]:
-    """Return the types of the events that the job's operation has returned, each once."""
+    """Return the types of the events that the job's operation returned, each once."""
     return [*dict.fromkeys(each.event_type for each in decode_emitted(job.emitted_events, job.collection))]
 
 
@@ -58,37 +58,37 @@ class Source:
     stage: str
     documents: DocumentStore  # where the results of jobs are read
 
-    def events_of(self, job: Job, sequence: str, wanted: Collection[str]) -> Iterator[Event]:
-        """Yield those events of an ended job whose types are `wanted`.
+    def events_of(self, job: Job, sequence: str, types: Collection[str]) -> Iterator[Event]:
+        """Yield the events of an ended job whose types are in `types`.
 
-        Raise Unavailable if its result cannot be read now. A result that is too large, or lost, is left out.
+        Raise Unavailable if the job's result cannot be read now. A result that is too large, or lost, is left out.
         """
         stem = stem_of(job)
         changes_item = job.status is Status.SUCCEEDED and job.operation != "read"
         subject = f"{job.collection}/{quote(job.item_id, safe='')}"
-        if ITEM_CHANGED in wanted and changes_item:
+        if ITEM_CHANGED in types and changes_item:
             changed = Event(f"{stem}-changed", ITEM_CHANGED, job.collection, subject, f"{sequence}a")
             yield self._with_body(changed, job.updated_at, json_text.encode(_change(job)))
         for n, emitted in enumerate(decode_emitted(job.emitted_events, job.collection)):
-            if emitted.event_type in wanted:
+            if emitted.event_type in types:
                 own = Event(
                     f"{stem}-emitted-{n}", emitted.event_type, job.collection, subject, f"{sequence}a{n:02}"
                 )
                 yield self._with_body(own, job.updated_at, emitted.data)
-        if JOB_ENDED in wanted:
+        if JOB_ENDED in types:
             text = self.job_with_result(job, MAX_DATA_BYTES)
             ended = Event(f"{stem}-ended", JOB_ENDED, job.collection, f"jobs/{job.job_id}", f"{sequence}b")
             whole = text is not None
             yield self._with_body(ended, job.updated_at, text or job_without_result(job), truncated=not whole)
 
     def test_event(self, webhook_id: str, at: datetime, token: str) -> Event:
-        """Return an event that shows that the receiver can be reached; the token makes its id a new one."""
+        """Return an event that tests whether the receiver can be reached; the token makes the event's id unique."""
         event = Event(f"{_digits(rfc3339(at))}-{token}-test", TEST, "", f"webhooks/{webhook_id}", "0")
         data = json_text.encode({"webhook_id": webhook_id, "message": "This webhook works."})
         return self._with_body(event, rfc3339(at), data)
 
     def job_with_result(self, job: Job, most_bytes: int) -> str | None:
-        """Return the job with its result, as `GET /jobs/{id}` shows it; None if that is too large, or lost.
+        """Return the job with its result, as `GET /jobs/{id}` shows it; None if it is too large, or lost.
 
         Raise Unavailable if its result cannot be read now.
         """

@@ -11,11 +11,11 @@ from typing import Any
 from jobpipe.domain.documents.item_ref import ItemRef
 
 MOST_ATTEMPTS = 50
-"""Attempts that are kept of one delivery, since there can be any number of replays."""
+"""The most attempts that are kept of one delivery; there can be any number of replays."""
 
 
 class DeliveryState(StrEnum):
-    """What has become of a delivery."""
+    """The state of a delivery."""
 
     PENDING = "pending"  # it waits for its turn or for its next attempt
     DELIVERED = "delivered"
@@ -28,9 +28,9 @@ class DeliveryAttempt:
 
     at: str  # RFC 3339
     milliseconds: int
-    status: int | None  # of the receiver's answer; None if there was none
-    error: str = ""  # why there was none
-    replay: bool = False  # whether it was asked for, outside of the line
+    status: int | None  # of the receiver's response; None if there was no response
+    error: str = ""  # why there was no response
+    replay: bool = False  # whether it was a replay, outside the line
 
     def to_json(self) -> dict[str, Any]:
         """Return the attempt as a member of a resource."""
@@ -59,7 +59,7 @@ class Line:
 
     @classmethod
     def of_no_document(cls, owner: str, webhook_id: str) -> Line:
-        """Return the line of a test event: it has no document, so that the event is in no order with others."""
+        """Return the line of a test event, which has no document and so no order with other events."""
         return cls(owner, webhook_id, "")
 
 
@@ -75,19 +75,19 @@ class Delivery:
     state: DeliveryState
     attempts: tuple[DeliveryAttempt, ...]
     created_at: str  # RFC 3339
-    due: str = ""  # when a failed one is tried again, RFC 3339
+    due: str = ""  # when a failed delivery is tried again, RFC 3339
     body: str = ""  # the CloudEvent; it is stored apart, and read only before a request
 
     @property
     def attempts_in_line(self) -> int:
-        """Return the number of attempts that the schedule counts: replays are apart."""
+        """Return the number of attempts that the schedule counts, which excludes replays."""
         return sum(not each.replay for each in self.attempts)
 
     def with_attempt(self, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> Delivery:
-        """Return the delivery after one more attempt, from which `state` and `due` follow.
+        """Return the delivery after one more attempt; `state` and `due` follow from the attempt.
 
-        An attempt in the line and a replay may end at the same time: no failure undoes what the other has reached.
-        Of many replays the oldest are forgotten, and never an attempt that the schedule counts.
+        An attempt in the line and a replay may end at the same time; a failure does not undo the state that the
+        other one reached. Of many replays the oldest are dropped, but never an attempt that the schedule counts.
         """
         has_ended = self.state is not DeliveryState.PENDING
         if has_ended and state is not DeliveryState.DELIVERED:
@@ -96,10 +96,10 @@ class Delivery:
             due = self.due
         attempts = (*self.attempts, attempt)
         replays = [each for each in attempts if each.replay]
-        forgotten = replays[: max(0, len(attempts) - MOST_ATTEMPTS)]
+        dropped = replays[: max(0, len(attempts) - MOST_ATTEMPTS)]
         return replace(
             self,
-            attempts=tuple(each for each in attempts if each not in forgotten),
+            attempts=tuple(each for each in attempts if each not in dropped),
             state=state,
             due=due if state is DeliveryState.PENDING else "",
         )

@@ -23,7 +23,7 @@ class WakeLine:
     """Deliver the head of the line, if it is due now or at the time that the message names."""
 
     line: Line
-    due: str = ""  # RFC 3339; the clocks of two Lambdas may differ, so the time for which it waited counts
+    due: str = ""  # RFC 3339; the time for which the message waited, since the clocks of Lambdas may differ
     resumed: str = ""  # when the webhook was resumed: a head that was last attempted before then is due
 
     @property
@@ -49,17 +49,17 @@ class SendAgain:
     owner: str
     webhook_id: str
     event_id: str
-    sweep: str = ""  # the id of the sweep that replays it; empty if the event was named
-    due: str = ""  # RFC 3339; until when it has waited for the webhook's circuit
+    sweep: str = ""  # the id of the sweep that replays the event; empty if a caller named it
+    due: str = ""  # RFC 3339; until when the message waited for the webhook's circuit
 
     @property
     def group_id(self) -> str:
-        """Return the message group, which is one of those of the receiver's lines."""
+        """Return the message group: one of the groups of the receiver's lines."""
         return _group(self.owner, self.webhook_id, self.event_id)
 
     @property
     def deduplication_id(self) -> str:
-        """Return an id that the message has again if its sweep repeats a page; empty if it is of no sweep."""
+        """Return the id that the message has again if its sweep repeats a page; empty if it has no sweep."""
         return sha256(self.encode().encode(errors="surrogatepass")).hexdigest() if self.sweep else ""
 
     def encode(self) -> str:
@@ -70,7 +70,7 @@ class SendAgain:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Wake the lines of a webhook, or replay its events since a time; go on after the cursor.
+    """Wake the lines of a webhook, or replay its events since a time; continue after the cursor.
 
     `at` is the time of the last event of a replay. Otherwise it is the time at which the webhook was resumed, or
     empty if it was not paused.
@@ -85,7 +85,7 @@ class Sweep:
 
     @property
     def sweep_id(self) -> str:
-        """Return a text that all pages of the sweep have, and no other sweep."""
+        """Return the id that all pages of this sweep share."""
         return sha256(f"{self.webhook_id}\n{self.since}\n{self.at}".encode()).hexdigest()[:32]
 
     def encode(self) -> str:
@@ -99,7 +99,7 @@ _FORM = 1
 
 
 def decode_delivery_message(body: str) -> DeliveryMessage:
-    """Return the message; raise NewerMessage for one of a later release, or UndecodableMessage if it is none."""
+    """Return the message; raise NewerMessage if a later release sent it, or UndecodableMessage if it is invalid."""
     try:
         value = json_text.decode(body)
     except InvalidRequest as refusal:
@@ -129,7 +129,7 @@ def decode_delivery_message(body: str) -> DeliveryMessage:
         case {"v": int(form)} if form != _FORM:
             raise NewerMessage(f"it has the form {form}, which this release does not know")
         case _:
-            raise UndecodableMessage("it is no message about deliveries")
+            raise UndecodableMessage("it is not a message about deliveries")
 
 
 def _group(owner: str, webhook_id: str, text: str) -> str:

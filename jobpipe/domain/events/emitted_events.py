@@ -1,7 +1,7 @@
-"""The events that an operation returns beside its document.
+"""The events that an operation returns besides its document.
 
-They are stored with the job, in the transaction that changes the document, and told from there: so each is told
-exactly if the change was committed.
+They are stored with the job, in the transaction that changes the document, and sent from there: so an event is sent
+if and only if the change was committed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class EmittedEvent:
 
 
 def emitted_event_type(collection: str, name: str) -> str:
-    """Return the type of an event, which operations name without their collection."""
+    """Return the full type of an event, which its operation names without the collection."""
     return f"{collection}.{name}"
 
 
@@ -48,9 +48,9 @@ def can_be_emitted(event_type: str, collections: Collection[str]) -> bool:
 
 
 def encode_emitted(events: Sequence[Any], collection: str, operation: str) -> str | None:
-    """Return what is stored of the events that the operation has returned; None if there are none.
+    """Return the stored form of the events that the operation returned; None if there are no events.
 
-    Raise InvalidRequest if there are too many, if they are too large, or if one of them is no valid event.
+    Raise InvalidRequest if there are too many events, if they are too large, or if one of them is not valid.
     """
     if not events:
         return None
@@ -58,7 +58,7 @@ def encode_emitted(events: Sequence[Any], collection: str, operation: str) -> st
         raise InvalidRequest(
             f"The operation {operation} returned {len(events)} events; it may return {MAX_EMITTED}."
         )
-    text = json_text.encode([_checked(each, collection, operation) for each in events])
+    text = json_text.encode([_check_event(each, collection, operation) for each in events])
     if len(text.encode()) > MAX_EMITTED_BYTES:
         raise InvalidRequest(
             f"The events of the operation {operation} must have at most {MAX_EMITTED_BYTES} bytes together."
@@ -67,21 +67,21 @@ def encode_emitted(events: Sequence[Any], collection: str, operation: str) -> st
 
 
 def decode_emitted(text: str | None, collection: str) -> list[EmittedEvent]:
-    """Return the events of a job of this collection that are stored as this text."""
+    """Return the events of a job of this collection from their stored form."""
     return [
         EmittedEvent(emitted_event_type(collection, name), json_text.encode(data))
         for name, data in json_text.decode(text or "[]")
     ]
 
 
-def _checked(event: Any, collection: str, operation: str) -> tuple[str, Any]:
-    """Return the name and the data of an event, without what the operation could still change."""
+def _check_event(event: Any, collection: str, operation: str) -> tuple[str, Any]:
+    """Return the name of an event, and a copy of its data, which the operation cannot change."""
     if not isinstance(event, Event):
-        raise InvalidRequest(f"The operation {operation} returned something else than events after the document.")
+        raise InvalidRequest(f"The operation {operation} returned something other than events after the document.")
     if emitted_event_type(collection, event.type) in SERVICE_EVENT_TYPES:
         raise InvalidRequest(
             f"The operation {operation} returned the event {event.type!r}, whose type"
-            f" {emitted_event_type(collection, event.type)} is that of an event of the service."
+            f" {emitted_event_type(collection, event.type)} is reserved for the service."
         )
     try:
         data = json_text.decode(json_text.encode(dict(event.data)))
@@ -91,6 +91,6 @@ def _checked(event: Any, collection: str, operation: str) -> tuple[str, Any]:
     except (TypeError, ValueError, RecursionError, InvalidRequest) as error:
         why = error.detail if isinstance(error, InvalidRequest) else str(error)
         raise InvalidRequest(
-            f"The data of the event {event.type!r} of the operation {operation} cannot be told: {why[:300]}"
+            f"The data of the event {event.type!r} of the operation {operation} cannot be sent: {why[:300]}"
         ) from None
     return event.type, data

@@ -1,7 +1,7 @@
 """The messages on the events queue.
 
-Most have the jobs of one document that have ended together, in their order. Those of the second form have a job
-that had ended when its caller gave it a task token: only that is answered, and nothing is told.
+Most messages name the jobs of one document that ended together, in their order. A message of the second form names
+a job that had already ended when its caller gave it a task token: the task is answered, and no event is sent.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _FORM, _FORM_OF_TASKS = 1, 2
 class EndedJob:
     """A job that has ended, with its document.
 
-    The document is known when the job has expired, and its lines are to be woken again. It is None if the message
-    of the command named none.
+    The document is named so that its lines can be woken again even if the job has expired. It is None if the
+    message of the command named no document.
     """
 
     job: JobRef
@@ -50,15 +50,15 @@ def encode_ended(ended: Sequence[EndedJob]) -> str:
 
 
 def deduplication_id(ended: Sequence[EndedJob]) -> str:
-    """Return an id that is the same whenever the same jobs are told, so that SQS drops a repeated message."""
+    """Return an id that is the same for the same jobs, so that SQS drops a repeated message."""
     return sha256(json.dumps(_pairs(ended)).encode()).hexdigest()
 
 
 def decode_ended(body: str) -> list[EndedJob] | WaitingTask:
-    """Return the jobs, or the task that is to be answered.
+    """Return the jobs, or the task to answer.
 
-    Raise NewerMessage for a message of a later release, or UndecodableMessage if it is none. A message without
-    `items` is one of an earlier release.
+    Raise NewerMessage if a later release sent the message, or UndecodableMessage if it is not valid. Messages of
+    earlier releases have no `items`.
     """
     try:
         value = json_text.decode(body)
@@ -69,11 +69,11 @@ def decode_ended(body: str) -> list[EndedJob] | WaitingTask:
     if isinstance(value, dict) and isinstance(value.get("v"), int) and value["v"] != _FORM:
         raise NewerMessage(f"it has the form {value['v']}, which this release does not know")
     if not isinstance(value, dict) or value.get("v") != _FORM or not isinstance(value.get("jobs"), list):
-        raise UndecodableMessage("it is no message of ended jobs")
+        raise UndecodableMessage("it is not a message about ended jobs")
     jobs = value["jobs"]
     items = value.get("items", [None] * len(jobs))
     if not isinstance(items, list) or len(items) != len(jobs):
-        raise UndecodableMessage("its items are not those of its jobs")
+        raise UndecodableMessage("its items do not match its jobs")
     return [EndedJob(_job(pair), _item(item)) for pair, item in zip(jobs, items, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Pause and resume a webhook by an operator's order; its owner does so with PATCH /webhooks/{id}."""
+"""Pause or resume a webhook for an operator; its owner does so with PATCH /webhooks/{id}."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ _LONGEST_CHANGE = timedelta(seconds=30)
 
 
 def pause(webhook: Webhook, webhooks: WebhookStore) -> bool:
-    """Pause the webhook; return False if it is paused already, or deleted. A request that has begun goes on."""
-    return _changed(webhook, webhooks, lambda old: replace(old, paused=True, updated_at=rfc3339(now())), to=True)
+    """Pause the webhook; return False if it is paused already, or deleted. A request that has begun continues."""
+    return _apply(webhook, webhooks, lambda old: replace(old, paused=True, updated_at=rfc3339(now())), to=True)
 
 
 def resume(webhook: Webhook, webhooks: WebhookStore, queue: DeliveryQueue) -> bool:
-    """Resume the webhook, and let what has waited be delivered; return False if it is not paused, or deleted."""
+    """Resume the webhook and its waiting deliveries; return False if it is not paused, or deleted."""
     if not webhook.paused:
         return False
     sweep = Sweep(webhook.owner, webhook.webhook_id, at=rfc3339(now()))
     # This message arrives after the change is stored, even if this process ends before it can send the other one.
     queue.sweep(sweep, _LONGEST_CHANGE)
-    if not _changed(webhook, webhooks, _resumed, to=False):
+    if not _apply(webhook, webhooks, _clear_pause, to=False):
         return False
     queue.sweep(sweep)
     return True
 
 
-def _resumed(old: Webhook) -> Webhook:
+def _clear_pause(old: Webhook) -> Webhook:
     return replace(
         old,
         paused=False,
         paused_by_failures=False,
         failing_since=None,
         failures=0,
-        next_try=None,  # this closes the circuit: the receiver may answer again
+        next_try=None,  # this closes the circuit: the receiver may work again
         updated_at=rfc3339(now()),
     )
 
 
-def _changed(webhook: Webhook, webhooks: WebhookStore, change: Callable[[Webhook], Webhook], *, to: bool) -> bool:
+def _apply(webhook: Webhook, webhooks: WebhookStore, change: Callable[[Webhook], Webhook], *, to: bool) -> bool:
     """Apply the change and return True, or return False if the webhook is already paused (or resumed) or deleted.
 
     If somebody else changes the webhook at the same time, apply the change to what they stored.

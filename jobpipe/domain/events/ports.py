@@ -1,4 +1,4 @@
-"""What telling needs of the tables and queues. All methods raise Unavailable if AWS does not answer."""
+"""The tables and queues for sending events. All methods raise Unavailable if AWS does not respond."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class LinePage:
 
 
 class EventBus(Protocol):
-    """A bus that is told every event of the stage, in no order."""
+    """A bus that receives every event of the stage, in no particular order."""
 
     def put(self, events: Sequence[Event]) -> None:
-        """Put the events; raise Unavailable unless the bus has taken all of them."""
+        """Put the events; raise Unavailable unless the bus has accepted all of them."""
 
 
 class Tasks(Protocol):
-    """The tasks of a service of workflows, each of which waits until its token is answered."""
+    """The tasks of a workflow service; each waits until its token is answered."""
 
     def answer(self, token: str, answer: TaskSuccess | TaskFailure) -> None:
         """Answer the task that has the token.
@@ -56,35 +56,35 @@ class WebhookStore(Protocol):
         """Return the owner's webhooks, oldest first."""
 
     def all(self) -> list[Webhook]:
-        """Return the webhooks of all owners; what changes no event, such as `paused`, may be a while old."""
+        """Return the webhooks of all owners; members that affect no events, such as `paused`, may be outdated."""
 
     def get(self, owner: str, webhook_id: str) -> Webhook | None:
         """Return a webhook of this owner."""
 
     def created_by(self, owner: str, creation: str) -> Webhook | None:
-        """Return the webhook that the request with this digest has created; None if it is deleted or never was."""
+        """Return the webhook that the request with this digest has created; None if it does not exist."""
 
     def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
-        """Store a new webhook; return False, and store nothing, if the owner has `most`, or has it already.
+        """Store a new webhook; return False, and store nothing, if the owner has `most`, or repeats the request.
 
-        It has it if the same request has created one: that of `webhook.creation`. Raise TooManyWebhooks, and store
-        nothing, if all owners together have `most_of_stage`.
+        The request of `webhook.creation` is repeated if it has already created a webhook. Raise
+        TooManyWebhooks, and store nothing, if all owners together have `most_of_stage`.
         """
 
     def replace(self, old: Webhook, new: Webhook) -> bool:
-        """Store the changed webhook; return False if the stored one is not `old` any more."""
+        """Store the changed webhook; return False if the stored webhook is no longer `old`."""
 
     def delete(self, owner: str, webhook_id: str) -> bool:
-        """Delete the webhook; return whether there was one. The key that created it is free again."""
+        """Delete the webhook; return whether there was one. The idempotency key that created it is free again."""
 
     def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
         """Record whether the attempt that began at this time succeeded (circuit.after_outcome).
 
-        Return the webhook as it is then, or None if it was deleted.
+        Return the updated webhook, or None if it was deleted.
         """
 
     def pause(self, webhook: Webhook) -> None:
-        """Pause the webhook, since its receiver answers that it is gone; if it was deleted, do nothing."""
+        """Pause the webhook, since its receiver responded that it is gone; if it was deleted, do nothing."""
 
 
 class DeliveryStore(Protocol):
@@ -97,26 +97,26 @@ class DeliveryStore(Protocol):
         """
 
     def find_missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Return those of up to 100 deliveries that are not stored. Some that are may be among them."""
+        """Return which of up to 100 deliveries are not stored; some stored ones may be included."""
 
     def first(self, line: Line) -> str | None:
         """Return the id of the first event of the line; None if the line is empty.
 
-        The event's delivery may have ended, if the process that ended it came no further.
+        The event's delivery may have ended, if the process that ended it died before it removed the event.
         """
 
     def head(self, line: Line) -> Delivery | None:
         """Return the first pending delivery of the line, without its body."""
 
     def lines(self, owner: str, webhook_id: str, limit: int, after: str | None) -> LinePage:
-        """Return lines of the webhook that have deliveries, each once. `limit` counts their deliveries."""
+        """Return the webhook's lines that have deliveries, each once. `limit` counts deliveries."""
 
     def record(
         self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str
     ) -> Delivery | None:
-        """Add an attempt (Delivery.with_attempt). If the delivery is not pending any more, it leaves its line.
+        """Add an attempt (Delivery.with_attempt). If the delivery is no longer pending, it leaves its line.
 
-        Return the delivery as it is then; None if it has expired meanwhile, and nothing is recorded.
+        Return the updated delivery, or None if it has expired meanwhile and nothing was recorded.
         """
 
     def get(self, owner: str, webhook_id: str, event_id: str) -> Delivery | None:
@@ -128,12 +128,12 @@ class DeliveryStore(Protocol):
     def page(
         self, owner: str, webhook_id: str, limit: int, after: str | None, *, stem: str | None = None
     ) -> DeliveryPage:
-        """Return deliveries without their bodies, newest event first; with `stem`, those of one end of a job.
+        """Return deliveries without their bodies, newest event first; with `stem`, only of one end of a job.
 
-        With both, `after` is one of these events.
+        `after` must then be one of these events.
         """
 
-    def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
+    def list_since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
         """Return deliveries of events since this time (RFC 3339), without their bodies, oldest event first."""
 
 
@@ -143,31 +143,31 @@ class EventQueue(Protocol):
     def send_ended(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
         """Send one message for each group of jobs, up to ten; return for each whether it is on the queue.
 
-        A group has the id of its documents' message group on the queue of commands.
+        A group has the id of its document's message group on the queue of commands.
         """
 
 
 class TaskQueue(Protocol):
-    """The same queue, for the tasks of jobs that have ended before their tokens were given."""
+    """The same queue, for tasks whose tokens were given after their jobs had ended."""
 
     def send_task(self, task: WaitingTask) -> None:
-        """Let the task be answered; when this returns, its message is on the queue."""
+        """Send a message to answer the task; when this returns, the message is on the queue."""
 
 
 class DeliveryQueue(Protocol):
-    """The FIFO queue of lines whose head is to be delivered, and the queue of those that wait for a time.
+    """The FIFO queue of deliveries to make now, and the queue of deliveries that wait for a time.
 
     When a method returns, its messages are on the queue; otherwise it raises Unavailable.
     """
 
     def deliver_now(self, lines: Sequence[WakeLine]) -> None:
-        """Let the heads of these lines be delivered."""
+        """Deliver the heads of these lines."""
 
     def deliver_later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
-        """Let the message come when it is due, after the pause, or let it be asked again before."""
+        """Deliver the message after the pause; it may come earlier, and is then sent again."""
 
     def deliver_again(self, replays: Sequence[SendAgain]) -> None:
-        """Let each of these events be delivered once more, outside of its line."""
+        """Deliver each of these events once more, outside its line."""
 
     def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:
-        """Let the deliveries of a webhook be woken or replayed, page after page; begin after the pause."""
+        """Wake or replay the deliveries of a webhook, page after page; begin after the pause."""

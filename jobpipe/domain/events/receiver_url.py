@@ -1,7 +1,7 @@
 """Which URLs a webhook may have, and which addresses may be connected to.
 
-Otherwise a caller could let the stage send requests into its own network (server-side request forgery). The rules
-of addresses apply to what a name resolves to, each time before a connection is made.
+The rules keep callers from making the stage send requests into its own network (server-side request forgery). The
+addresses of a name are checked each time before a connection is made.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 class UrlRules:
     """The rules of a stage."""
 
-    allow_loopback: bool = False  # whether http and https to the own machine are allowed, as on local stages
+    allow_loopback: bool = False  # whether http and https to the local machine are allowed, as on local stages
 
     def check(self, value: Any) -> str:
         """Return the URL; raise InvalidRequest if no webhook may have it. No name is resolved here."""
@@ -59,7 +59,7 @@ class UrlRules:
 
 
 def literal_address(host: str) -> Address | None:
-    """Return the address that a host is; None if it is a name, or has a zone, which no public address has."""
+    """Return the address that a host stands for; None for a name, or with a zone, which no public address has."""
     if "%" in host:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The answer to the task that waits for a job, once that has ended.
+"""The answer to the task that waits for a job, once the job has ended.
 
 The task succeeds with the job as `GET /jobs/{id}` shows it, or it fails with the job's problem.
 """
@@ -15,7 +15,7 @@ from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.domain.jobs.job_json import job_without_result
 
 MAX_OUTPUT_BYTES = 256 * 1024
-"""What Step Functions takes as the output of a state, in UTF-8."""
+"""The most bytes of UTF-8 that Step Functions accepts as the output of a state."""
 
 MAX_ERROR_LENGTH = 256
 MAX_CAUSE_BYTES = 32 * 1024

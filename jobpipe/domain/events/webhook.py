@@ -1,6 +1,6 @@
-"""A webhook: the URL of a receiver, and the events that it is told.
+"""A webhook: the URL of a receiver, and the events that it receives.
 
-Secrets and signatures are those of Standard Webhooks 1.0:
+Secrets and signatures follow Standard Webhooks 1.0:
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
@@ -19,19 +19,19 @@ from jobpipe.domain.clock import rfc3339
 JOB_ENDED = "job.ended"
 ITEM_CHANGED = "item.changed"
 TEST = "webhook.test"
-"""The event of POST /webhooks/{id}/test, which every webhook is told."""
+"""The event of POST /webhooks/{id}/test, which every webhook receives."""
 
 EVENT_TYPES = (JOB_ENDED, ITEM_CHANGED)
-"""The events of the service that a webhook can ask for, besides those of operations."""
+"""The events of the service that a webhook can ask for, besides the events of operations."""
 
 MAX_WEBHOOKS = 10
 """The most webhooks of one owner."""
 
 MAX_STAGE_WEBHOOKS = 1000
-"""The most webhooks of all owners: each may be told of a document that everybody may read."""
+"""The most webhooks of all owners: each may receive events of a document that everybody may read."""
 
 OLD_SECRET_LASTS = timedelta(days=1)
-"""How long a rotated secret signs beside the new one, so that receivers can change theirs meanwhile."""
+"""How long a rotated secret signs beside the new one, so that receivers have time to change theirs."""
 
 WEBHOOK_ID = re.compile("[0-9a-f]{32}")
 _SECRET_PREFIX = "whsec_"  # noqa: S105  # the prefix that Standard Webhooks gives to secrets
@@ -52,16 +52,16 @@ class Webhook:
     updated_at: str  # RFC 3339
     paused: bool = False
     failing_since: str | None = None  # when its deliveries began to fail, RFC 3339; None if the last one succeeded
-    paused_by_failures: bool = False  # whether it was paused by failures for days, or by a receiver that is gone
-    failures: int = 0  # attempts that failed since the last one that succeeded; those that began together are one
+    paused_by_failures: bool = False  # whether failures for days, or a receiver that is gone, paused it
+    failures: int = 0  # failed attempts since the last success; attempts that began together count once
     next_try: str | None = None  # until when its circuit is open, RFC 3339 (circuit.py)
     old_secret: str | None = None
     old_secret_until: str | None = None  # RFC 3339
-    creation: str | None = None  # `request_digest` of the request that created it; None if that had no key
+    creation: str | None = None  # `request_digest` of the request that created it; None without a key
     secret_request: str | None = None  # `request_digest` of the request that made the secret
 
     def wants(self, event_type: str, collection: str) -> bool:
-        """Return whether it is told events of this type of documents in this collection."""
+        """Return whether the webhook receives events of this type from this collection."""
         return event_type in self.events and (not self.collections or collection in self.collections)
 
     def signing_secrets(self, at: datetime) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Webhook:
         return (self.secret, old)
 
     def with_new_secret(self, at: datetime, request: str | None = None) -> Webhook:
-        """Return the webhook with a new secret; the present one signs beside it for OLD_SECRET_LASTS.
+        """Return the webhook with a new secret; the current one also signs for OLD_SECRET_LASTS.
 
         `request` is the digest of the request's key, if it has one.
         """
@@ -114,8 +114,8 @@ def secret_bytes(secret: str) -> bytes:
 
 
 def request_digest(owner: str, what: str, idempotency_key: str) -> str:
-    """Return a digest of the key of a request, by which a repeated request finds what the first one has made.
+    """Return a digest of the key of a request, by which a repeated request finds what the first one created.
 
-    `what` says what the request does, since the same key of another kind of request is another key.
+    `what` is the kind of request, since the same key of another kind of request is another key.
     """
     return sha256(f"{owner}\n{what}\n{idempotency_key}".encode()).hexdigest()[:32]

@@ -22,16 +22,16 @@ MAX_EVENT_TYPES = 50
 """The most types of events of one webhook."""
 
 
-def new_webhook(body: Any, owner: str, known: Collection[str], urls: UrlRules, at: datetime) -> Webhook:
+def new_webhook(body: Any, owner: str, collections: Collection[str], urls: UrlRules, at: datetime) -> Webhook:
     """Return the webhook of a POST body; raise InvalidRequest with all violations.
 
-    `known` are the names of the collections that the stage serves.
+    `collections` are the names of the collections that the stage serves.
     """
     found = Violations()
     members = _members(body, {"url", "events", "collections"}, found)
     for missing in sorted({"url", "events"} - members.keys()):
         found.add(f"A webhook needs the member {missing}.")
-    valid = _valid(members, known, urls, found)
+    valid = _check_members(members, collections, urls, found)
     found.check()
     now = rfc3339(at)
     return Webhook(
@@ -46,16 +46,18 @@ def new_webhook(body: Any, owner: str, known: Collection[str], urls: UrlRules, a
     )
 
 
-def changed_webhook(webhook: Webhook, body: Any, known: Collection[str], urls: UrlRules, at: datetime) -> Webhook:
+def changed_webhook(
+    webhook: Webhook, body: Any, collections: Collection[str], urls: UrlRules, at: datetime
+) -> Webhook:
     """Return the webhook with the members of a PATCH body; raise InvalidRequest with all violations."""
     found = Violations()
     members = _members(body, {"url", "events", "collections", "paused"}, found)
-    valid = _valid(members, known, urls, found)
+    valid = _check_members(members, collections, urls, found)
     found.check()
     if valid.get("paused") is False:
         valid |= {"paused_by_failures": False, "failing_since": None}
     if valid.get("paused") is False or "url" in valid:
-        valid |= {"failures": 0, "next_try": None}  # this closes the circuit: the receiver may answer again
+        valid |= {"failures": 0, "next_try": None}  # this closes the circuit: the receiver may work again
     return replace(webhook, **valid, updated_at=rfc3339(at))
 
 
@@ -68,17 +70,19 @@ def _members(body: Any, allowed: Collection[str], found: Violations) -> Mapping[
     return {name: value for name, value in body.items() if name in allowed}
 
 
-def _valid(members: Mapping[str, Any], known: Collection[str], urls: UrlRules, found: Violations) -> dict[str, Any]:
-    """Return the members in the form that Webhook has, and collect the violations of those that are invalid."""
+def _check_members(
+    members: Mapping[str, Any], collections: Collection[str], urls: UrlRules, found: Violations
+) -> dict[str, Any]:
+    """Return the members in the form that Webhook has, and collect their violations."""
     valid: dict[str, Any] = {}
     if "url" in members:
         valid["url"] = found.collect(urls.check, members["url"])
     if "events" in members:
-        valid["events"] = _event_types(members["events"], known, found)
+        valid["events"] = _check_event_types(members["events"], collections, found)
     if "collections" in members:
-        names = _names(members["collections"], "collections", MAX_COLLECTIONS, found)
+        names = _check_texts(members["collections"], "collections", MAX_COLLECTIONS, found)
         for n, name in enumerate(names):
-            if not COLLECTION_NAME.fullmatch(name) or name not in known:
+            if not COLLECTION_NAME.fullmatch(name) or name not in collections:
                 found.add(f"There is no collection {name[:80]!r}.", f"#/collections/{n}")
         valid["collections"] = names
     if "paused" in members:
@@ -88,20 +92,20 @@ def _valid(members: Mapping[str, Any], known: Collection[str], urls: UrlRules, f
     return valid
 
 
-def _event_types(value: Any, known: Collection[str], found: Violations) -> tuple[str, ...]:
-    """Return the types of events that a webhook is told."""
-    types = _names(value, "events", MAX_EVENT_TYPES, found)
+def _check_event_types(value: Any, collections: Collection[str], found: Violations) -> tuple[str, ...]:
+    """Return the types of events that a webhook asks for."""
+    types = _check_texts(value, "events", MAX_EVENT_TYPES, found)
     there_are = f"there are {', '.join(EVENT_TYPES)}, and <collection>.<event> of operations"
     for n, each in enumerate(types):
-        if each not in EVENT_TYPES and not can_be_emitted(each, known):
-            found.add(f"{each[:80]!r} is no event; {there_are}.", f"#/events/{n}")
+        if each not in EVENT_TYPES and not can_be_emitted(each, collections):
+            found.add(f"{each[:80]!r} is not an event; {there_are}.", f"#/events/{n}")
     if value == []:
         found.add("A webhook needs at least one event.", "#/events")
     return types
 
 
-def _names(value: Any, member: str, most: int, found: Violations) -> tuple[str, ...]:
-    """Return an array of different texts."""
+def _check_texts(value: Any, member: str, most: int, found: Violations) -> tuple[str, ...]:
+    """Return an array of different texts as a tuple."""
     if not isinstance(value, list) or len(value) > most or any(not isinstance(each, str) for each in value):
         found.add(f"{member} must be an array of at most {most} texts.", f"#/{member}")
         return ()

@@ -1,7 +1,7 @@
 """A batch: the commands of one request, each of which becomes a job or is refused.
 
-The batch has a row in the jobs table, beside those of its jobs. The row has a random seed from which the ids of its
-jobs and of created items are derived, so that a replay with the same Idempotency-Key finds them all.
+The batch has a row in the jobs table, beside the rows of its jobs. The row has a random seed from which the ids of
+its jobs and of created items are derived, so that a replay with the same Idempotency-Key finds them all.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ class Batch:
     created_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; its ended jobs expire sooner
     idempotency_key: str | None = None  # of its request; earlier releases did not store it
-    name: str | None = None  # such as that of an imported file
+    name: str | None = None  # such as the name of an imported file
 
     @property
-    def accepted(self) -> list[int]:
+    def accepted_positions(self) -> list[int]:
         """Return the positions of the commands that became jobs."""
         return [position for position in range(self.size) if position not in self.refused]
 
@@ -93,12 +93,12 @@ def parse_batch(
 ) -> RequestedBatch:
     """Return the batch of a caller's request; raise a Refusal if it has no valid command.
 
-    `check` raises a Refusal for valid commands that may not be in a batch.
+    `check` raises a Refusal for valid commands that are not allowed in a batch.
     """
     commands: dict[int, Command] = {}
     refusals: dict[int, Refusal] = {}
-    listed = _listed(raw)
-    for position, each in enumerate(listed):
+    raw_commands = _parse_body(raw)
+    for position, each in enumerate(raw_commands):
         try:
             command = parse_command(each, new_item_id="", registry=registry, owner=owner)
             check(command)
@@ -108,11 +108,11 @@ def parse_batch(
     if not commands:
         raise NoValidCommand(list(refusals.values()))
     fingerprints = {position: fingerprint(command) for position, command in commands.items()}
-    # The mark makes it another batch if another release refuses other commands.
+    # The mark gives another fingerprint if another release refuses other commands.
     try:
         parts = [
             fingerprints.get(position) or f"refused {_digest(_without_token(each))}"
-            for position, each in enumerate(listed)
+            for position, each in enumerate(raw_commands)
         ]
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
@@ -141,7 +141,7 @@ def new_batch(
 
 
 def commands_of(batch: Batch, requested: RequestedBatch) -> dict[int, Command]:
-    """Return the commands; creates have the item ids that the batch assigns, unless theirs derive from keys."""
+    """Return the commands; creates get ids from the batch, unless their ids derive from keys."""
     return {
         position: with_item_id(command, batch.item_id(position))
         if isinstance(command, CreateItem) and not command.item_id
@@ -154,7 +154,7 @@ def jobs_of(
     batch: Batch, commands: Mapping[int, Command], requested: RequestedBatch, at: datetime, retention: timedelta
 ) -> list[Job]:
     """Return the jobs of the batch as they are about to be stored, by position."""
-    known = {position: (batch.job_id(position), requested.fingerprints[position]) for position in commands}
+    ids = {position: (batch.job_id(position), requested.fingerprints[position]) for position in commands}
     return [
         new_job(
             command,
@@ -162,7 +162,7 @@ def jobs_of(
             None,
             at,
             retention,
-            id_and_fingerprint=known[position],
+            id_and_fingerprint=ids[position],
             batch_id=batch.batch_id,
         )
         for position, command in commands.items()
@@ -174,31 +174,31 @@ def is_batch_id(text: str) -> bool:
     return BATCH_ID.fullmatch(text) is not None
 
 
-def _listed(raw: Any) -> list[Any]:
+def _parse_body(raw: Any) -> list[Any]:
     if not isinstance(raw, dict):
         raise InvalidRequest("A batch must be a JSON object.")
     found = Violations()
     for member in raw:
         if member not in ("commands", "name"):
             found.add(f"A batch must not have a member {member[:80]!r}.")
-    listed = raw.get("commands")
-    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_COMMANDS:
+    commands = raw.get("commands")
+    if not isinstance(commands, list) or not 1 <= len(commands) <= MAX_COMMANDS:
         found.add(f"A batch needs commands, an array of 1 to {MAX_COMMANDS}.", "#/commands")
     name = raw.get("name", "-")
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_BATCH_NAME:
         found.add(f"A name must be text of 1 to {MAX_BATCH_NAME} characters.", "#/name")
     check_tree({"name": name}, found)
     found.check()
-    return cast("list[Any]", listed)
+    return cast("list[Any]", commands)
 
 
 def _without_token(raw: Any) -> Any:
-    """Return a raw command without its token, since a repeated batch may have other ones."""
+    """Return a raw command without its token, since a repeated batch may have other tokens."""
     return {name: raw[name] for name in raw.keys() - {task_token.MEMBER}} if isinstance(raw, dict) else raw
 
 
 def batch_id_of(owner: str, idempotency_key: str | None) -> str:
-    """Return a random id, or the one that this caller's key always gives."""
+    """Return a random id, or the id that derives from the caller and the key."""
     if idempotency_key is None:
         return f"batch-{secrets.token_hex(16)}"
     # With the length, ("a", "bc") and ("ab", "c") give different ids.

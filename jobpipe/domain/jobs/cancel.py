@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from jobpipe.domain.ports import JobStore
 
 
-def cancel(job: Job, jobs: JobStore, *, is_told: bool) -> Job:
-    """End the job as cancelled, and return it; return it as it is if it has ended otherwise.
+def cancel(job: Job, jobs: JobStore, *, sends_events: bool) -> Job:
+    """End the job as cancelled, and return it; return it unchanged if it has ended otherwise.
 
-    `is_told` is whether the ends of jobs are told. Raise NotFound if it has expired meanwhile.
+    `sends_events` says whether the stage sends events. Raise NotFound if it has expired meanwhile.
     """
     while not job.status.done:
         try:
             waiting = job.waiting
             return jobs.cancel(
-                job.ref, now(), is_due=waiting is not None and (is_told or waiting.claim is not None)
+                job.ref, now(), is_due=waiting is not None and (sends_events or waiting.claim is not None)
             )
         except JobEnded:
             # The worker or another request ended it first, or our own write did, whose response was lost.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def dismiss(job: Job, jobs: JobStore) -> Job:
     """Remove the failed job from the list of failed jobs and return it; return a dismissed job unchanged.
 
-    Raise JobNotFailed if its status is another one, and NotFound if it has expired meanwhile.
+    Raise JobNotFailed if it has another status, and NotFound if it has expired meanwhile.
     """
     while job.status is Status.FAILED and job.dismissed_at is None:
         try:

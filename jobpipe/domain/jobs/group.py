@@ -1,4 +1,4 @@
-"""What the commands of several documents, or several commands of one document, commit together."""
+"""The units in which commands of several documents, or several commands of one document, are committed."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Unit:
     item: ItemRef
     ends: tuple[End, ...]
     change: Change | None  # from the committed version to the last one; None if the commands leave no change
-    between: tuple[StoredItem, ...] = ()  # the versions before the last one, which are never stored
+    intermediate: tuple[StoredItem, ...] = ()  # the versions before the last one, which are never stored
 
 
 class Unsettled(Enum):
-    """Why a unit is not committed by a group, and must be committed alone."""
+    """Why a group did not commit a unit, which must then be committed alone."""
 
     UNKNOWN = auto()  # the group's call may have committed it
-    NOT_COMMITTED = auto()  # it met another transaction, there was no time, or the cause is not known
+    NOT_COMMITTED = auto()  # another transaction or lack of time prevented it, or the cause is not known

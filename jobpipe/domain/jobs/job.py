@@ -61,7 +61,7 @@ class KeptCommand:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The message of a job that waits for its time, and the place of the job in the index of what is due."""
+    """The message of a job that waits for its time, and the job's place in the index of due jobs."""
 
     shard: str
     due: str  # sorts by the time, then by acceptance
@@ -79,7 +79,7 @@ class Job:
     generation: str  # random, and renewed by each retry; messages of another generation are ignored
     operation: str  # create, read, update, delete, upsert or an operation of the collection
     item_id: str  # assigned on acceptance if the command is a create
-    fingerprint: str  # hash of the command, which tells a replay from a reused Idempotency-Key
+    fingerprint: str  # hash of the command, to distinguish a replay from a reused Idempotency-Key
     attempts: int  # charged attempts that have ended
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
@@ -87,25 +87,23 @@ class Job:
     result: str | None = None  # succeeded: the item's document as JSON text, if it is small
     result_document: DocumentRef | None = None  # succeeded: the reference to the document if it is larger
     result_version: str | None = None  # succeeded: the version of the item in the result
-    old_document_key: str | None = (
-        None  # succeeded: the key of the document that was replaced, which is to be deleted
-    )
-    emitted_events: str | None = None  # succeeded: the events that its operation returned (emitted_events.py)
+    old_document_key: str | None = None  # succeeded: the key of the replaced or deleted document, to clean up
+    emitted_events: str | None = None  # succeeded: the events that the operation returned (emitted_events.py)
     error: Problem | None = None  # failed: why it failed; retrying: what interrupted the last attempt
-    label: str | None = None  # failed, retrying: what names the document of its command in lists (label.py)
+    label: str | None = None  # failed, retrying: the label of the document, for lists (label.py)
     running_attempt: int | None = None  # the number of the attempt that is running, if its start was recorded
-    interruptions: int = 0  # how often faults and outages have interrupted it since it was queued
-    retries: int = 0  # how often a caller or an operator has retried it
+    interruptions: int = 0  # how many times faults and outages have interrupted it since it was queued
+    retries: int = 0  # how many times a caller or an operator has retried it
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
     collection: str = ITEMS
-    scope: str = ""  # of the collection, where the item is: the owner, or empty
+    scope: str = ""  # the scope of the item in the collection: the owner, or empty
     not_before: str | None = None  # the earliest time of its effect (RFC 3339)
-    not_after: str | None = None  # the command must not take effect later (RFC 3339)
-    dismissed_at: str | None = None  # failed: since when it is not listed as failed (RFC 3339)
-    batch_id: str | None = None  # of the batch that it was accepted with
-    # From its acceptance until SQS has confirmed its message. It may have ended meanwhile.
+    not_after: str | None = None  # the latest time of its effect (RFC 3339)
+    dismissed_at: str | None = None  # failed: when it was dismissed (RFC 3339)
+    batch_id: str | None = None  # the batch with which it was accepted
+    # Set from acceptance until SQS confirms the message, even if the job has ended meanwhile.
     waiting: Waiting | None = None
-    # Of the task that is answered when the job has ended: the last one given, which stays until the job expires.
+    # The last token given, whose task is answered when the job has ended. It stays until the job expires.
     task_token: str | None = field(default=None, repr=False)
 
     @property
@@ -188,7 +186,7 @@ def new_job(
 
 
 def queued_at(at: datetime, *not_before: str | None) -> datetime:
-    """Return when commands with these times that are accepted at this time are all queued."""
+    """Return the time by which commands with these times, accepted at `at`, are all queued."""
     return max([at, *(datetime.fromisoformat(each) for each in not_before if each is not None)])
 
 

@@ -1,4 +1,4 @@
-"""Which jobs of a list are wanted."""
+"""The conditions for the jobs of a list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jobpipe.domain.jobs.job import Job, Status
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """The conditions that a listed job meets; None is no condition. Times are RFC 3339 in UTC with milliseconds."""
+    """The conditions for listed jobs; None means no condition. Times are RFC 3339 in UTC with milliseconds."""
 
     status: Status | None = None
     collection: str | None = None

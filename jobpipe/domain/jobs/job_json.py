@@ -1,4 +1,4 @@
-"""A job as JSON: what the API answers, and what events have as their data."""
+"""A job as JSON, for responses of the API and the data of events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def job_json(job: Job, documents: DocumentStore, *, with_owner: bool = False, wi
     """
     text = job_without_result(job, with_owner=with_owner)
     kept = job.kept.command if with_command and job.kept is not None else None
-    if kept is not None and kept.startswith("{"):  # a forged message may have had a command that is no object
+    if kept is not None and kept.startswith("{"):  # a forged message may have had a command that is not an object
         text = f'{text[:-1]},"command":{kept}}}'
     if job.status is Status.SUCCEEDED:
         # The result is inserted as it was stored, so that its numbers stay exact.
@@ -47,7 +47,7 @@ def job_without_result(job: Job, *, with_owner: bool = False) -> str:
 
 
 def job_members(job: Job, *, with_owner: bool) -> dict[str, Any]:
-    """Return the members of a job as a resource, except its result and that one's ETag."""
+    """Return the members of a job as a resource, except its result and the result's ETag."""
     members: dict[str, Any] = {
         "id": job.job_id,
         "status": job.status.value,

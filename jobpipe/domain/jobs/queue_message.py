@@ -1,7 +1,7 @@
-"""A command on its way through SQS.
+"""The messages that carry commands through SQS.
 
-There are two forms of a message. The first is that of all commands for `items`, and does not change, so that
-releases can be rolled back. The second also has the collection, its scope, the owner and the time `at`.
+A message has one of two forms. The first is for commands for `items`, and does not change, so that releases can be
+rolled back. The second also has the collection, its scope, the owner and the time `at`.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ class QueueMessage:
     retry_of: str | None = None  # the generation that failed, if a retry sent the message
     collection: str = field(default=ITEMS, kw_only=True)
     scope: str = field(default="", kw_only=True)
-    owner: str = field(default="", kw_only=True)  # the job's; a message for `items` does not have it
-    # When the command was accepted or was due, or its retry was requested; a message for `items` does not have it.
+    owner: str = field(default="", kw_only=True)  # the job's owner; not in a message for `items`
+    # When the command was accepted or became due, or its retry was requested; not in a message for `items`.
     at: str = field(default="", kw_only=True)
     not_before: str | None = field(default=None, kw_only=True)  # the earliest time of its effect
-    # The command's time limit. It holds instead of the one in a claim check, since a retry may have set it.
+    # The command's time limit. It overrides the limit in a claim check, since a retry may have set it.
     not_after: str | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(cls, job: Job, command: Command, request_id: str) -> Self:
         """Return the message of a command that was just accepted as this job."""
-        known = (job.ref, command.item_id, command, request_id)
+        common = (job.ref, command.item_id, command, request_id)
         if command.collection == ITEMS:
-            return cls(*known, not_before=command.not_before, not_after=command.not_after)
+            return cls(*common, not_before=command.not_before, not_after=command.not_after)
         return cls(
-            *known,
+            *common,
             collection=command.collection,
             scope=command.scope,
             owner=job.owner,
@@ -91,8 +91,8 @@ class QueueMessage:
     def keep(self) -> tuple[KeptCommand, ClaimCheck | None]:
         """Return the command as a failed job keeps it, and the claim check to put before the job ends, if any.
 
-        A row ends at 400 KB, and each of its kilobytes is billed: a large command is kept as a claim check, under
-        the same key with every attempt.
+        A row holds at most 400 KB, and each kilobyte is billed, so a large command is kept as a claim check. Every
+        attempt uses the same key.
         """
         if isinstance(self.content, Claim):
             return KeptCommand(claim=self.content.key), None
@@ -134,7 +134,7 @@ class Envelope:
     group_id: str  # the item id: SQS keeps the order within a group
     deduplication_id: str  # the same for all sends of one generation, so that SQS drops repeated ones
     claim: ClaimCheck | None = None
-    is_large: bool = False  # without a claim check, but a failed job may keep the command as one
+    is_large: bool = False  # has no claim check, but a failed job may keep one
 
 
 def seal(message: QueueMessage) -> Envelope:
@@ -154,10 +154,10 @@ def seal(message: QueueMessage) -> Envelope:
 
 
 def seal_to_wait(message: QueueMessage, command: Command) -> Envelope:
-    """Return the envelope of a command's message that waits for its time; a large command waits in the bucket.
+    """Return the envelope of a scheduled command's message; a large command waits in the bucket.
 
-    The message names the key under which the command is when the message is sent; until then it is under another
-    one (`waiting_key`), which does not expire.
+    The message names the key that the command has when the message is sent. Until then the command has another key
+    (`waiting_key`), under which it does not expire.
     """
     text = json_text.encode(command.to_raw())
     if not _exceeds(text, MAX_WAITING_BYTES):
@@ -172,12 +172,12 @@ def waiting_key(claim: str) -> str:
 
 
 def claim_key(waiting: str) -> str:
-    """Return the key of a claim check that waits under the key `waiting`, as its message names it."""
+    """Return the key by which a message names the claim check that waits under the key `waiting`."""
     return f"{_CLAIMS_PREFIX}{waiting.removeprefix(WAITING_PREFIX)}"
 
 
 def seal_claim(message: QueueMessage, claim: ClaimCheck) -> Envelope:
-    """Return the envelope of the message with this claim check of its command, which is stored already."""
+    """Return the envelope of the message with this claim check, which is stored already."""
     return seal(replace(message, content=Claim(claim.key)))
 
 
@@ -189,7 +189,7 @@ def kept_content(kept: KeptCommand, item: ItemRef) -> Command | Claim | None:
 
 
 def redeem(claim: Claim, text: str, item: ItemRef) -> Command:
-    """Return the command of a claim check; raise ClaimUnusable if it is not the one that was accepted.
+    """Return the command of a claim check; raise ClaimUnusable if it is not the accepted command.
 
     The claim's key, which came with the message, has the fingerprint of the command. So nobody can change a waiting
     command by writing to the bucket.
@@ -197,7 +197,7 @@ def redeem(claim: Claim, text: str, item: ItemRef) -> Command:
     try:
         command = _decode_command(text, item)
     except Refusal:
-        raise ClaimUnusable("The claim check is no command that this release can read.") from None
+        raise ClaimUnusable("The claim check is not a command that this release can read.") from None
     if command.item_id != item.item_id or not claim.key.endswith(f"/{fingerprint(command)}.json"):
         raise ClaimUnusable("The claim check is another command.")
     return command
@@ -276,7 +276,7 @@ def decode_message(body: str) -> QueueMessage:
     try:
         return _read(envelope, job)
     except (Refusal, UndecodableMessage) as why:
-        raise UnreadableCommand(str(why), job, _kept_unread(envelope, job), _item_unread(envelope)) from None
+        raise UnreadableCommand(str(why), job, _unread_command(envelope, job), _unread_item(envelope)) from None
 
 
 def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
@@ -291,7 +291,7 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
         raise UndecodableMessage("its request_id is not valid")
     retry_of = _token(envelope, "retry_of") if "retry_of" in envelope else None
     if form == _FORM:
-        content = _content(envelope, job, ItemRef(ITEMS, "", item_id))
+        content = _decode_content(envelope, job, ItemRef(ITEMS, "", item_id))
         return QueueMessage(
             *(job, item_id, content, request_id, retry_of),
             not_before=_time(envelope, content, not_before.MEMBER),
@@ -301,7 +301,7 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
     scope = envelope.get("scope")
     if scope not in ("", owner) or collection == ITEMS:
         raise UndecodableMessage("its collection or scope is not valid")
-    content = _content(envelope, job, ItemRef(collection, str(scope), item_id))
+    content = _decode_content(envelope, job, ItemRef(collection, str(scope), item_id))
     return QueueMessage(
         *(job, item_id, content, request_id, retry_of),
         collection=collection,
@@ -314,13 +314,13 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
 
 
 def _time(envelope: dict[str, object], content: Command | Claim, member: str) -> str | None:
-    """Return one of the command's times, which stand beside the key of a claim check."""
+    """Return one of the command's times; beside a claim check, the message has them."""
     if not isinstance(content, Claim):
         return content.not_before if member == not_before.MEMBER else content.not_after
     return _text(envelope, member, not_after.STORED_FORM) if member in envelope else None
 
 
-def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None:
+def _unread_command(envelope: dict[str, object], job: JobRef) -> KeptCommand | None:
     """Return the command for a release that can read it."""
     if "command" in envelope:
         return _storable(envelope["command"])
@@ -330,7 +330,7 @@ def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None
         return None
 
 
-def _item_unread(envelope: dict[str, object]) -> ItemRef | None:
+def _unread_item(envelope: dict[str, object]) -> ItemRef | None:
     """Return the document that the message names, if it names one."""
     try:
         item_id = check_item_id(envelope.get("item_id"))
@@ -343,7 +343,7 @@ def _item_unread(envelope: dict[str, object]) -> ItemRef | None:
 
 
 def _storable(command: object) -> KeptCommand | None:
-    # A forged message may have a command that no job can store. It must be parked nevertheless.
+    # A forged message may have a command that no job can store. The message must be parked nevertheless.
     try:
         text = json_text.encode(command)
         size = len(text.encode())
@@ -352,12 +352,12 @@ def _storable(command: object) -> KeptCommand | None:
     return KeptCommand(command=text) if size <= MAX_QUEUED_BYTES else None
 
 
-def _content(envelope: dict[str, object], job: JobRef, item: ItemRef) -> Command | Claim:
+def _decode_content(envelope: dict[str, object], job: JobRef, item: ItemRef) -> Command | Claim:
     if "claim" in envelope:
         return _claim(envelope["claim"], job)
     command = decode_command(envelope.get("command"), item)
     if command.item_id != item.item_id:
-        raise UndecodableMessage("its item is not its command's")
+        raise UndecodableMessage("its item is not the command's item")
     return command
 
 

@@ -46,10 +46,10 @@ def retry(
         return job
     if job.status is not Status.FAILED:
         raise JobEndedAlready(f"The job has {job.status.value}; only a failed one can be retried.")
-    limit = not_after or _limit_to_come(job, at)
-    content = _kept(job)
+    limit = not_after or _check_limit(job, at)
+    content = _kept_command(job)
     if isinstance(content, Claim):
-        _renew(content, job, documents)  # a new time limit stands beside it in the message
+        _renew(content, job, documents)  # the message has a new time limit beside it
     elif not_after is not None:
         content = _with_limit(content, not_after, job, documents)
     # If this crashes before the job is marked, the worker marks it when it gets the message. A new generation gives
@@ -73,8 +73,8 @@ def retry(
         return current
 
 
-def _limit_to_come(job: Job, at: datetime) -> str | None:
-    """Return the time limit of the job's command; raise CommandTooLate if it has passed, by any clock."""
+def _check_limit(job: Job, at: datetime) -> str | None:
+    """Return the time limit of the job's command; raise CommandTooLate if it has passed by any clock."""
     too_late = job.error is not None and job.error["type"] == PROBLEM_TYPE_PREFIX + CommandTooLate.slug
     if job.not_after is not None and (too_late or has_passed(job.not_after, at)):
         raise CommandTooLate(
@@ -83,18 +83,18 @@ def _limit_to_come(job: Job, at: datetime) -> str | None:
     return job.not_after
 
 
-def _kept(job: Job) -> Command | Claim:
+def _kept_command(job: Job) -> Command | Claim:
     try:
         content = None if job.kept is None else kept_content(job.kept, job.item)
-    except Refusal as refusal:  # by rules that are newer than the command
-        raise JobEndedAlready(f"The command of this job is not valid any more. {refusal.detail}") from None
+    except Refusal as refusal:  # newer rules refuse the command
+        raise JobEndedAlready(f"The command of this job is no longer valid. {refusal.detail}") from None
     if content is None:
         raise JobEndedAlready("The job was never accepted, so there is no command to retry.")
     return content
 
 
 def _with_limit(command: Command, not_after: str, job: Job, documents: DocumentStore) -> Command | Claim:
-    """Return the command with a new time limit; with it, it may be just too large for a message."""
+    """Return the command with a new time limit, as a claim check if it is now too large for a message."""
     command = replace(command, not_after=not_after)
     check = make_claim_check(job.ref, command)
     if check is None:

@@ -1,7 +1,7 @@
-"""Commands that wait for their time: their place in the index of what is due, and the message that is sent then.
+"""Commands that wait for their time: their place in the index of due jobs, and the message that is sent then.
 
 The index has ten shards, so that many commands can become due at once. All commands of one document are in the
-same shard, in the order in which they are released: by their times, and those of one time by acceptance.
+same shard, in the order in which they are released: by time, and within the same time by acceptance.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ SHARDS = tuple(str(number) for number in range(10))
 """The shards of the index."""
 
 MOST_COUNTED = 1000
-"""The largest number of waiting commands that `GET /stats` shows; it stands for all that are larger."""
+"""The largest number of waiting commands that `GET /stats` shows; it stands for all larger numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueEntry:
-    """An entry of the index: a job, and the place at which it stands."""
+    """An entry of the index: a job, and its place."""
 
     job_id: str
     due: str
@@ -32,16 +32,16 @@ class DueEntry:
 
 @dataclass(frozen=True, slots=True)
 class DuePage:
-    """Entries of one shard in their order, and the last of them if others follow."""
+    """Entries of one shard in their order, and the last entry if others follow."""
 
     entries: list[DueEntry]
     last: DueEntry | None
 
 
 def add_message(job: Job, command: Command, request_id: str, position: int = 0) -> Job:
-    """Return the job of a command that is not due yet with its message; a job that is due, as it is.
+    """Return a scheduled job with its message; return a job that is due unchanged.
 
-    `position` is that of the command in its batch.
+    `position` is the position of the command in its batch.
     """
     if job.status is not Status.SCHEDULED or command.not_before is None:
         return job
@@ -57,7 +57,7 @@ def shard_of(group_id: str) -> str:
 
 
 def last_place_at(moment: datetime) -> str:
-    """Return a text that sorts after the places of everything that is due at this time, and before all others."""
+    """Return a text that sorts after the places of all jobs due at this time, and before all other places."""
     return f"{rfc3339(moment)}#~"
 
 

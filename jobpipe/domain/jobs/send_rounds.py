@@ -1,7 +1,8 @@
 """Choose the messages of a batch for the next call, so that the messages of each item keep their order.
 
 SQS accepts or refuses each message of a call separately, and could accept the second message of an item without the
-first. So a call has one message of each item at most, and the next one is sent when that one is on the queue.
+first. So a call has at most one message of each item, and the item's next message is sent when that one is on the
+queue.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def next_call(waiting: Sequence[Envelope]) -> list[int]:
             break
         if envelope.group_id in groups:
             continue
-        groups.add(envelope.group_id)  # one that does not fit still holds up the later ones of its group
+        groups.add(envelope.group_id)  # a message that does not fit still holds up later messages of its group
         size = len(envelope.body.encode())
         if size <= room:
             room -= size

@@ -1,4 +1,4 @@
-"""The documents of collections other than `items`, their locks and index entries, and the transaction that commits.
+"""The documents of collections other than `items`, with their locks and index entries, and their transactions.
 
     table collections   partition = orders##2          item_id = 8f14…    one row for each document
     table lookups       value = u#orders##invoice#i#7  entry = lock       the document that has a unique value
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 PARTITIONS = 4
-"""Of a collection in one scope; each takes 1,000 writes a second."""
+"""The partitions of a collection in one scope; each takes 1,000 writes a second."""
 LOCK = "lock"
 """The sort key of the row that locks a unique value."""
 _TABLE, _LOOKUPS = "The table of collections", "The table of look-ups"
@@ -98,7 +98,7 @@ class DynamoDbCollection:
         start = 0 if after is None else every.index(partition_key(self._collection, self._scope, after))
         for partition in every[start:]:
             more = True
-            while more:  # an answer ends at 1 MB too, before `limit` is reached
+            while more:  # a response ends at 1 MB too, before `limit` is reached
                 rows, more = self._query(partition, limit - len(found), after)
                 found += map(_document_or_malformed, rows)
                 after = found[-1].item_id if more else None
@@ -116,7 +116,7 @@ class DynamoDbCollection:
         row = response.get("Item")
         return row["item_id"]["S"] if row else None
 
-    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+    def list_with_value(self, value_key: str, limit: int, after: str | None) -> IndexPage:
         """Return up to `limit` documents that have this value of an indexed field, newest change first."""
         start: Any = {}
         if after is not None:
@@ -132,7 +132,7 @@ class DynamoDbCollection:
                 ConsistentRead=True,
                 **start,
             )
-        # A query beside a transaction may find both the entry that it removes and the one that it puts.
+        # A query during a transaction may find both the entry that is removed and its successor.
         ids = list(dict.fromkeys(row["item_id"]["S"] for row in response["Items"]))
         rows = self._rows(ids) if ids else {}
         # A document that was changed between the two reads may have another value now.
@@ -145,7 +145,7 @@ class DynamoDbCollection:
         commit_change(self._clients, _TABLE, self._jobs.success_update(ref, success, at), self, change)
 
     def key(self, item_id: str) -> tuple[str, Any]:
-        """Return the table and the key of the document's row; the key is None if there can be none."""
+        """Return the table and the key of the document's row; the key is None if there can be no such row."""
         return self._documents, self._key(item_id)
 
     def from_row(self, row: Any) -> StoredItem:
@@ -153,7 +153,7 @@ class DynamoDbCollection:
         return document_from_row(row)
 
     def change_writes(self, change: Change) -> list[TransactWriteItemTypeDef]:
-        """Return the writes of a change: the document, the new locks, and then what always succeeds."""
+        """Return the writes of a change: the document, the new locks, and then the writes that always succeed."""
         old, new = old_and_new(change)
         locks, rest = self.lookup_writes(old, new)
         match change:
@@ -166,15 +166,15 @@ class DynamoDbCollection:
         return [row, *locks.values(), *rest]
 
     def checks_of_values(
-        self, between: Sequence[StoredItem], change: Change | None
+        self, intermediate: Sequence[StoredItem], change: Change | None
     ) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the unique values of these versions are free, except those of the change."""
+        """Return the conditions that the unique values of these versions are free, except values of the change."""
         own = {value for each in old_and_new(change) if each is not None for value in each.locks.values()}
-        values = dict.fromkeys(value for each in between for value in each.locks.values() if value not in own)
-        return [{"ConditionCheck": self._if_free(value, between[0].item_id)} for value in values]
+        values = dict.fromkeys(value for each in intermediate for value in each.locks.values() if value not in own)
+        return [{"ConditionCheck": self._if_free(value, intermediate[0].item_id)} for value in values]
 
     def refusal_of_lock(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:
-        """Return that another document has a unique value, and which one it is."""
+        """Return the error that another document has a unique value, with the document's id if it is known."""
         fields = list(self.lookup_writes(*old_and_new(change))[0])
         position = error.positions[0]
         if position - 2 >= len(fields):
@@ -186,16 +186,16 @@ class DynamoDbCollection:
         self, old: StoredItem | None, new: StoredItem | None
     ) -> tuple[dict[str, TransactWriteItemTypeDef], list[TransactWriteItemTypeDef]]:
         """Return the writes of the locks that are new, by field, and the other writes of look-ups."""
-        held, wanted = dict(old.locks) if old else {}, dict(new.locks) if new else {}
+        old_locks, new_locks = dict(old.locks) if old else {}, dict(new.locks) if new else {}
         locks = {
             field: self._lock(value, new.item_id)
-            for field, value in wanted.items()
-            if new is not None and held.get(field) != value
+            for field, value in new_locks.items()
+            if new is not None and old_locks.get(field) != value
         }
         rest = [
             self._unlock(value, old.item_id)
-            for field, value in held.items()
-            if old is not None and wanted.get(field) != value
+            for field, value in old_locks.items()
+            if old is not None and new_locks.get(field) != value
         ]
         if old is not None:
             rest += [self._remove_entry(value, old) for value in old.entries.values() if not _same(old, new, value)]
@@ -204,7 +204,7 @@ class DynamoDbCollection:
         return locks, rest
 
     def _key(self, item_id: str) -> Any:
-        """Return the key of the document's row, or None if the service assigns no such ids."""
+        """Return the key of the document's row, or None if the service never assigns such an id."""
         if not item_id[-1:] or item_id[-1] not in "0123456789abcdef":
             return None
         partition = partition_key(self._collection, self._scope, item_id)
@@ -227,8 +227,8 @@ class DynamoDbCollection:
 
     def _rows(self, ids: Sequence[str]) -> dict[str, StoredItem]:
         """Return the rows of these documents, at most 100."""
-        wanted: Any = {self._documents: {"Keys": [self._key(each) for each in ids], "ConsistentRead": True}}
-        found, unread = read_batch(self._clients, _TABLE, wanted)
+        requests: Any = {self._documents: {"Keys": [self._key(each) for each in ids], "ConsistentRead": True}}
+        found, unread = read_batch(self._clients, _TABLE, requests)
         if unread:
             raise Unavailable(f"{_TABLE} does not return all rows of the page.")
         return {item.item_id: item for item in _readable(found[self._documents])}
@@ -246,7 +246,7 @@ class DynamoDbCollection:
         return {"Delete": delete}
 
     def _lock(self, value_key: str, item_id: str) -> TransactWriteItemTypeDef:
-        # A lock that this document holds already is none of another: building an index may have taken it.
+        # The document may hold the lock already, since building an index may have taken it.
         put: Any = {
             "TableName": self._lookups,
             "Item": {**_lock_row_key(value_key), **to_row({"item_id": item_id})},
@@ -292,8 +292,8 @@ def _entry_row_key(value_key: str, item: StoredItem) -> Any:
 def if_unchanged(old: StoredItem) -> dict[str, Any]:
     """Return the condition that the row is still as it was read.
 
-    `make reindex` writes locks and entries without a new version. A command that did not see them would leave them
-    behind, so they are compared too.
+    `make reindex` writes locks and entries without a new version. A command that had not read them would leave them
+    behind, so they are compared, too.
     """
     row = document_to_row(old)
     conditions: list[str] = []

@@ -6,7 +6,7 @@
 A transaction is cancelled as a whole, and its reasons say which unit was the cause. The others are committed at
 once by another call; a new grouping is another transaction, so botocore gives it another ClientRequestToken. No row
 may be in a transaction twice: of two units that write one row, as two creates of one name do, the second goes into
-the next.
+the next transaction.
 """
 
 from __future__ import annotations
@@ -71,22 +71,22 @@ class DynamoDbGroups:
         self._keys = keys
 
     def rows(self, refs: Sequence[ItemRef]) -> dict[ItemRef, StoredItem | None]:
-        """Return the rows of these documents; those that were not read, or are malformed, are not among them."""
+        """Return the rows of these documents, without rows that were not read or are malformed."""
         found: dict[ItemRef, StoredItem | None] = {}
-        asked: dict[str, tuple[ItemRef, ItemTable]] = {}
-        wanted: dict[str, Any] = {}
+        requested: dict[str, tuple[ItemRef, ItemTable]] = {}
+        requests: dict[str, Any] = {}
         for ref in refs:
             store = self._table_of(ref)
             table, key = store.key(ref.item_id)
             if key is None:
                 found[ref] = None
                 continue
-            asked[_place(table, key)] = (ref, store)
-            wanted.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(key)
-        if not wanted:
+            requested[_place(table, key)] = (ref, store)
+            requests.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(key)
+        if not requests:
             return found
-        rows, unread = self._read(wanted)
-        for place, (ref, store) in asked.items():
+        rows, unread = self._read(requests)
+        for place, (ref, store) in requested.items():
             row = rows.get(place)
             if row is not None:
                 with suppress(KeyError, TypeError, ValueError, RecursionError):
@@ -104,7 +104,7 @@ class DynamoDbGroups:
         writes = [self._writes(unit, at) for unit in units]
         left = list(range(len(units)))
         while left and may_go_on():
-            together = self._fitting(left, writes)
+            together = self._select_fitting(left, writes)
             outcomes = self._commit_together([units[i] for i in together], [writes[i] for i in together])
             for i, outcome in zip(together, outcomes, strict=True):
                 if not isinstance(outcome, _Untouched):
@@ -119,22 +119,22 @@ class DynamoDbGroups:
         except ConditionsFailed as error:
             raise self._refusal(unit, error) from error
 
-    def _read(self, wanted: Any) -> tuple[dict[str, Any], set[str]]:
-        """Return the rows that were found, and the places of those that were not read."""
-        found, unread = read_batch(self._clients, _TABLES, wanted)
+    def _read(self, requests: Any) -> tuple[dict[str, Any], set[str]]:
+        """Return the rows that were found, and the places of rows that were not read."""
+        found, unread = read_batch(self._clients, _TABLES, requests)
         rows = {
             _place(table, {name: row[name] for name in self._keys[table]}): row
             for table, rows in found.items()
             for row in rows
         }
-        return rows, {_place(table, key) for table, asked in unread.items() for key in asked["Keys"]}
+        return rows, {_place(table, key) for table, request in unread.items() for key in request["Keys"]}
 
     def _writes(self, unit: Unit, at: datetime) -> list[TransactWriteItemTypeDef]:
         """Return the writes of a unit: its jobs, its document with locks and entries, and its checks."""
         store = self._table_of(unit.item)
         jobs: list[TransactWriteItemTypeDef] = [{"Update": self._end(end, at)} for end in unit.ends]
         change = store.change_writes(unit.change) if unit.change is not None else []
-        return [*jobs, *change, *passing_checks(store, unit.between, unit.change)]
+        return [*jobs, *change, *passing_checks(store, unit.intermediate, unit.change)]
 
     def _end(self, end: End, at: datetime) -> Any:
         if isinstance(end.outcome, Success):
@@ -144,8 +144,8 @@ class DynamoDbGroups:
             end.job, failure.problem, at, failure.kept, charge_attempt=True, label=failure.label
         )
 
-    def _fitting(self, left: Sequence[int], writes: Sequence[list[TransactWriteItemTypeDef]]) -> list[int]:
-        """Return the units that fit into one transaction, the first among them."""
+    def _select_fitting(self, left: Sequence[int], writes: Sequence[list[TransactWriteItemTypeDef]]) -> list[int]:
+        """Return the units that fit into one transaction; the first is always among them."""
         together: list[int] = []
         rows: set[str] = set()
         for i in left:
@@ -176,7 +176,7 @@ class DynamoDbGroups:
         except ClientError as error:
             reasons = cancellation_reasons(error)
             if len(reasons) < len(every) or all(reason.get("Code", "None") == "None" for reason in reasons):
-                return [Unsettled.NOT_COMMITTED] * len(units)  # each alone will tell its own reason
+                return [Unsettled.NOT_COMMITTED] * len(units)  # committed alone, each shows its reason
             results: list[Result | _Untouched] = []
             start = 0
             for unit, own in zip(units, writes, strict=True):
@@ -196,7 +196,7 @@ class DynamoDbGroups:
         return self._refusal(unit, failed)
 
     def _refusal(self, unit: Unit, error: ConditionsFailed) -> CommitRefused:
-        # Of several commands it cannot be told which one a condition of their document was for.
+        # With several commands, it is not known which one a failed condition was for.
         if len(unit.ends) > 1:
             return UnitRefused()
         return refusal(error, self._table_of(unit.item), unit.change)

@@ -81,11 +81,11 @@ class DynamoDbItems:
                 return [self._remove(old), self._unlock(old)]
 
     def checks_of_values(
-        self, between: Sequence[StoredItem], change: Change | None
+        self, intermediate: Sequence[StoredItem], change: Change | None
     ) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the names of these versions are free, except those of the change."""
+        """Return the conditions that the names of these versions are free, except names of the change."""
         own = {name_key(each.name) for each in old_and_new(change) if each is not None}
-        names = dict.fromkeys(key for key in (name_key(each.name) for each in between) if key not in own)
+        names = dict.fromkeys(key for key in (name_key(each.name) for each in intermediate) if key not in own)
         return [
             {
                 "ConditionCheck": {
@@ -98,7 +98,7 @@ class DynamoDbItems:
         ]
 
     def refusal_of_lock(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:  # noqa: ARG002
-        """Return that another item has the name, and which one it is."""
+        """Return the error that another item has the name, with the item's id if it is known."""
         lock = error.reasons[error.positions[0]].get("Item") or {}
         return ValueLocked("name", lock.get("item_id", {}).get("S"))
 

@@ -1,7 +1,7 @@
 """The transactions that end jobs and change documents, for the tables of all collections.
 
-A transaction begins with the jobs, which are followed by the document and then by its locks. DynamoDB gives the
-reasons of a cancelled one in the same order.
+A transaction begins with the jobs, followed by the document and then by its locks. DynamoDB gives the reasons for a
+cancellation in the same order.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 class ItemTable(Protocol):
-    """What a transaction needs of the store of a collection."""
+    """The methods of a collection's store that a transaction needs."""
 
     def key(self, item_id: str) -> tuple[str, Any]:
-        """Return the table and the key of the document's row; the key is None if there can be none."""
+        """Return the table and the key of the document's row; the key is None if there can be no such row."""
 
     def from_row(self, row: Any) -> StoredItem:
         """Return the document of a row; a malformed row raises an error."""
 
     def change_writes(self, change: Change) -> list[TransactWriteItemTypeDef]:
-        """Return the writes of a change: the document, the new locks, and then what always succeeds."""
+        """Return the writes of a change: the document, the new locks, and then the writes that always succeed."""
 
     def checks_of_values(
-        self, between: Sequence[StoredItem], change: Change | None
+        self, intermediate: Sequence[StoredItem], change: Change | None
     ) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the unique values of these versions are free, except those of the change."""
+        """Return the conditions that the unique values of these versions are free, except values of the change."""
 
     def refusal_of_lock(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:
-        """Return the reason if conditions failed only after those of the job and the document."""
+        """Return the reason if the conditions of the job and the document held, and others failed."""
 
 
 def commit_change(clients: AwsClients, what: str, end: UpdateTypeDef, table: ItemTable, change: Change) -> None:
@@ -59,12 +59,12 @@ def refusal(error: ConditionsFailed, table: ItemTable, change: Change | None) ->
 
 
 def passing_checks(
-    table: ItemTable, between: Sequence[StoredItem], change: Change | None
+    table: ItemTable, intermediate: Sequence[StoredItem], change: Change | None
 ) -> list[TransactWriteItemTypeDef]:
     """Return the conditions under which the document could have been in these versions, which are never stored."""
-    checks = table.checks_of_values(between, change)
-    if change is None and between:  # the document was created and deleted, so it must not exist
-        name, key = table.key(between[0].item_id)
+    checks = table.checks_of_values(intermediate, change)
+    if change is None and intermediate:  # the document was created and deleted, so it must not exist
+        name, key = table.key(intermediate[0].item_id)
         absent: Any = {"TableName": name, "Key": key, "ConditionExpression": "attribute_not_exists(item_id)"}
         checks.append({"ConditionCheck": absent})
     return checks

@@ -13,7 +13,7 @@ from jobpipe.runtime.aws import AwsClients, aws_call, error_code
 
 _BUCKET = "The documents bucket"
 _GONE = {"NoSuchKey", "NoSuchVersion"}
-_NO_VERSION = "null"  # S3's version id for an object that was put while versioning was off
+_NO_VERSION = "null"  # S3's version id for an object that was put while versioning was disabled
 
 
 class S3Documents:
@@ -24,7 +24,7 @@ class S3Documents:
         self._bucket = bucket
 
     def put(self, key: str, text: str) -> DocumentRef:
-        """Store the text under a new key; raise Unavailable while the bucket's versioning is off."""
+        """Store the text under a new key; raise Unavailable while the bucket's versioning is disabled."""
         with aws_call(_BUCKET):
             response = self._clients.s3.put_object(
                 Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json"
@@ -37,7 +37,7 @@ class S3Documents:
         return DocumentRef(key, version_id)
 
     def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
-        """Return the text and the version that was read, or None if the bucket has it no longer."""
+        """Return the text and the version that was read, or None if the bucket no longer has it."""
         try:
             with aws_call(_BUCKET):
                 response = self._clients.s3.get_object(Bucket=self._bucket, Key=ref.key, VersionId=ref.version_id)
@@ -71,7 +71,7 @@ class S3Documents:
                 self._clients.s3.delete_object(Bucket=self._bucket, Key=key)
 
     def delete_together(self, keys: Sequence[str]) -> set[str]:
-        """Delete up to 1,000 objects in one call, and return the keys of those that are not deleted."""
+        """Delete up to 1,000 objects in one call, and return the keys of the objects that were not deleted."""
         objects: Any = [{"Key": key} for key in keys]
         with aws_call(_BUCKET):
             response = self._clients.s3.delete_objects(

@@ -4,9 +4,9 @@
     partition = bodies#alice#5d41…       entry = 20261122205744123-8f14…-ended          its event
     partition = line#alice#5d41…         entry = 9b74…#0184…-00b#20261122205744123-…    its place in its line
 
-The event is apart, since it may be large, and each attempt rewrites the delivery. A place begins with the document
-of its line, and exists while its delivery is pending: so the lines that wait can be found without all that was
-delivered. DynamoDB deletes all rows after EVENT_RETENTION, in any order.
+The event has a row of its own, since it may be large, and each attempt rewrites the delivery. A place begins with
+the document of its line, and exists while its delivery is pending, so that waiting lines can be found without
+reading past deliveries. DynamoDB deletes all rows after EVENT_RETENTION, in any order.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ class DynamoDbDeliveries:
         return True
 
     def find_missing(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Return those of up to 100 deliveries that are not stored. Some that are may be among them."""
+        """Return which of up to 100 deliveries are not stored; some stored ones may be included."""
         keys = [_key(each.line.owner, each.line.webhook_id, each.event_id) for each in deliveries]
-        wanted = {
+        request = {
             "Keys": keys,
             "ConsistentRead": True,
             "ProjectionExpression": "#partition, entry",
             "ExpressionAttributeNames": {"#partition": "partition"},
         }
-        rows, _ = read_batch(self._clients, _TABLE, {self._table: wanted})
+        rows, _ = read_batch(self._clients, _TABLE, {self._table: request})
         stored = [*rows[self._table]]
         return [each for each, key in zip(deliveries, keys, strict=True) if key not in stored]
 
@@ -86,11 +86,11 @@ class DynamoDbDeliveries:
             delivery = self.get(line.owner, line.webhook_id, _event_of(place))
             if delivery is not None and delivery.state is DeliveryState.PENDING:
                 return delivery
-            # The process that ended the delivery did not come to this, or DynamoDB deleted the delivery first.
+            # The process that ended the delivery died before this, or DynamoDB deleted the delivery first.
             self._delete({name: place[name] for name in ("partition", "entry")})
 
     def lines(self, owner: str, webhook_id: str, limit: int, after: str | None) -> LinePage:
-        """Return lines of the webhook that have deliveries, each once. `limit` counts their deliveries."""
+        """Return the webhook's lines that have deliveries, each once. `limit` counts deliveries."""
         partition = _line_partition(owner, webhook_id)
         request = _query(self._table, partition, first="" if after is None else f"{after}{_AFTER_NUMBER_SIGN}")
         with aws_call(_TABLE):
@@ -102,26 +102,26 @@ class DynamoDbDeliveries:
     def record(
         self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str
     ) -> Delivery | None:
-        """Add an attempt (Delivery.with_attempt). If the delivery is not pending any more, it leaves its line.
+        """Add an attempt (Delivery.with_attempt). If the delivery is no longer pending, it leaves its line.
 
-        Return the delivery as it is then; None if it has expired meanwhile, and nothing is recorded.
+        Return the updated delivery, or None if it has expired meanwhile and nothing was recorded.
         """
-        known: Delivery | None = delivery
+        current: Delivery | None = delivery
         recorded: Delivery | None = None
-        while known is not None and recorded is None:
-            # It is in the row already if the answer to the first try of this call was lost.
-            new = known if attempt in known.attempts else known.with_attempt(attempt, state, due)
-            if new is known or self._changed(known, new):
+        while current is not None and recorded is None:
+            # The attempt is in the row already if the response to the first try of this call was lost.
+            new = current if attempt in current.attempts else current.with_attempt(attempt, state, due)
+            if new is current or self._replace(current, new):
                 recorded = new
             else:  # another attempt was recorded meanwhile
-                known = self.get(delivery.line.owner, delivery.line.webhook_id, delivery.event_id)
+                current = self.get(delivery.line.owner, delivery.line.webhook_id, delivery.event_id)
         is_pending = recorded is not None and recorded.state is DeliveryState.PENDING
         if delivery.line.document and not is_pending:
             self._delete(_place(delivery))
         return recorded
 
-    def _changed(self, old: Delivery, new: Delivery) -> bool:
-        """Store the delivery with an attempt; return False if the stored one is not `old` any more, or gone."""
+    def _replace(self, old: Delivery, new: Delivery) -> bool:
+        """Store the delivery with an attempt; return False if the stored delivery is gone or no longer `old`."""
         values: dict[str, str | int | None] = {
             ":attempts": _attempts_text(new.attempts),
             ":known": _attempts_text(old.attempts),
@@ -161,7 +161,7 @@ class DynamoDbDeliveries:
     def page(
         self, owner: str, webhook_id: str, limit: int, after: str | None, *, stem: str | None = None
     ) -> DeliveryPage:
-        """Return deliveries without their bodies, newest event first; with `stem`, those of one end of a job."""
+        """Return deliveries without their bodies, newest event first; with `stem`, only of one end of a job."""
         partition = _deliveries_partition(owner, webhook_id)
         if stem is None:
             request = _query(self._table, partition, before=after or _LAST)
@@ -170,7 +170,7 @@ class DynamoDbDeliveries:
             request |= {} if after is None else {"ExclusiveStartKey": _key(owner, webhook_id, after)}
         return self._page(request | {"ScanIndexForward": False}, owner, webhook_id, limit)
 
-    def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
+    def list_since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
         """Return deliveries of events since this time (RFC 3339), oldest event first, without their bodies."""
         digits = "".join(each for each in since if each.isdigit())
         first = digits if after is None else f"{after}!"  # no event id has an exclamation mark, which sorts first

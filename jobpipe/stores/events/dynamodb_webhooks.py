@@ -2,7 +2,7 @@
 
     partition = webhooks         entry = alice#5d41…   a webhook
     partition = webhooks         entry = #count#alice  how many webhooks an owner has
-    partition = webhooks         entry = #version      grows with each change of what is told to whom; `webhooks`
+    partition = webhooks         entry = #version      grows with each change of who receives what; `webhooks`
                                                        is the number of all webhooks
     partition = creations#alice  entry = 0c1d…         which webhook a request with an Idempotency-Key has created
 
@@ -39,21 +39,21 @@ class DynamoDbWebhooks:
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients
         self._table = table
-        self._known: tuple[int, list[Webhook]] = 0, []  # the version and the webhooks of all owners at that version
+        self._cached: tuple[int, list[Webhook]] = 0, []  # a version, and all webhooks at that version
 
     def of_owner(self, owner: str) -> list[Webhook]:
         """Return the owner's webhooks, oldest first."""
         return sorted(self._query(f"{owner}#"), key=lambda each: (each.created_at, each.webhook_id))
 
     def all(self) -> list[Webhook]:
-        """Return the webhooks of all owners; whether one is paused may be a while old."""
+        """Return the webhooks of all owners; whether a webhook is paused may be outdated."""
         # The version is read first: a change between the two reads is read again by the next call.
         row = self._get(_VERSION)
         version = int(row["version"]["N"]) if row else 0
-        known = self._known
-        if version != known[0]:
-            known = self._known = version, self._query("")
-        return known[1]
+        cached = self._cached
+        if version != cached[0]:
+            cached = self._cached = version, self._query("")
+        return cached[1]
 
     def get(self, owner: str, webhook_id: str) -> Webhook | None:
         """Return a webhook of this owner."""
@@ -61,7 +61,7 @@ class DynamoDbWebhooks:
         return _webhook(row) if row else None
 
     def created_by(self, owner: str, creation: str) -> Webhook | None:
-        """Return the webhook that the request with this digest has created; None if it is deleted or never was."""
+        """Return the webhook that the request with this digest has created; None if it does not exist."""
         with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(
                 TableName=self._table, Key=_creation_key(owner, creation), ConsistentRead=True
@@ -70,10 +70,10 @@ class DynamoDbWebhooks:
         return self.get(owner, row["webhook_id"]["S"]) if row else None
 
     def put_new(self, webhook: Webhook, most: int, most_of_stage: int = MAX_STAGE_WEBHOOKS) -> bool:
-        """Store a new webhook; return False, and store nothing, if the owner has `most`, or has it already.
+        """Store a new webhook; return False, and store nothing, if the owner has `most`, or repeats the request.
 
-        It has it if the same request has created one: that of `webhook.creation`. Raise TooManyWebhooks, and store
-        nothing, if all owners together have `most_of_stage`.
+        The request of `webhook.creation` is repeated if it has already created a webhook. Raise TooManyWebhooks,
+        and store nothing, if all owners together have `most_of_stage`.
         """
         count: TransactWriteItemTypeDef = {
             "Update": {
@@ -114,13 +114,13 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":one": {"N": "1"}, ":most": {"N": str(most_of_stage)}},
             }
         }
-        failed = self._failed([*writes, one_more])
+        failed = self._transact([*writes, one_more])
         if failed == [len(writes)]:
-            raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the most.")
+            raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the maximum.")
         return not failed
 
     def replace(self, old: Webhook, new: Webhook) -> bool:
-        """Store the changed webhook; return False if the stored one is not `old` any more."""
+        """Store the changed webhook; return False if the stored webhook is no longer `old`."""
         put: TransactWriteItemTypeDef = {
             "Put": {
                 "TableName": self._table,
@@ -137,10 +137,10 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":one": {"N": "1"}},
             }
         }
-        return not self._failed([put, version])
+        return not self._transact([put, version])
 
     def delete(self, owner: str, webhook_id: str) -> bool:
-        """Delete the webhook; return whether there was one. The key that created it is free again."""
+        """Delete the webhook; return whether there was one. The idempotency key that created it is free again."""
         webhook = self.get(owner, webhook_id)
         if webhook is None:
             return False
@@ -174,12 +174,12 @@ class DynamoDbWebhooks:
                 "ExpressionAttributeValues": {":one": {"N": "1"}, ":minus": {"N": "-1"}},
             }
         }
-        return not self._failed([*writes, one_less])
+        return not self._transact([*writes, one_less])
 
     def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
         """Record whether the attempt that began at this time succeeded (circuit.after_outcome).
 
-        Return the webhook as it is then, or None if it was deleted.
+        Return the updated webhook, or None if it was deleted.
         """
         current: Webhook | None = webhook
         while current is not None:
@@ -198,7 +198,7 @@ class DynamoDbWebhooks:
             current = self.get(webhook.owner, webhook.webhook_id)
 
     def _put_outcome(self, old: Webhook, new: Webhook) -> bool:
-        """Store what a delivery changed, which does not change what is told."""
+        """Store what a delivery changed; this does not change who receives what."""
 
         def put() -> None:
             with aws_call(_TABLE):
@@ -217,8 +217,8 @@ class DynamoDbWebhooks:
             return False
         return True
 
-    def _failed(self, writes: Sequence[TransactWriteItemTypeDef]) -> list[int]:
-        """Do all writes or none; return the places of those whose conditions failed."""
+    def _transact(self, writes: Sequence[TransactWriteItemTypeDef]) -> list[int]:
+        """Do all writes or none; return the positions of the writes whose conditions failed."""
         try:
             transact(self._clients, _TABLE, writes)
         except ConditionsFailed as failed:

@@ -1,6 +1,6 @@
 """The event bus of EventBridge to which a stage's events go, if it has one.
 
-The bus keeps no order; each event has its sequence. What is put twice has the same CloudEvents id.
+The bus keeps no order; each event has its sequence. An event that is put twice has the same CloudEvents id.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class EventBridgeBus:
         self._source = f"jobpipe.{stage}"
 
     def put(self, events: Sequence[Event]) -> None:
-        """Put the events; raise Unavailable unless the bus has taken all. Those that it refuses are put again."""
+        """Put the events, and refused ones again; raise Unavailable unless the bus accepts all."""
         for entries in _calls([self._entry(each) for each in events]):
             self._put(entries)
 

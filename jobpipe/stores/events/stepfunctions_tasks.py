@@ -10,7 +10,7 @@ from jobpipe.runtime.aws import AwsClients, aws_call, error_code, is_outage
 
 _SERVICE = "Step Functions"
 _TASK_ENDED = {"InvalidToken", "TaskDoesNotExist", "TaskTimedOut"}
-# The other errors of access are about the stage's own credentials: these are about a state machine, and stay.
+# Other access errors are about the stage's own credentials. These are about a state machine, and permanent.
 _DENIED = {"AccessDenied", "AccessDeniedException", "KmsAccessDeniedException", "KmsInvalidStateException"}
 _SERVER_ERROR = 500
 

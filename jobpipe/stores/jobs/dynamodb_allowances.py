@@ -29,7 +29,7 @@ class DynamoDbAllowances:
     def take(self, owner: str, *, at: int, duration: int, latest: int, known: int) -> tuple[bool, int]:
         """Move the owner's time by `duration`, if it is not after `latest` then; see the port."""
         # DynamoDB has no maximum of two values, so there is one update for a time in the future and one for all
-        # others. Each has its condition, so one that was chosen by an outdated `known` changes nothing:
+        # others. Each has its condition, so an update that was chosen by an outdated `known` changes nothing:
         #
         #   process A   full_at > at: full_at + 3 ── succeeds
         #   process B        no full_at, or full_at <= at: at + 2 ── fails and returns A's time ──→ full_at + 2

@@ -53,7 +53,7 @@ class DynamoDbBatches:
             stored = error.reasons[0].get("Item")
             earlier = batch_from_row(stored) if stored else self.get(batch.batch_id)
             if earlier is None:
-                raise Unavailable("The batch was deleted while it was read.") from error
+                raise Unavailable("The batch was deleted while it was being read.") from error
             return earlier
         return None
 
@@ -100,11 +100,11 @@ class DynamoDbBatches:
 def read_rows(
     clients: AwsClients, table: str, job_ids: Sequence[str], *, consistent: bool, shown: Sequence[str] = _SHOWN
 ) -> list[Any]:
-    """Return these attributes of the stored rows of these jobs (at most 100), in no order.
+    """Return these attributes of the stored rows of these jobs (at most 100), in no particular order.
 
-    By default these are all but results, kept commands, messages and task tokens.
+    By default these are all except results, kept commands, messages and task tokens.
     """
-    wanted: Any = {
+    requests: Any = {
         table: {
             "Keys": [{"job_id": {"S": job_id}} for job_id in job_ids],
             "ConsistentRead": consistent,
@@ -112,7 +112,7 @@ def read_rows(
             "ExpressionAttributeNames": {f"#{name}": name for name in shown},
         }
     }
-    found, unread = read_batch(clients, _TABLE, wanted)
+    found, unread = read_batch(clients, _TABLE, requests)
     if unread:
         raise Unavailable("The jobs table does not return all jobs that it was asked for.")
     return found[table]

@@ -41,7 +41,7 @@ from jobpipe.stores.dynamodb_rows import (
 LAST = "~"
 """A text that sorts after every time."""
 MOST_EXAMINED = 400
-"""The entries that are read for one page, at most, if a filter leaves some out."""
+"""The most entries that are read for one page if a filter leaves some out."""
 Entry = tuple[tuple[str, str], Any]  # time and job id, and the row, or None for a stale entry
 
 
@@ -95,7 +95,7 @@ class JobLists:
     ) -> JobPage:
         """Return up to `limit` jobs, latest first; `after` is the previous page's `next_after`."""
         _, time, job_id = (after or f"#{LAST}#{LAST}").split("#")
-        # Entries of jobs that are not shown count, which bounds the reads for one page.
+        # Entries of jobs that are not shown count, too; this bounds the reads for one page.
         most = limit if job_filter.is_empty else max(limit, MOST_EXAMINED)
         parts = [self._entries(partition, status, time, most) for partition in partitions_of(owner)]
         entries = (each for each in merge(*parts, key=itemgetter(0), reverse=True) if each[0] < (time, job_id))
@@ -119,7 +119,7 @@ class JobLists:
     def page_of_all_owners(
         self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
-        """Return up to `limit` jobs of all owners, in no order; `after` is the previous page's `next_after`."""
+        """Return up to `limit` jobs of all owners, in no particular order; `after` is a page's `next_after`."""
         name, *start = (after or "lists").split("|")
         jobs: list[Job] = []
         examined = 0
@@ -143,7 +143,7 @@ class JobLists:
                 return JobPage(jobs, "|".join((name, *start)))
 
     def _scan(self, partition: IndexPartition, start: list[str], most: int) -> tuple[list[Any], bool]:
-        """Return the next rows of an index, and whether they are its last."""
+        """Return the next rows of an index, and whether they are the last."""
         names = ("job_id", partition.key, partition.order)
         place: Any = {name: {"S": value} for name, value in zip(names, start, strict=True)} if start else None
         with aws_call("The jobs table"):
@@ -159,9 +159,9 @@ class JobLists:
 def latest_first(
     clients: AwsClients, table: str, partition: IndexPartition, bounds: tuple[str, str], page_size: int
 ) -> Iterator[Entry]:
-    """Yield a partition's entries whose sort keys are within the bounds, latest first; those of one time by job id.
+    """Yield a partition's entries whose sort keys are within the bounds, latest first, then by job id.
 
-    The time is what follows the last `#` of the sort key.
+    The time follows the last `#` of the sort key.
     """
     rows = _rows(clients, table, partition, bounds, page_size)
     for placed, group in groupby(rows, key=lambda row: row[partition.order]["S"]):

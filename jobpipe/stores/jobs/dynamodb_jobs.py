@@ -38,7 +38,7 @@ _TABLE = "The jobs table"
 _COUNT_ATTEMPT = "attempts = attempts + :one"
 # Jobs that releases without shards wrote have no owner_shard; their partition key is the owner alone.
 _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
-# The attributes `began` and `held` have the names of earlier releases: Job.running_attempt and Job.interruptions.
+# `began` and `held` are the old names of Job.running_attempt and Job.interruptions.
 _REMOVED_AT_END = ("began", "held", "error", LIST_KEY, OLD_LIST_KEY)
 # A scheduled job is stored as a queued one (`stored_status`).
 _UNFINISHED: Row = {
@@ -51,11 +51,11 @@ _CONDITION = f"#status IN ({', '.join(_UNFINISHED)}) AND generation = :generatio
 class DynamoDbJobs:
     """JobStore on DynamoDB.
 
-    Each write except `put_new` raises JobEnded if the job has ended or expired, or is in another generation.
+    Each write except `put_new` raises JobEnded if the job has ended or expired, or has another generation.
     """
 
     def __init__(self, clients: AwsClients, table: str, retention: timedelta) -> None:
-        """`retention`: how long an ended job can be read."""
+        """`retention` says how long an ended job can be read."""
         self._clients = clients
         self._table = table
         self._retention = retention
@@ -94,7 +94,7 @@ class DynamoDbJobs:
             # Old releases of DynamoDB Local do not return the existing row.
             existing = job_from_row(row) if row else self.get(job.job_id)
             if existing is None:
-                raise Unavailable("The job was deleted while it was read.") from error
+                raise Unavailable("The job was deleted while it was being read.") from error
             return existing
         return None
 
@@ -122,7 +122,7 @@ class DynamoDbJobs:
     def list_jobs_of_all_owners(
         self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
-        """Return up to `limit` failed or retrying jobs of all owners, in no order; eventually consistent."""
+        """Return failed or retrying jobs of all owners, in no particular order; eventually consistent."""
         return self._lists.page_of_all_owners(status, limit, after, at, job_filter=job_filter)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
@@ -170,7 +170,7 @@ class DynamoDbJobs:
         self._update(self.failure_update(ref, problem, at, kept, charge_attempt=charge_attempt, label=label))
 
     def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
-        """End the job as cancelled and return it; `is_due`: if it was scheduled, it is due now."""
+        """End the job as cancelled and return it; `is_due` says whether a scheduled job becomes due now."""
         values = self._values_at_end(Status.CANCELLED, at)
         if is_due:
             values["due"] = f"{rfc3339(at)}#"
@@ -178,9 +178,9 @@ class DynamoDbJobs:
         return self._update_and_get(self._conditional_update(ref, values, at, remove=removed))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
-        """Queue the job that failed in generation `retry_of` again, unless this retry already has. Return it.
+        """Queue the job that failed in generation `retry_of` again, unless this retry has done so, and return it.
 
-        `not_after` is the time limit of its command, or None if that has none.
+        `not_after` is the time limit of the command, if it has one.
         """
         # The message of the new generation is already on the queue, so a fast worker may call this before the API
         # does. Another retry of the same failure has another generation:
@@ -227,7 +227,7 @@ class DynamoDbJobs:
         Raise JobEnded if it has not failed in this generation, or has expired.
         """
         # Without a place, the row is in no list: the indexes of the lists are sparse. Nothing else changes, so a
-        # retry finds the job as it has failed, and the job expires when it would have.
+        # retry finds the job as it failed, and the job expires as before.
         return self._update_and_get(
             {
                 "TableName": self._table,
@@ -245,12 +245,12 @@ class DynamoDbJobs:
         )
 
     def give_task_token(self, job: Job, token: str, at: datetime) -> Job:
-        """Let the job have this token, whatever its state is; return it as it is then.
+        """Store this token with the job, whether the job has ended or not; return the updated job.
 
         Raise JobEnded if it has expired, or another job has its id.
         """
-        # The update is atomic. So either the job ends after it, and is told with this token; or it has ended, and
-        # the returned job shows that.
+        # The update is atomic: either the job ends later, and this token's task is answered then, or the returned
+        # job shows that it has ended.
         return self._update_and_get(
             {
                 "TableName": self._table,
@@ -266,7 +266,7 @@ class DynamoDbJobs:
         )
 
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
-        """Return the update that ends the job as succeeded; it can be a part of a transaction."""
+        """Return the update that ends the job as succeeded; it can be part of a transaction."""
         values = {**self._values_at_end(Status.SUCCEEDED, at), **success_values(success)}
         return self._conditional_update(ref, values, at, remove=_REMOVED_AT_END, count_attempt=True)
 
@@ -280,7 +280,7 @@ class DynamoDbJobs:
         charge_attempt: bool,
         label: str | None,
     ) -> UpdateTypeDef:
-        """Return the update that ends the job as failed; it can be a part of a transaction."""
+        """Return the update that ends the job as failed; it can be part of a transaction."""
         values: Values = {
             **self._values_at_end(Status.FAILED, at),
             "error": failure_text(problem, label),

@@ -1,8 +1,8 @@
 """The list of all of an owner's jobs, from the index `recent` of the jobs table.
 
-Its partitions are those of the lists of failed and retrying jobs (`owner_shard`), its order is the time of
-acceptance, and it projects nothing that changes: so a job is written to it once, when it is accepted, and the jobs
-themselves are read from the table. The index has the fingerprints, which name the jobs' collections.
+The index has the partitions of the lists of failed and retrying jobs (`owner_shard`) and the order of acceptance.
+It projects nothing that changes, so a job is written to it once, when it is accepted, and the jobs themselves are
+read from the table. The index has the fingerprints, which name the jobs' collections.
 """
 
 from __future__ import annotations
@@ -55,25 +55,25 @@ class DynamoDbRecentJobs:
         try:
             return self._page(owner, job_filter, limit, after, at)
         except ClientError as error:
-            # The index is being made or removed, while this Lambda has the setting of before or after.
+            # The index is being made or removed, and this Lambda has the old setting still, or the new one already.
             if error_code(error) == "ValidationException" and "index" in str(error):
                 raise JobListOff("This stage's list of all jobs is being made or removed.") from error
             raise
 
     def _page(self, owner: str, job_filter: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
         _, time, job_id = (after or f"#{LAST}#{LAST}").split("#")
-        places = self._places(owner, job_filter, time, MOST_EXAMINED if _leaves_out(job_filter) else limit)
+        places = self._places(owner, job_filter, time, MOST_EXAMINED if _excludes_jobs(job_filter) else limit)
         places = (each for each in places if each[0] < (time, job_id))
         jobs: list[Job] = []
         examined = 0
         seen = (time, job_id)
         while examined < MOST_EXAMINED:
-            some = list(islice(places, _READ_AT_ONCE if _leaves_out(job_filter) else limit - len(jobs)))
-            if not some:
+            chunk = list(islice(places, _READ_AT_ONCE if _excludes_jobs(job_filter) else limit - len(jobs)))
+            if not chunk:
                 return JobPage(jobs, None)
-            examined += len(some)
-            current = self._read(some, job_filter)
-            for place, _ in some:
+            examined += len(chunk)
+            current = self._read(chunk, job_filter)
+            for place, _ in chunk:
                 if len(jobs) == limit:
                     return JobPage(jobs, _cursor(seen))
                 seen = place
@@ -85,7 +85,7 @@ class DynamoDbRecentJobs:
         return JobPage(jobs, None if next(places, None) is None else _cursor(seen))
 
     def _places(self, owner: str, job_filter: JobFilter, time: str, entries: int) -> Iterator[Entry]:
-        """Return an iterator over the owner's entries from this time back, of which so many will be needed."""
+        """Return an iterator over the owner's entries from this time back; so many `entries` will be needed."""
         first, last = job_filter.since or _FIRST, time
         if job_filter.until is not None:
             try:
@@ -101,15 +101,15 @@ class DynamoDbRecentJobs:
         return merge(*parts, key=itemgetter(0), reverse=True)
 
     def _read(self, entries: list[Entry], job_filter: JobFilter) -> dict[tuple[str, str], Job]:
-        """Return the jobs of these entries by place, except those of other collections."""
+        """Return the jobs of these entries by place, except jobs of other collections."""
         ids = [job_id for (_, job_id), row in entries if job_filter.collection in {None, _collection(row)}]
         rows = read_rows(self._clients, self._table, ids, consistent=False) if ids else []
         # An expired job's id may belong to a new job by now, which has an entry of its own.
         return {(job.created_at, job.job_id): job for job in map(readable_job, rows) if job is not None}
 
 
-def _leaves_out(job_filter: JobFilter) -> bool:
-    """Return whether entries in the range are left out."""
+def _excludes_jobs(job_filter: JobFilter) -> bool:
+    """Return whether the filter may exclude jobs within its range of times."""
     return job_filter.status is not None or job_filter.collection is not None
 
 

@@ -37,7 +37,7 @@ class DynamoDbSchedule:
         self._table = table
 
     def due(self, shard: str, since: str, until: str, limit: int, after: DueEntry | None = None) -> DuePage:
-        """Return entries of the shard whose places are from `since` up to `until`, in their order."""
+        """Return entries of the shard whose places are from `since` to `until`, in their order."""
         start: Any = {}
         if after is not None:
             place = {"due_shard": {"S": shard}, "due": {"S": after.due}, "job_id": {"S": after.job_id}}
@@ -81,7 +81,7 @@ class DynamoDbSchedule:
         )
 
     def forget(self, job: Job) -> None:
-        """Remove the entry and the message of a job that is scheduled no more; do nothing if they are gone."""
+        """Remove the entry and the message of a job that is no longer scheduled; do nothing if they are gone."""
         self._update(job, f"REMOVE {_MESSAGE}", "#due = :due", {}, {})
 
     def _update(self, job: Job, update: str, condition: str, values: Row, names: dict[str, str]) -> bool:

@@ -14,7 +14,7 @@ from jobpipe.runtime.aws import AwsClients, aws_call
 from jobpipe.stores.jobs.dynamodb_schedule import INDEX
 
 EMPTY_COUNT_CACHED_FOR = timedelta(minutes=1)
-"""How long a count of nothing is kept. SQS's counts, which are shown beside it, may be as late."""
+"""How long a count of zero is cached. SQS's counts, which are shown beside it, may be as old."""
 
 
 class DynamoDbScheduledCount:
@@ -27,7 +27,7 @@ class DynamoDbScheduledCount:
         self._found_nothing_at: datetime | None = None
 
     def read(self) -> int:
-        """Return how many commands wait, or that none did when this process counted within the last minute."""
+        """Return how many commands wait; a count of zero may be from the last minute."""
         at = now()
         nothing_at = self._found_nothing_at
         if nothing_at is not None and timedelta() <= at - nothing_at < EMPTY_COUNT_CACHED_FOR:

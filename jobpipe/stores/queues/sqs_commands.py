@@ -26,7 +26,7 @@ class SqsCommands(SqsReceived):
             self._clients.sqs.send_message(QueueUrl=self._queue_url, **_message(envelope, trace_header()))
 
     def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
-        """Send up to ten messages; return the errors of those that are not on the queue, by deduplication id."""
+        """Send up to ten messages; return the errors of messages that are not on the queue, by deduplication id."""
         trace = trace_header()
         entries: list[Any] = [{"Id": str(n), **_message(envelope, trace)} for n, envelope in enumerate(envelopes)]
         with aws_call(_QUEUE):

@@ -1,4 +1,4 @@
-"""The two queues of deliveries: the FIFO queue of what is delivered now, and the queue of what waits for a time."""
+"""The FIFO queue of deliveries to make now, and the queue of deliveries that wait for a time."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ class SqsDeliveries:
     """DeliveryQueue on SQS."""
 
     def __init__(self, clients: AwsClients, queue_url: str, later_url: str) -> None:
-        """`queue_url` is that of the FIFO queue, and `later_url` that of the queue with delays."""
+        """`queue_url` is the URL of the FIFO queue, `later_url` the URL of the queue with delays."""
         self._clients = clients
         self._queue_url = queue_url
         self._later_url = later_url
 
     def deliver_now(self, lines: Sequence[WakeLine]) -> None:
-        """Let the heads of these lines be delivered."""
+        """Deliver the heads of these lines."""
         self._send(lines)
 
     def deliver_later(self, message: WakeLine | SendAgain, pause: timedelta) -> None:
-        """Let the message come when it is due, after the pause, or let it be asked again before."""
+        """Deliver the message after the pause; it may come earlier, and is then sent again."""
         # SQS takes whole seconds. A message that comes too early is sent once more.
         self._send_later(message, max(timedelta(seconds=1), pause))
 
     def deliver_again(self, replays: Sequence[SendAgain]) -> None:
-        """Let each of these events be delivered once more, outside of its line."""
+        """Deliver each of these events once more, outside its line."""
         self._send(replays)
 
     def sweep(self, sweep: Sweep, pause: timedelta = timedelta()) -> None:
-        """Let the deliveries of a webhook be woken or replayed, page after page; begin after the pause."""
+        """Wake or replay the deliveries of a webhook, page after page; begin after the pause."""
         self._send_later(sweep, pause)
 
     def _send_later(self, message: DeliveryMessage, pause: timedelta) -> None:

@@ -1,4 +1,4 @@
-"""The FIFO queue of ended jobs, which are to be told, and of tasks that wait for ended jobs."""
+"""The FIFO queue of ended jobs, whose events are to be sent, and of tasks that wait for ended jobs."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ class SqsEvents:
         return [n in sent for n in range(len(entries))]
 
     def send_task(self, task: WaitingTask) -> None:
-        """Let the task be answered; when this returns, its message is on the queue."""
-        # It tells no event, so it need not wait for those of the job's document: its group is the job's own. Nor is
-        # it ever a duplicate: what an earlier message has found in the row may be another token.
+        """Send a message to answer the task; when this returns, the message is on the queue."""
+        # This message causes no event, so it need not wait for the events of the job's document: each job has a
+        # group of its own. The message is never a duplicate, since an earlier message may have found another token
+        # in the row.
         with aws_call(_QUEUE):
             self._clients.sqs.send_message(
                 QueueUrl=self._queue_url,

@@ -23,7 +23,7 @@ class SqsReceived:
     """ReceivedMessages on SQS."""
 
     def __init__(self, clients: AwsClients, queue_url: str, name: str) -> None:
-        """`name` is how errors call the queue."""
+        """`name` is the name of the queue in errors."""
         self._clients = clients
         self._queue_url = queue_url
         self._name = name
@@ -35,7 +35,7 @@ class SqsReceived:
                 self._clients.sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
 
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
-        """Deliver each message again after so many seconds, given its receipt handle."""
+        """Deliver the message of each receipt handle again after so many seconds."""
         # Not as a batch, for which an emulator requires another permission than AWS does; these are few.
         for receipt, seconds in receipts:
             with self._ignore_stale_receipt():

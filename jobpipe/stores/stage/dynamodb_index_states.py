@@ -16,7 +16,7 @@ from jobpipe.runtime.aws import AwsClients, aws_call
 PARTITION = "#indexes"
 """The partition of these rows; no collection's name has a `#`."""
 CACHED_FOR = 10.0
-"""Seconds. A look-up that is ready stays ready until a deployment, so its environment need not ask each time."""
+"""Seconds. A look-up that is ready stays ready until a deployment, so an environment need not read it each time."""
 
 
 def row_key(collection: str) -> Any:
@@ -39,7 +39,7 @@ class DynamoDbIndexStates:
         self._cached: dict[str, tuple[float, frozenset[str]]] = {}
 
     def ready(self, collection: str) -> frozenset[str]:
-        """Return the fields whose look-ups find every document; read at most once a minute."""
+        """Return the fields whose look-ups find every document, cached once all are ready."""
         at = time.monotonic()
         cached = self._cached.get(collection)
         if cached is not None and at - cached[0] < CACHED_FOR:
@@ -50,7 +50,7 @@ class DynamoDbIndexStates:
             )
         states = states_of(response.get("Item"))
         ready = frozenset(name for name, state in states.items() if state == "ready")
-        # While one is being built, or before the deployment has written the row, each request asks.
+        # While a look-up is being built, or before the deployment has written the row, each request reads it.
         if states and ready == frozenset(states):
             self._cached[collection] = at, ready
         return ready

@@ -47,7 +47,7 @@ class MemoryItems:
     def holder(self, value_key: str) -> str | None:
         return self.locks.get(value_key)
 
-    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+    def list_with_value(self, value_key: str, limit: int, after: str | None) -> IndexPage:
         entries = sorted(
             (
                 (f"{row.updated_at}#{row.item_id}", row)

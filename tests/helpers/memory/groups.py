@@ -52,7 +52,7 @@ class MemoryGroups:
         with self._jobs.lock:
             try:
                 ended = [self._ended(end, at) for end in unit.ends]
-                items.apply(unit.change, unit.between)
+                items.apply(unit.change, unit.intermediate)
             except CommitRefused as refused:
                 if len(unit.ends) == 1:
                     raise

@@ -40,7 +40,7 @@ class MemoryWebhooks:
         if webhook.creation is not None and self.created_by(webhook.owner, webhook.creation):
             return False
         if len(self.rows) >= most_of_stage:
-            raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the most.")
+            raise TooManyWebhooks(f"This stage has {most_of_stage} webhooks of all owners, which is the maximum.")
         self.rows[place] = webhook
         return True
 
@@ -128,7 +128,7 @@ class MemoryDeliveries:
         found = [each for each in newest_first if stem is None or each.event_id.startswith(f"{stem}-")]
         return _page([each for each in found if after is None or each.event_id < after], limit)
 
-    def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
+    def list_since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
         oldest_first = sorted(self._of(owner, webhook_id), key=lambda each: each.event_id)
         first = re.sub("[^0-9]", "", since)
         left = [

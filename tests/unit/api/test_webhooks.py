@@ -170,7 +170,7 @@ def test_a_webhook_can_ask_for_the_events_of_operations() -> None:
         assert is_refused(answer, 400, "invalid-request")
         (error,) = answer.json["errors"]
         assert error["pointer"] == "#/events/1"
-        assert error["detail"].startswith(f"{wrong!r} is no event; there are job.ended, item.changed, and <coll")
+        assert error["detail"].startswith(f"{wrong!r} is not an event; there are job.ended, item.changed, and <col")
     many = [f"orders.n{n}" for n in range(51)]
     assert pipeline.request("POST", "/webhooks", GOOD | {"events": many}).status == 400
     assert pipeline.state() == before

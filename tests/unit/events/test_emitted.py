@@ -121,13 +121,13 @@ def _nested(depth: int) -> Any:
 )
 def test_data_that_cannot_be_stored(data: Any) -> None:
     said = refusal(Event("shipped", data))
-    assert said.startswith("The data of the event 'shipped' of the operation ship cannot be told: ")
+    assert said.startswith("The data of the event 'shipped' of the operation ship cannot be sent: ")
     assert len(said) < 400
 
 
 @pytest.mark.parametrize("other", ["shipped", None, {"type": "shipped"}, ("shipped", {})])
 def test_what_is_no_event(other: Any) -> None:
-    assert "something else than events" in refusal(Event("x", {}), other)
+    assert "something other than events" in refusal(Event("x", {}), other)
 
 
 def test_the_types_of_the_service_are_its_own() -> None:
@@ -135,7 +135,7 @@ def test_the_types_of_the_service_are_its_own() -> None:
     assert {*EVENT_TYPES, TEST} == SERVICE_EVENT_TYPES
     for event_type in SERVICE_EVENT_TYPES:
         collection, _, name = event_type.partition(".")
-        assert "that of an event of the service" in refusal(Event(name, {}), collection=collection)
+        assert "is reserved for the service" in refusal(Event(name, {}), collection=collection)
         assert not can_be_emitted(event_type, {collection})
     assert stored(Event("ended", {})) is not None
 

@@ -211,7 +211,7 @@ def test_a_document_that_was_created_and_deleted_must_not_exist(groups: DynamoDb
 def test_names_that_the_document_has_are_not_checked(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
     """The transaction writes their rows, or the committed document has their locks."""
     versions = replace(TENT, version="v2", name="Yurt"), replace(TENT, version="v2")
-    assert checks_in(writes_of(groups, stubbed, replace(run_of_two(), between=versions))) == []
+    assert checks_in(writes_of(groups, stubbed, replace(run_of_two(), intermediate=versions))) == []
 
 
 def test_a_name_on_the_way_must_be_free(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
