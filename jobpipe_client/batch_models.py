@@ -1,4 +1,4 @@
-"""What the service says of a batch and of the commands in it."""
+"""Batches and their entries, and the submissions of `submit_many`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from jobpipe_client.models import Operation, Status, collection_of, error_of, parses
+from jobpipe_client.models import Operation, Status, parse_collection, parse_problem, response_parser
 from jobpipe_client.problem import Problem
 
 _SERVER_ERROR = 500
@@ -15,21 +15,21 @@ _SERVER_ERROR = 500
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """One command of a batch: its job, or the problem because of which it has none."""
+    """One command of a batch: its job, or the problem because of which there is no job."""
 
     job_id: str | None
     status: Status | None
-    done: bool  # whether the job has ended, or there is none
+    done: bool  # whether the job has ended, or there is no job
     operation: Operation | None
     collection: str | None
     item_id: str | None
-    problem: Problem | None  # why there is no job, or why it failed
-    unchanged: Problem | None = None  # why a request to cancel or retry the batch did not do so with this job
-    label: str | None = None  # as that of a Job
+    problem: Problem | None  # why there is no job, or why the job failed
+    unchanged: Problem | None = None  # why a request to cancel or retry the batch left this job unchanged
+    label: str | None = None  # see `Job.label`
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> BatchEntry:
-        """Return the entry as it stands in a batch."""
+        """Return the entry that a batch document contains."""
         if "problem" in entry:
             return cls.without_job(Problem.of(entry["problem"], status=500))
         job = entry["job"]
@@ -38,16 +38,16 @@ class BatchEntry:
             status=job["status"],
             done=bool(job["done"]),
             operation=job["operation"],
-            collection=collection_of(job),
+            collection=parse_collection(job),
             item_id=str(job["item_id"]),
-            problem=error_of(job),
+            problem=parse_problem(job),
             unchanged=Problem.of(entry["unchanged"], status=500) if "unchanged" in entry else None,
             label=job.get("label"),
         )
 
     @classmethod
     def without_job(cls, problem: Problem | None) -> BatchEntry:
-        """Return the entry of a command that was refused, or whose job has expired."""
+        """Return the entry for a command that was refused, or whose job has expired."""
         return cls(
             job_id=None, status=None, done=True, operation=None, collection=None, item_id=None, problem=problem
         )
@@ -60,18 +60,18 @@ class Batch:
     id: str  # for GET /batches/{id}; it cannot be guessed
     done: bool  # whether all of its jobs have ended
     size: int  # number of commands
-    counts: Mapping[str, int]  # commands by the status of their jobs, and the expired and refused ones
+    counts: Mapping[str, int]  # the number of jobs in each status, and of expired jobs and refused commands
     created_at: datetime
     entries: tuple[BatchEntry, ...]  # in the order of the commands
-    retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
-    idempotency_key: str | None = None  # of its request; None from older services, or without a key
-    name: str | None = None  # as it was given, such as that of an imported file; None from older services
+    retry_after: float | None = field(default=None, compare=False)  # the service's pause before the next poll, in s
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the document as received
+    idempotency_key: str | None = None  # of the request; None without a key, or from an older service
+    name: str | None = None  # the display name, such as the name of an imported file; None from an older service
 
     @classmethod
-    @parses("a batch")
+    @response_parser("a batch")
     def of(cls, document: Any, *, retry_after: float | None = None) -> Batch:
-        """Return the batch that a JSON document describes. Raise BadAnswer if it describes none."""
+        """Return the batch that a JSON document describes. Raise InvalidResponse if the document is no batch."""
         return cls(
             id=str(document["id"]),
             done=bool(document["done"]),
@@ -87,7 +87,7 @@ class Batch:
 
     @property
     def unsent(self) -> list[int]:
-        """The places of the commands that could not be queued. The same batch, sent again, queues them.
+        """The places of the commands that could not be queued. Sending the same batch again queues them.
 
         >>> commands = [{"operation": "read", "item_id": item.id}]
         >>> batch = client.submit_batch(commands, idempotency_key="reads-1")
@@ -102,7 +102,7 @@ class Batch:
 
     @property
     def unreached(self) -> list[int]:
-        """The places of the jobs that a request to cancel or retry the batch did not reach. It can be sent again.
+        """The places of the jobs that a request to cancel or retry the batch missed. The request can be repeated.
 
         >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}])
         >>> cancelled = client.cancel_batch(batch.id)
@@ -118,7 +118,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One command of `Client.submit_many`: its job, or the problem for which it was refused.
+    """One command of `Client.submit_many`: its job, or the problem because of which it was refused.
 
     >>> for submission in client.submit_many([{"operation": "read", "item_id": item.id}, {"operation": "fly"}]):
     ...     print(submission.place, submission.accepted, submission.problem and submission.problem.status)
@@ -127,12 +127,12 @@ class Submission:
     """
 
     place: int  # among all commands, from 0
-    command: Mapping[str, Any]  # as given
+    command: Mapping[str, Any]  # as passed by the caller
     job_id: str | None
     item_id: str | None
     problem: Problem | None
     batch_id: str | None  # None if the batch was refused as a whole
-    retry_after: float | None = field(default=None, compare=False)  # seconds to the first poll, if asked for
+    retry_after: float | None = field(default=None, compare=False)  # the service's pause before polling, in s
 
     @property
     def accepted(self) -> bool:

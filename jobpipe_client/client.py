@@ -1,4 +1,4 @@
-"""The client: a write returns its job, which the caller can wait for."""
+"""The client of a deployment. Every write returns a job, which the caller can wait for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jobpipe_client.batch_models import Batch, BatchEntry, Submission
 from jobpipe_client.calls import At, Before
 from jobpipe_client.catalogue import CollectionInfo, read_catalogue
 from jobpipe_client.collection import Collection
-from jobpipe_client.exceptions import BadAnswer
-from jobpipe_client.http.responses import batch_of, document, item_of, job_of
+from jobpipe_client.exceptions import InvalidResponse
+from jobpipe_client.http.responses import parse_batch, parse_item, parse_job, parse_json
 from jobpipe_client.http.transport import Transport
 from jobpipe_client.many import MAX_COMMANDS, submit_many
 from jobpipe_client.models import Item, Job, Stats, Status
@@ -69,7 +69,7 @@ class Client:
 
     @cached_property
     def webhooks(self) -> Webhooks:
-        """Your webhooks: receivers that are told when jobs end and documents change."""
+        """Your webhooks, which notify receivers when jobs end and documents change."""
         return Webhooks(self.transport)
 
     def create(self, item: Json, *, idempotency_key: str | None = None) -> Job:
@@ -131,13 +131,13 @@ class Client:
     ) -> Job:
         """Queue a command in its raw form, such as {"operation": "delete", "item_id": ...}.
 
-        With `at`, its job is scheduled until that time. With `before`, it takes effect by that time or never. Each
-        is an aware datetime, a duration from now or a time in RFC 3339. The times are a part of the command: with
-        an idempotency key, repeat the same times, not durations.
+        With `at`, the job is scheduled until that time. With `before`, the command takes effect by that time or
+        never. Each is an aware datetime, a duration from now or an RFC 3339 string. The times are part of the
+        command: to repeat a request with the same idempotency key, pass the same times, not durations.
 
-        `task_token` is that of a task of Step Functions, which the service answers when the job has ended. It is no
-        part of the command: a repeated request may have another one, and the last one counts. Raise TaskTokensOff
-        if the stage answers none.
+        `task_token` is the token of a Step Functions task, which the service completes when the job has ended. The
+        token is not part of the command: a repeated request may have another token, and the last one counts. Raise
+        TaskTokensDisabled if the stage was deployed without TaskTokens.
 
         >>> client.wait(client.submit({"operation": "delete", "item_id": item.id})).operation
         'delete'
@@ -148,8 +148,8 @@ class Client:
         >>> later.status, client.cancel(later.id).status
         ('scheduled', 'cancelled')
         """
-        timed = calls.timed(command, at, before)
-        return self._job(calls.submit(calls.waited_for(timed, task_token), idempotency_key))
+        command = calls.add_task_token(calls.add_times(command, at, before), task_token)
+        return self._job(calls.submit(command, idempotency_key))
 
     def submit_batch(
         self,
@@ -163,15 +163,15 @@ class Client:
         """Queue up to 100 commands in their raw form. The commands for one item take effect in the given order.
 
         An entry has a `problem` if its command is invalid or could not be queued (`unsent`). `at` and `before`
-        are as for `submit`, for every command that has no `not_before` or `not_after` of its own. The `name`, of
-        at most 100 characters, is shown to people.
+        are as for `submit`, and apply to every command without its own `not_before` or `not_after`. `name` is a
+        display name of at most 100 characters.
 
         >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}, {"operation": "fly"}])
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
         [None, 'invalid-request']
         """
-        given = [calls.timed(command, at, before) for command in commands]
-        return batch_of(self.transport.send(calls.submit_batch(given, idempotency_key, name)))
+        commands = [calls.add_times(command, at, before) for command in commands]
+        return parse_batch(self.transport.send(calls.submit_batch(commands, idempotency_key, name)))
 
     def submit_many(
         self,
@@ -186,7 +186,7 @@ class Client:
         Commands are read lazily and sent in batches, with up to `concurrency` requests at a time. The commands for
         one item take effect in the given order. After any interruption, repeat the iteration with the same `key`,
         `batch_size` and commands: no command takes effect twice. Raise Unavailable if some could not be queued
-        after `retries`. Closing the iterator stops the sending; requests under way may still be accepted.
+        after `retries` retries. Closing the iterator stops sending; requests in flight may still be accepted.
 
         >>> poles = [{"name": f"Pole {n}", "description": "Steel"} for n in range(250)]
         >>> commands = [{"operation": "create", "item": pole} for pole in poles]
@@ -202,7 +202,7 @@ class Client:
             concurrency=concurrency,
             batch_size=batch_size,
             key=key,
-            key_of=self._key_of,
+            find_key_field=self._find_key_field,
         )
 
     def batch(self, batch_id: str) -> Batch:
@@ -212,10 +212,10 @@ class Client:
         >>> client.batch(batch.id).size
         1
         """
-        return batch_of(self.transport.get(calls.batch_path(batch_id)))
+        return parse_batch(self.transport.get(calls.batch_path(batch_id)))
 
     def job(self, job_id: str, wait: int = 0) -> Job:
-        """Return the job. With `wait`, the answer comes once it has ended, or after that many seconds (at most 20).
+        """Return the job. With `wait`, return it when it has ended, or after that many seconds (at most 20).
 
         >>> client.job(client.read(item.id).id, wait=20).status
         'succeeded'
@@ -234,16 +234,16 @@ class Client:
     ) -> Iterator[Job]:
         """Yield your jobs without their results, latest first, page by page. The list is eventually consistent.
 
-        Every stage lists scheduled, failed and retrying jobs; the others need a stage with JobLists=on. `since` and
-        `until` limit the time of acceptance, as an aware datetime or in RFC 3339; `until` is not included.
-        With an operator's key, `owner` is another caller whose failed or retrying jobs to list; "*" is all callers,
-        whose jobs come in no order.
+        Every stage lists scheduled, failed and retrying jobs; other lists need a stage with JobLists=on. `since`
+        and `until` (exclusive) limit the time of acceptance; each is an aware datetime or an RFC 3339 string. With
+        an operator's key, `owner` names another caller, whose failed or retrying jobs are listed; "*" lists the
+        jobs of all callers, in no particular order.
 
         >>> _ = client.wait(client.read("no-such-item"))
         >>> [job.error.slug for job in client.jobs("failed")]
         ['not-found']
         """
-        query = calls.with_times(
+        query = calls.format_members(
             status=status,
             collection=collection,
             since=since,
@@ -251,10 +251,10 @@ class Client:
             owner=owner,
             limit=page_size or None,
         )
-        return (Job.of(entry) for entry in pages.entries(self.transport, "/jobs", query))
+        return (Job.of(entry) for entry in pages.fetch_entries(self.transport, "/jobs", query))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job before it takes effect. Raise JobEndedAlready if it has succeeded or failed.
+        """Cancel a job before it takes effect. Raise JobAlreadyEnded if it has succeeded or failed.
 
         >>> client.cancel(client.delete(item.id).id).status
         'cancelled'
@@ -262,9 +262,9 @@ class Client:
         return self._job(calls.cancel(job_id))
 
     def retry(self, job_id: str, *, before: Before | None = None) -> Job:
-        """Queue a failed job again; a job that is queued or retrying is left as it is.
+        """Queue a failed job again; a job that is queued or retrying is left unchanged.
 
-        `before` is a new time limit, as for `submit`. Without it, raise CommandTooLate if the job's has passed.
+        `before` is a new time limit, as for `submit`. Without it, raise CommandTooLate if the old limit has passed.
 
         >>> failed = client.wait(client.create({"name": item["name"], "description": "The name is taken"}))
         >>> _ = client.wait(client.delete(item.id))
@@ -274,9 +274,9 @@ class Client:
         return self._job(calls.retry(job_id, before))
 
     def dismiss(self, job_id: str) -> Job:
-        """Take a failed job off the list of failed jobs. Raise JobNotFailed if it has another status.
+        """Remove a failed job from the list of failed jobs. Raise JobNotFailed if the job has not failed.
 
-        The job stays as it is until it expires, and can still be retried.
+        The job itself is kept until it expires, and can still be retried.
 
         >>> failed = client.wait(client.read("no-such-item"))
         >>> client.dismiss(failed.id).dismissed_at is None
@@ -287,29 +287,29 @@ class Client:
         return self._job(calls.dismiss(job_id))
 
     def cancel_batch(self, batch_id: str) -> Batch:
-        """Cancel the jobs of a batch that have not taken effect, the last one first.
+        """Cancel the jobs of a batch that have not taken effect, starting with the last one.
 
-        The entry of a job that was not cancelled has `unchanged`: it has succeeded or failed before, or it was not
-        reached. Raise Unavailable if none was reached.
+        If a job was not cancelled, the `unchanged` of its entry says why: the job had already succeeded or failed,
+        or the request did not reach it. Raise Unavailable if the request reached no job.
 
         >>> batch = client.submit_batch([{"operation": "delete", "item_id": item.id}])
         >>> client.cancel_batch(batch.id).counts["cancelled"]
         1
         """
-        return batch_of(self.transport.send(calls.cancel_batch(batch_id)))
+        return parse_batch(self.transport.send(calls.cancel_batch(batch_id)))
 
     def retry_batch(self, batch_id: str) -> Batch:
-        """Queue the failed jobs of a batch again, in the order of the batch; the others are left as they are.
+        """Queue the failed jobs of a batch again, in the order of the batch; other jobs are left unchanged.
 
-        The entry of a failed job that was not queued has `unchanged`: it cannot be retried, or it was not reached.
-        Raise Unavailable if none was reached.
+        If a failed job was not queued, the `unchanged` of its entry says why: the job cannot be retried, or the
+        request did not reach it. Raise Unavailable if the request reached no job.
 
         >>> batch = client.submit_batch([{"operation": "read", "item_id": "no-such-item"}])
         >>> _ = list(client.as_completed([batch.entries[0].job_id]))
         >>> client.retry_batch(batch.id).counts["failed"]
         0
         """
-        return batch_of(self.transport.send(calls.retry_batch(batch_id)))
+        return parse_batch(self.transport.send(calls.retry_batch(batch_id)))
 
     def wait(self, job: Job, timeout: float = 60.0, *, long_poll: int = 1) -> Job:
         """Return the job once it has ended, successfully or not. Raise WaitTimeout after `timeout` seconds.
@@ -340,10 +340,10 @@ class Client:
     def outcomes(
         self, submissions: Iterable[Submission], *, timeout: float | None = None
     ) -> Iterator[tuple[Submission, BatchEntry]]:
-        """Yield each submission with its final entry. Raise WaitTimeout after `timeout` seconds.
+        """Yield each submission with its final batch entry. Raise WaitTimeout after `timeout` seconds.
 
-        Entries have the status and the problem, but no result, and are requested per batch. The problem of an
-        expired job is a 404. `submissions` is read lazily.
+        An entry has the status and the problem of its job, but no result; entries are fetched batch by batch. The
+        problem of an expired job is a 404. `submissions` is read lazily.
 
         >>> commands = [{"operation": "read", "item_id": item.id}, {"operation": "read", "item_id": "no-such-item"}]
         >>> ended = {submission.place: entry for submission, entry in client.outcomes(client.submit_many(commands))}
@@ -359,7 +359,7 @@ class Client:
         'Stove'
         """
         response = self.transport.get(calls.item_path(item_id))
-        return item_of(document(response), response.headers.get("ETag"))
+        return parse_item(parse_json(response), response.headers.get("ETag"))
 
     def iter_items(
         self, page_size: int | None = None, *, on_unreadable: Callable[[str], object] | None = None
@@ -372,21 +372,21 @@ class Client:
         >>> [item["name"] for item in client.iter_items()]
         ['Stove']
         """
-        return pages.items(self.transport, page_size, on_unreadable)
+        return pages.fetch_items(self.transport, page_size, on_unreadable)
 
     def collection(self, name: str) -> Collection:
-        """Return the client of a collection: the methods for items, and also look-ups, upserts and operations.
+        """Return a client for a collection: the methods for items, and also look-ups, upserts and operations.
 
         >>> orders = client.collection("orders")
         >>> orders.sync.upsert({"number": "7", "customer": "alice"})["customer"]
         'alice'
         """
-        return Collection(self.transport, name, self._key_of)
+        return Collection(self.transport, name, self._find_key_field)
 
     def collections(self) -> Mapping[str, CollectionInfo]:
         """Return the collections that the deployment serves, by name, with their schemas and operations.
 
-        They are read once from its OpenAPI document; a new client sees those of a later deployment.
+        The client reads them once, from the OpenAPI document; create a new client to see a later deployment.
 
         >>> list(client.collections())
         ['items', 'orders']
@@ -394,12 +394,12 @@ class Client:
         return MappingProxyType(self._collections)
 
     def stats(self) -> Stats:
-        """Return the numbers of queued messages and of scheduled commands, those of all callers together.
+        """Return the numbers of queued messages and scheduled commands, for all callers together.
 
         >>> client.stats().parked
         0
         """
-        return Stats.of(document(self.transport.get("/stats")))
+        return Stats.of(parse_json(self.transport.get("/stats")))
 
     def health(self) -> dict[str, Any]:
         """Return the status and the version of the service.
@@ -407,10 +407,10 @@ class Client:
         >>> client.health()["status"]
         'ok'
         """
-        answer = document(self.transport.get("/health"))
-        if not isinstance(answer, dict):
-            raise BadAnswer("the answer of /health is not an object")
-        return answer
+        health = parse_json(self.transport.get("/health"))
+        if not isinstance(health, dict):
+            raise InvalidResponse("the response from /health is not a JSON object")
+        return health
 
     def close(self) -> None:
         """Close all connections. The client can still be used and then opens new ones."""
@@ -429,9 +429,9 @@ class Client:
     def _collections(self) -> dict[str, CollectionInfo]:
         return read_catalogue(self.transport)
 
-    def _key_of(self, collection: str) -> str | None:
+    def _find_key_field(self, collection: str) -> str | None:
         info = self._collections.get(collection)
         return None if info is None else info.key
 
     def _job(self, call: Call) -> Job:
-        return job_of(self.transport.send(call))
+        return parse_job(self.transport.send(call))

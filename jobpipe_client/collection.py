@@ -1,4 +1,4 @@
-"""One collection of a deployment: the methods that `Client` has for items, look-ups, upserts and operations."""
+"""The client of one collection: the methods that `Client` has for items, and look-ups, upserts and operations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls, pages
 from jobpipe_client.batch_models import Batch, Submission
-from jobpipe_client.http.responses import batch_of, document, item_of, job_of
-from jobpipe_client.many import MAX_COMMANDS, KeyOf, submit_many
+from jobpipe_client.http.responses import parse_batch, parse_item, parse_job, parse_json
+from jobpipe_client.many import MAX_COMMANDS, FindKeyField, submit_many
 from jobpipe_client.models import Item, Job
 from jobpipe_client.sync_collection import SyncCollection
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Collection:
-    """The documents of one collection, as returned by `Client.collection`.
+    """The client of one collection, as returned by `Client.collection`.
 
-    It has the methods that `Client` has for items, and look-ups, upserts and operations. They return the same `Job`
-    and `Item`. To wait for, cancel or retry a job, use the client.
+    Besides the methods that `Client` has for items, it has look-ups, upserts and operations. All of them return the
+    same `Job` and `Item`. To wait for, cancel or retry a job, use `Client`.
 
     >>> orders = client.collection("orders")
     >>> job = client.wait(orders.create({"number": "7", "customer": "alice", "status": "paid"}))
@@ -31,11 +31,11 @@ class Collection:
     'shipped'
     """
 
-    def __init__(self, transport: Transport, name: str, key_of: KeyOf) -> None:
-        calls.collection_path(name)  # raises ValueError if the name cannot be a part of a path
+    def __init__(self, transport: Transport, name: str, find_key_field: FindKeyField) -> None:
+        calls.collection_path(name)  # raises ValueError if the name cannot be part of a path
         self.name = name
         self._transport = transport
-        self._key_of = key_of
+        self._find_key_field = find_key_field
 
     @cached_property
     def sync(self) -> SyncCollection:
@@ -107,15 +107,15 @@ class Collection:
         if_match: str | None = None,
         **more: Any,
     ) -> Job:
-        """Run an operation of the collection on a document, with its members as arguments or as an object.
+        """Run an operation of the collection on a document. The operation's members are arguments or an object.
 
         >>> client.wait(orders.run("ship", order.id, carrier="dhl", if_match=order.etag)).item["carrier"]
         'dhl'
         >>> client.wait(orders.run("ship", order.id, {"carrier": "dhl"})).error.slug
         'orders:not-paid'
         """
-        given = {**(members or {}), **more}
-        call = calls.run(self.name, item_id, operation, given, key=idempotency_key, if_match=if_match)
+        members = {**(members or {}), **more}
+        call = calls.run(self.name, item_id, operation, members, key=idempotency_key, if_match=if_match)
         return self._job(call)
 
     def submit(
@@ -127,15 +127,15 @@ class Collection:
         before: Before | None = None,
         task_token: str | None = None,
     ) -> Job:
-        """Queue a command in its raw form; it is one of this collection unless it names another.
+        """Queue a command in its raw form, for this collection unless the command names another.
 
         `at`, `before` and `task_token` are as for `Client.submit`.
 
         >>> client.wait(orders.submit({"operation": "ship", "item_id": order.id, "carrier": "dhl"})).status
         'succeeded'
         """
-        timed = calls.timed(calls.in_collection(command, self.name), at, before)
-        return self._job(calls.submit(calls.waited_for(timed, task_token), idempotency_key))
+        command = calls.add_times(calls.add_collection(command, self.name), at, before)
+        return self._job(calls.submit(calls.add_task_token(command, task_token), idempotency_key))
 
     def submit_batch(
         self,
@@ -146,7 +146,7 @@ class Collection:
         before: Before | None = None,
         name: str | None = None,
     ) -> Batch:
-        """Queue up to 100 commands as `Client.submit_batch` does; those that name no collection are of this one.
+        """Queue up to 100 commands as `Client.submit_batch` does, for this collection unless they name another.
 
         `at`, `before` and `name` are as for `Client.submit_batch`.
 
@@ -154,8 +154,8 @@ class Collection:
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
         [None, 'invalid-request']
         """
-        given = [calls.timed(calls.in_collection(command, self.name), at, before) for command in commands]
-        return batch_of(self._transport.send(calls.submit_batch(given, idempotency_key, name)))
+        commands = [calls.add_times(calls.add_collection(command, self.name), at, before) for command in commands]
+        return parse_batch(self._transport.send(calls.submit_batch(commands, idempotency_key, name)))
 
     def submit_many(
         self,
@@ -165,7 +165,7 @@ class Collection:
         batch_size: int = MAX_COMMANDS,
         key: str | None = None,
     ) -> Generator[Submission, None, None]:
-        """Queue any number of commands as `Client.submit_many` does; those that name no collection are of this one.
+        """Queue any number of commands as `Client.submit_many` does, for this collection unless they name another.
 
         >>> rows = [{"number": str(n), "customer": "alice"} for n in range(250)]
         >>> commands = ({"operation": "upsert", "item": row} for row in rows)
@@ -174,11 +174,11 @@ class Collection:
         """
         return submit_many(
             self._transport,
-            (calls.in_collection(command, self.name) for command in commands),
+            (calls.add_collection(command, self.name) for command in commands),
             concurrency=concurrency,
             batch_size=batch_size,
             key=key,
-            key_of=self._key_of,
+            find_key_field=self._find_key_field,
         )
 
     def get_item(self, item_id: str) -> Item:
@@ -188,7 +188,7 @@ class Collection:
         '1001'
         """
         response = self._transport.get(calls.item_path(item_id, self.name))
-        return item_of(document(response), response.headers.get("ETag"))
+        return parse_item(parse_json(response), response.headers.get("ETag"))
 
     def iter_items(
         self, page_size: int | None = None, *, on_unreadable: Callable[[str], object] | None = None
@@ -198,7 +198,7 @@ class Collection:
         >>> [order["number"] for order in orders.iter_items()]
         ['1001']
         """
-        return pages.items(self._transport, page_size, on_unreadable, path=calls.collection_path(self.name))
+        return pages.fetch_items(self._transport, page_size, on_unreadable, path=calls.collection_path(self.name))
 
     def find(self, field: Mapping[str, str | int] | None = None, /, **named: str | int) -> Item | None:
         """Return the document with this value of the key or of a unique field, or None. The read is consistent.
@@ -208,11 +208,11 @@ class Collection:
         >>> orders.find(invoice=1) is None
         True
         """
-        query = _look_up(field, named)
+        query = _look_up_query(field, named)
         path = calls.collection_path(self.name)
-        found = list(islice(pages.items(self._transport, None, None, path=path, query=query), 2))
+        found = list(islice(pages.fetch_items(self._transport, None, None, path=path, query=query), 2))
         if len(found) > 1:
-            raise ValueError(f"several documents have {_shown(query)}: use where()")
+            raise ValueError(f"several documents have {_format_query(query)}: use where()")
         return found[0] if found else None
 
     def where(
@@ -224,28 +224,28 @@ class Collection:
         on_unreadable: Callable[[str], object] | None = None,
         **named: str | int,
     ) -> Iterator[Item]:
-        """Yield the documents with this value of an indexed field, newest change first; eventually consistent.
+        """Yield the documents with this value of an indexed field, latest change first (eventually consistent).
 
         >>> [order["number"] for order in orders.where(customer="alice")]
         ['1001']
         """
-        query = _look_up(field, named)
+        query = _look_up_query(field, named)
         path = calls.collection_path(self.name)
-        return pages.items(self._transport, page_size, on_unreadable, path=path, query=query)
+        return pages.fetch_items(self._transport, page_size, on_unreadable, path=path, query=query)
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r})"
 
     def _job(self, call: Call) -> Job:
-        return job_of(self._transport.send(call))
+        return parse_job(self._transport.send(call))
 
 
-def _look_up(field: Mapping[str, str | int] | None, named: Mapping[str, str | int]) -> dict[str, str]:
+def _look_up_query(field: Mapping[str, str | int] | None, named: Mapping[str, str | int]) -> dict[str, str]:
     """Return the query of a look-up. Raise ValueError unless it has one field, with a string or an integer."""
-    given = {**(field or {}), **named}
-    if len(given) != 1:
-        raise ValueError("a look-up is by one field")
-    ((name, value),) = given.items()
+    fields = {**(field or {}), **named}
+    if len(fields) != 1:
+        raise ValueError("a look-up takes exactly one field")
+    ((name, value),) = fields.items()
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{name} must be a string or an integer")  # noqa: TRY004
     text = str(value)
@@ -256,6 +256,6 @@ def _look_up(field: Mapping[str, str | int] | None, named: Mapping[str, str | in
     return {name: text}
 
 
-def _shown(query: Mapping[str, str]) -> str:
+def _format_query(query: Mapping[str, str]) -> str:
     ((name, value),) = query.items()
     return f"{name}={value[:50]!r}"

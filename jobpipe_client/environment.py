@@ -1,11 +1,11 @@
-"""The settings of HTTP requests that come from the environment. No other module reads them.
+"""The environment's settings for HTTP requests. No other module reads them.
 
     a loopback host    no proxy
     any other host     HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY
     over TLS           REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE
     never              ~/.netrc and NETRC: requests would send a password from there to the deployment
 
-docs/environment.md has the whole table, with what boto3 takes.
+docs/environment.md has the complete table, including the variables that boto3 reads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from jobpipe_client.exceptions import ConfigurationError
 
-CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # as requests reads them, the first one first
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # the first one takes precedence, as in requests
 _LOOPBACK_NAMES = ("localhost", "localhost.localstack.cloud")  # and their subdomains
 _PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
@@ -33,8 +33,8 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 class HttpSettings:
     """The settings of requests to one deployment."""
 
-    proxies: Mapping[str, str] = field(repr=False)  # by scheme; their URLs may have a password
-    verify: bool | str  # True, or the path of certificates
+    proxies: Mapping[str, str] = field(repr=False)  # by scheme; a URL may contain a password
+    verify: bool | str  # True, or the path of the trusted certificates
 
     def new_session(self) -> requests.Session:
         """Return a session that reads nothing else from the environment."""
@@ -46,10 +46,10 @@ class HttpSettings:
 
 
 def http_settings(url: str) -> HttpSettings:
-    """Return the settings for a URL. Raise ConfigurationError if one of them cannot be used."""
+    """Return the settings for a URL. Raise ConfigurationError if a setting is invalid."""
     parts = urlsplit(url)
-    verify = _certificates() if parts.scheme == "https" else True
-    return HttpSettings({} if is_loopback(parts.hostname) else _proxies(url), verify)
+    verify = _find_certificates() if parts.scheme == "https" else True
+    return HttpSettings({} if is_loopback(parts.hostname) else _find_proxies(url), verify)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -64,7 +64,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def check_url(url: object) -> str:
-    """Return the URL of a deployment, or raise ValueError, which does not quote it."""
+    """Return the URL of a deployment. Raise ValueError, without quoting the URL, if it is invalid."""
     if not isinstance(url, str) or not _VISIBLE.fullmatch(url):
         raise ValueError("it is not a URL in visible ASCII characters")
     try:
@@ -82,28 +82,28 @@ def check_url(url: object) -> str:
 
 
 def check_key(key: object) -> str:
-    """Return the API key, or raise ValueError, which does not quote it."""
+    """Return the API key. Raise ValueError, without quoting the key, if it is invalid."""
     if not isinstance(key, str) or not _VISIBLE.fullmatch(key):
-        raise ValueError("it is empty, or has blanks or other characters that no key has")
+        raise ValueError("it is empty, or has blanks or other characters that a key cannot have")
     return key
 
 
 def value_of(name: str) -> str | None:
-    """Return the value of an environment variable without the blanks around it, or None if it is empty or unset."""
+    """Return the value of an environment variable, without surrounding blanks, or None if it is empty or unset."""
     return os.environ.get(name, "").strip() or None
 
 
-def _proxies(url: str) -> dict[str, str]:
-    found = {scheme: proxy.strip() for scheme, proxy in get_environ_proxies(url).items() if proxy.strip()}
-    used = select_proxy(url, found)
-    if used is not None and not _is_proxy(used):
+def _find_proxies(url: str) -> dict[str, str]:
+    proxies = {scheme: proxy.strip() for scheme, proxy in get_environ_proxies(url).items() if proxy.strip()}
+    proxy = select_proxy(url, proxies)
+    if proxy is not None and not _is_proxy(proxy):
         names = "HTTPS_PROXY or ALL_PROXY" if url.startswith("https:") else "HTTP_PROXY or ALL_PROXY"
         raise ConfigurationError(f"the value of {names} is not the URL of a proxy")
-    return found
+    return proxies
 
 
 def _is_proxy(proxy: str) -> bool:
-    if "@" in proxy and "://" not in proxy:  # requests mistakes the user's name for the scheme
+    if "@" in proxy and "://" not in proxy:  # requests would take the user name for the scheme
         return False
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -114,7 +114,7 @@ def _is_proxy(proxy: str) -> bool:
         return False
 
 
-def _certificates() -> bool | str:
+def _find_certificates() -> bool | str:
     for name in CERTIFICATES:
         path = os.environ.get(name)
         if path:

@@ -1,11 +1,11 @@
-"""The errors of the client. The errors about a job are defined in `models`, beside `Job`.
+"""The exceptions of the client. JobError and its subclasses are defined in `models`, next to `Job`.
 
 JobpipeError
 ├─ ConfigurationError          the deployment or the key is missing or unusable
-├─ TransportError              a request got no answer
-│  ├─ Unreachable              refused, reset, unknown host
-│  └─ RequestTimeout           no answer to one request in time
-├─ BadAnswer                   the response does not follow the API contract
+├─ TransportError              a request got no response
+│  ├─ Unreachable              connection refused or reset, unknown host
+│  └─ RequestTimeout           no response to one request in time
+├─ InvalidResponse             the response does not follow the API contract
 ├─ ItemsUnreadable             a list left out items whose documents are missing
 ├─ ProblemError                the service returned a problem document
 │  ├─ InvalidRequest           400 invalid-request
@@ -15,11 +15,11 @@ JobpipeError
 │  ├─ NotUnique                409 not-unique
 │  ├─ IndexBuilding            409 index-building
 │  ├─ OperationRefused         409 <collection>:<slug>
-│  ├─ JobEndedAlready          409 job-ended
+│  ├─ JobAlreadyEnded          409 job-ended
 │  ├─ JobNotFailed             409 job-not-failed
-│  ├─ JobListOff               409 job-list-off
-│  ├─ EventsOff                409 events-off
-│  ├─ TaskTokensOff            409 task-tokens-off
+│  ├─ JobListDisabled          409 job-list-off
+│  ├─ EventsDisabled           409 events-off
+│  ├─ TaskTokensDisabled       409 task-tokens-off
 │  ├─ TooManyWebhooks          409 too-many-webhooks
 │  ├─ CommandCancelled         409 job-cancelled
 │  ├─ CommandTooLate           409 too-late
@@ -29,14 +29,14 @@ JobpipeError
 │  ├─ IdempotencyKeyReused     422 idempotency-key-reused
 │  ├─ TooManyRequests          429 too-many-requests
 │  ├─ InternalError            500 internal-error
-│  ├─ AttemptsSpent            500 attempts-spent
+│  ├─ AttemptsExhausted        500 attempts-spent
 │  ├─ CommandUnreadable        500 command-unreadable
 │  ├─ Unavailable              503 unavailable
 │  └─ GatewayTimeout           504 timeout
-└─ JobError                    about an accepted job, which is `error.job`
-   ├─ JobFailed                it failed, for the reason in `problem`
-   ├─ JobCancelled             it was cancelled before it took effect
-   └─ WaitTimeout              it did not end within the timeout and is still running
+└─ JobError                    an error of an accepted job (`error.job`)
+   ├─ JobFailed                the job failed, for the reason in `problem`
+   ├─ JobCancelled             the job was cancelled before it took effect
+   └─ WaitTimeout              the job did not end within the timeout and is still running
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ _MAX_IDS_IN_MESSAGE = 10
 
 
 class JobpipeError(Exception):
-    """The base class of this client's errors. Only unusable arguments raise ValueError instead."""
+    """The base class of the client's errors. Invalid arguments raise ValueError instead."""
 
 
 class ConfigurationError(JobpipeError):
-    """The deployment cannot be found or its settings cannot be used."""
+    """No deployment is configured, or its settings are invalid."""
 
 
 class TransportError(JobpipeError):
-    """A request got no answer. It is safe to repeat the call with the same idempotency key."""
+    """A request got no response. It is safe to repeat the call with the same idempotency key."""
 
     is_transient = False  # whether the same request may succeed later
 
@@ -65,23 +65,23 @@ class TransportError(JobpipeError):
 class Unreachable(TransportError):
     """The connection was refused or broke."""
 
-    is_transient = True  # unless TLS failed
+    is_transient = True  # except after a TLS failure
 
 
 class RequestTimeout(TransportError):
-    """The service did not answer one request within the client's `request_timeout`."""
+    """The service did not respond to a request within the client's `request_timeout`."""
 
     is_transient = True
 
 
-class BadAnswer(JobpipeError):
+class InvalidResponse(JobpipeError):
     """The response does not follow the API contract, so it probably did not come from the service."""
 
 
 class ItemsUnreadable(JobpipeError):
-    """The service left out items that it cannot read. It is raised after all other items were yielded.
+    """The service left out items that it cannot read. Raised after all other items have been yielded.
 
-    `item_ids` has their ids. An operator's `jobpipe audit` reports details.
+    `item_ids` names the missing items. For operators, `jobpipe audit` reports details.
     """
 
     def __init__(self, item_ids: Sequence[str]) -> None:
@@ -90,7 +90,7 @@ class ItemsUnreadable(JobpipeError):
 
     def __str__(self) -> str:
         shown, more = ", ".join(self.item_ids[:_MAX_IDS_IN_MESSAGE]), len(self.item_ids) - _MAX_IDS_IN_MESSAGE
-        return f"items that cannot be read are left out: {shown}{f' and {more:,} more' if more > 0 else ''}"
+        return f"unreadable items were left out: {shown}{f' and {more:,} more' if more > 0 else ''}"
 
 
 class ProblemError(JobpipeError):
@@ -102,8 +102,8 @@ class ProblemError(JobpipeError):
     ...     print(type(error).__name__, error.status, error.problem.slug)
     NotFound 404 not-found
 
-    If `ended` is true, the command was accepted and its job ended with this problem. `retry_after` is the time, in
-    seconds, after which the service asks for a retry.
+    If `ended` is true, the command was accepted and its job ended with this problem. `retry_after` is the number of
+    seconds after which the service asks for a retry.
     """
 
     slug: str | None = None
@@ -123,7 +123,7 @@ class ProblemError(JobpipeError):
 
 
 class InvalidRequest(ProblemError):
-    """The request is malformed; `problem.errors` names the fields.
+    """The request is malformed; `problem.errors` names the invalid fields.
 
     >>> try:
     ...     client.submit_batch([{"operation": "fly"}])
@@ -147,31 +147,31 @@ class NotFound(ProblemError):
     slug = "not-found"
 
 
-class _WithOtherDocument:
-    """The members of a conflict with another document that has the same value."""
+class _DocumentConflict:
+    """The attributes of a conflict with another document that has the same value."""
 
     problem: Problem
 
     @property
     def pointer(self) -> str | None:
-        """Return the JSON Pointer of the value in the document, such as `#/invoice`."""
+        """The JSON Pointer of the conflicting value, such as `#/invoice`."""
         found = self.problem.errors[0].get("pointer") if self.problem.errors else None
         return found if isinstance(found, str) else None
 
     @property
     def existing(self) -> str | None:
-        """Return the id of the other document, or None if the caller may not see it."""
+        """The id of the other document, or None if the caller may not see it."""
         found = self.problem.raw.get("existing")
         return found if isinstance(found, str) else None
 
 
-class NameTaken(ProblemError, _WithOtherDocument):
+class NameTaken(ProblemError, _DocumentConflict):
     """Another item has this name; `existing` is its id."""
 
     slug = "name-taken"
 
 
-class NotUnique(ProblemError, _WithOtherDocument):
+class NotUnique(ProblemError, _DocumentConflict):
     """Another document has this value of the key or of a unique field.
 
     >>> _ = orders.sync.create({"number": "7", "customer": "alice"})
@@ -186,13 +186,13 @@ class NotUnique(ProblemError, _WithOtherDocument):
 
 
 class IndexBuilding(ProblemError):
-    """The field is new in `unique` or `indexes` of its collection, and look-ups by it do not work yet."""
+    """The field was only just added to `unique` or `indexes`, so look-ups by it do not work yet."""
 
     slug = "index-building"
 
 
 class OperationRefused(ProblemError):
-    """An operation of a collection refused the document; `slug` is the operation's own.
+    """An operation of a collection refused the document, for the operation's own reason in `slug`.
 
     >>> order = orders.sync.create({"number": "7", "status": "open"})
     >>> try:
@@ -207,50 +207,50 @@ class OperationRefused(ProblemError):
         self.collection, _, self.slug = (problem.slug or "").rpartition(":")
 
 
-class JobEndedAlready(ProblemError):
+class JobAlreadyEnded(ProblemError):
     """The job has ended and cannot be cancelled or retried."""
 
     slug = "job-ended"
 
 
 class JobNotFailed(ProblemError):
-    """The job has another status than failed, so it cannot be dismissed."""
+    """The job has not failed, so it cannot be dismissed."""
 
     slug = "job-not-failed"
 
 
-class JobListOff(ProblemError):
-    """The stage lists failed and retrying jobs only, since it was deployed without JobLists=on."""
+class JobListDisabled(ProblemError):
+    """The stage lists only scheduled, failed and retrying jobs, because it was deployed without JobLists=on."""
 
     slug = "job-list-off"
 
 
-class EventsOff(ProblemError):
-    """The stage has no webhooks, since it was deployed without Events=on."""
+class EventsDisabled(ProblemError):
+    """Webhooks are disabled, because the stage was deployed without Events=on."""
 
     slug = "events-off"
 
 
-class TaskTokensOff(ProblemError):
-    """The stage answers no task tokens, since it was deployed without TaskTokens."""
+class TaskTokensDisabled(ProblemError):
+    """Task tokens are disabled, because the stage was deployed without TaskTokens."""
 
     slug = "task-tokens-off"
 
 
 class TooManyWebhooks(ProblemError):
-    """The owner of the key has ten webhooks already, or the stage has 1,000."""
+    """The owner of the API key already has ten webhooks, or the stage has 1,000."""
 
     slug = "too-many-webhooks"
 
 
 class CommandCancelled(ProblemError):
-    """The job was cancelled while this request waited for it. A client that polls raises JobCancelled."""
+    """The job was cancelled while this request was waiting for it. Polling raises JobCancelled instead."""
 
     slug = "job-cancelled"
 
 
 class CommandTooLate(ProblemError):
-    """The command's `not_after` had passed before an attempt, or has before a retry, which needs a new one."""
+    """The command's `not_after` passed before it took effect, or before a retry, which needs a new time limit."""
 
     slug = "too-late"
 
@@ -268,43 +268,43 @@ class TooLarge(ProblemError):
 
 
 class UnsupportedMediaType(ProblemError):
-    """The route does not take the body's content type."""
+    """The route does not accept the body's content type."""
 
     slug = "unsupported-media-type"
 
 
 class IdempotencyKeyReused(ProblemError):
-    """The key was used before for another command."""
+    """The idempotency key was already used for another command."""
 
     slug = "idempotency-key-reused"
 
 
 class TooManyRequests(ProblemError):
-    """The request was throttled, the quota of the key is spent, or its owner sends too many commands."""
+    """The request was throttled, the key's quota is exhausted, or its owner sends too many commands."""
 
     slug = "too-many-requests"
 
 
 class InternalError(ProblemError):
-    """The service failed because of an error of its own."""
+    """The service failed because of an internal error."""
 
     slug = "internal-error"
 
 
-class AttemptsSpent(ProblemError):
-    """The command was interrupted too often; `Client.retry` queues it again."""
+class AttemptsExhausted(ProblemError):
+    """The command was interrupted too many times; `Client.retry` queues it again."""
 
     slug = "attempts-spent"
 
 
 class CommandUnreadable(ProblemError):
-    """The service was rolled back to a release that does not know the command; call `Client.retry` later."""
+    """The service was rolled back to a release that cannot read the command; call `Client.retry` later."""
 
     slug = "command-unreadable"
 
 
 class Unavailable(ProblemError):
-    """The service cannot take the command now."""
+    """The service is temporarily unable to handle the request."""
 
     slug = "unavailable"
 
@@ -317,7 +317,7 @@ class GatewayTimeout(ProblemError):
 
 _BY_SLUG = {cls.slug: cls for cls in ProblemError.__subclasses__() if cls.slug is not None}
 
-# These are used if the response is not a problem document of jobpipe. 409, 412 and 422 are omitted, because such a
+# Used if the response is not a jobpipe problem document. 409, 412 and 422 are omitted: without such a document, the
 # response probably comes from a proxy and says nothing about an item.
 _BY_STATUS: dict[int, type[ProblemError]] = {
     400: InvalidRequest,
@@ -334,10 +334,10 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def error_for(problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> ProblemError:
-    """Return an error of the class for the problem's type, or for its status if the type is not one of jobpipe."""
+    """Return the exception for the problem's type, or for its status if the type is not a jobpipe type."""
     if problem.slug is not None:
-        is_of_operation = ":" in problem.slug
-        error_class = OperationRefused if is_of_operation else _BY_SLUG.get(problem.slug, ProblemError)
+        is_from_operation = ":" in problem.slug
+        error_class = OperationRefused if is_from_operation else _BY_SLUG.get(problem.slug, ProblemError)
     else:
         error_class = _BY_STATUS.get(problem.status, ProblemError)
     return error_class(problem, retry_after=retry_after, ended=ended)

@@ -1,4 +1,4 @@
-"""JSON with exact numbers: a fraction that no float represents exactly is read as a Decimal."""
+"""JSON with exact numbers: a fraction that a float cannot represent exactly is read as a Decimal."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 
 def decode(text: str | bytes) -> Any:
-    """Return the value of a JSON text. Raise ValueError if it is not JSON, has NaN or nests too deeply."""
-    return _guarded(_DECODER, text)
+    """Return the value of a JSON text. Raise ValueError if the text is invalid, has NaN or is nested too deeply."""
+    return _decode(_DECODER, text)
 
 
 def decode_strictly(text: str | bytes) -> Any:
-    """As `decode`, but raise ValueError if an object has a name twice."""
-    return _guarded(_STRICT_DECODER, text)
+    """Decode like `decode`, but also raise ValueError if an object has the same name twice."""
+    return _decode(_STRICT_DECODER, text)
 
 
 def encode(value: Any) -> str:
@@ -38,7 +38,7 @@ class _DecimalFound(Exception):
     pass
 
 
-def _guarded(decoder: json.JSONDecoder, text: str | bytes) -> Any:
+def _decode(decoder: json.JSONDecoder, text: str | bytes) -> Any:
     try:
         return decoder.decode(text.decode("utf-8") if isinstance(text, bytes) else text)
     except RecursionError:
@@ -70,32 +70,32 @@ def _name(name: object) -> str:
     return name
 
 
-def _fraction(literal: str) -> float | Decimal:
+def _parse_fraction(literal: str) -> float | Decimal:
     short = float(literal)
-    if repr(short) == literal:  # as nearly all are
+    if repr(short) == literal:  # true of nearly all numbers
         return short
     try:
         exact = Decimal(literal)
-    except InvalidOperation:  # the exponent is beyond what even Decimal knows
+    except InvalidOperation:  # the exponent is too large even for Decimal
         raise ValueError(f"the number {literal[:50]} has an exponent that is too large") from None
     return short if Decimal(repr(short)) == exact else exact
 
 
-def _constant(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(members)
     if len(value) != len(members):
-        twice, _ = Counter(name for name, _ in members).most_common(1)[0]
-        raise ValueError(f"the name {twice[:80]!r} appears twice in one object")
+        duplicate, _ = Counter(name for name, _ in members).most_common(1)[0]
+        raise ValueError(f"the name {duplicate[:80]!r} appears twice in one object")
     return value
 
 
 def _decoder(hook: Callable[[list[tuple[str, Any]]], Any] | None) -> json.JSONDecoder:
-    return json.JSONDecoder(object_pairs_hook=hook, parse_float=_fraction, parse_constant=_constant)
+    return json.JSONDecoder(object_pairs_hook=hook, parse_float=_parse_fraction, parse_constant=_refuse_constant)
 
 
-_DECODER, _STRICT_DECODER = _decoder(None), _decoder(_without_duplicates)
+_DECODER, _STRICT_DECODER = _decoder(None), _decoder(_refuse_duplicates)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_find_decimal)

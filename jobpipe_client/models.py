@@ -1,4 +1,4 @@
-"""The answers of the service as objects: items, jobs and their errors, batches, statistics."""
+"""Items, jobs and statistics as parsed from the service's responses, and the errors of jobs."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from jobpipe_client.exceptions import BadAnswer, JobpipeError
+from jobpipe_client.exceptions import InvalidResponse, JobpipeError
 from jobpipe_client.problem import Problem
 
-Operation = str  # "create", "read", "update", "delete", "upsert", or one that a collection has
+Operation = str  # "create", "read", "update", "delete", "upsert", or an operation of a collection
 Status = Literal["scheduled", "queued", "retrying", "succeeded", "failed", "cancelled"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def parses(what: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
-    """Decorate a function that reads an answer: if it fails, raise BadAnswer, which does not quote the answer."""
+def response_parser(what: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Decorate a function that parses a response. If it fails, raise InvalidResponse, which quotes no response."""
 
     def decorate(parse: Callable[_P, _T]) -> Callable[_P, _T]:
         @wraps(parse)
-        def checked(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        def parse_or_raise(*args: _P.args, **kwargs: _P.kwargs) -> _T:
             try:
                 return parse(*args, **kwargs)
             except KeyError as error:
                 why = f"it has no {error.args[0]!r}"
             except (TypeError, ValueError, AttributeError):
-                why = "it, or one of its members, has another form"
-            raise BadAnswer(f"the answer is not {what}: {why}")
+                why = "it, or one of its members, has an unexpected form"
+            raise InvalidResponse(f"the response is not {what}: {why}")
 
-        return checked
+        return parse_or_raise
 
     return decorate
 
@@ -57,12 +57,12 @@ class Item(dict[str, Any]):
 
     @property
     def etag(self) -> str:
-        """The version, with its quotes. Raise AttributeError for an item of a list, which has none.
+        """The ETag, including its quotes. Raise AttributeError for an item from a list, which has no ETag.
 
-        None would not do: `if_match=None` means no precondition, and would overwrite the changes of others.
+        Returning None would be unsafe: `if_match=None` means no precondition, and would overwrite others' changes.
         """
         if self._etag is None:
-            raise AttributeError("an item of a list has no ETag; get_item() returns it with one")
+            raise AttributeError("an item from a list has no ETag; get_item() returns the item with its ETag")
         return self._etag
 
     @property
@@ -75,55 +75,53 @@ class Job:
     """One accepted command, as the service last described it."""
 
     id: str  # for GET /jobs/{id}; it cannot be guessed
-    status: Status  # queued → succeeded | failed | cancelled; scheduled before, retrying between attempts
+    status: Status  # queued → succeeded | failed | cancelled; scheduled before queued, retrying between attempts
     done: bool  # whether the status is final
     operation: Operation
-    collection: str  # of the item: "items", or another
-    item_id: str  # known as soon as the job is accepted, also for a create
-    attempts: int  # by a worker
-    retries: int  # how often the failed job was queued again
+    collection: str  # "items", or another collection
+    item_id: str  # known as soon as the job is accepted, even for a create
+    attempts: int  # how many times a worker has started the command
+    retries: int  # how many times the failed job was queued again
     created_at: datetime
     updated_at: datetime
     result: Mapping[str, Any] | None  # after a success: the item, or {"message": ...} for a delete
     error: Problem | None  # why the job failed or, while it is retrying, why the last attempt did
-    etag: str | None  # the version of the item that the command made or read, with its quotes
+    etag: str | None  # the ETag of the version that the command created or read, including its quotes
     links: Mapping[str, str]  # self and item
-    retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
-    owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
-    not_before: datetime | None = None  # the earliest time of its effect
+    retry_after: float | None = field(default=None, compare=False)  # the service's pause before the next poll, in s
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the document as received
+    owner: str | None = None  # the job's owner, if an operator listed the jobs of others
+    not_before: datetime | None = None  # the command must not take effect earlier
     not_after: datetime | None = None  # the command must not take effect later
-    dismissed_at: datetime | None = None  # since when the failed job is not in the list of failed jobs
-    command: Mapping[str, Any] | None = None  # of a failed job, in its raw form; not if it is large
-    label: str | None = (
-        None  # of a failed or retrying job: what names the document of its command, if that is known
-    )
+    dismissed_at: datetime | None = None  # when the failed job was dismissed
+    command: Mapping[str, Any] | None = None  # the raw command of a failed job, unless it is large
+    label: str | None = None  # the display name of a failed or retrying job's document, if known
 
     @classmethod
-    @parses("a job")
+    @response_parser("a job")
     def of(cls, document: Any, *, retry_after: float | None = None) -> Job:
-        """Return the job that a JSON document describes. Raise BadAnswer if it describes none."""
+        """Return the job that a JSON document describes. Raise InvalidResponse if the document is no job."""
         return cls(
             id=str(document["id"]),
             status=document["status"],
             done=bool(document["done"]),
             operation=document["operation"],
-            collection=collection_of(document),
+            collection=parse_collection(document),
             item_id=str(document["item_id"]),
             attempts=int(document.get("attempts") or 0),
             retries=int(document.get("retries") or 0),
             created_at=datetime.fromisoformat(document["created_at"]),
             updated_at=datetime.fromisoformat(document["updated_at"]),
             result=document.get("result"),
-            error=error_of(document),
+            error=parse_problem(document),
             etag=document.get("etag"),
             links=document.get("links") or {},
             retry_after=retry_after,
             raw=document,
             owner=document.get("owner"),
-            not_before=_time_in(document, "not_before"),
-            not_after=_time_in(document, "not_after"),
-            dismissed_at=_time_in(document, "dismissed_at"),
+            not_before=_parse_time(document, "not_before"),
+            not_after=_parse_time(document, "not_after"),
+            dismissed_at=_parse_time(document, "dismissed_at"),
             command=document.get("command"),
             label=document.get("label"),
         )
@@ -153,7 +151,7 @@ class Job:
 
 
 class JobError(JobpipeError):
-    """The base of the errors about `job`, which was accepted."""
+    """The base class for errors of an accepted job (`error.job`)."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -190,7 +188,7 @@ class JobCancelled(JobError):
 
 
 class WaitTimeout(JobError):
-    """The job has not ended within the `timeout` of a wait; it goes on and can be waited for again.
+    """The job did not end within the `timeout` of a wait. The job continues, and you can wait for it again.
 
     >>> try:
     ...     client.wait(client.delete(item.id), timeout=0.1)
@@ -205,23 +203,23 @@ class WaitTimeout(JobError):
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The messages and the scheduled commands of all callers together; the counts are approximate."""
+    """The approximate numbers of messages and scheduled commands, for all callers together."""
 
-    at: datetime  # when they were counted
-    waiting: int  # ready for the worker
-    in_flight: int  # with the worker, or hidden until their redelivery
-    delayed: int  # not to be delivered yet
+    at: datetime  # the time of the count
+    waiting: int  # messages that are ready for the worker
+    in_flight: int  # messages that the worker has, or that are hidden until their redelivery
+    delayed: int  # messages that may not be delivered yet
     oldest_seconds: float | None  # age of the oldest message; None if unknown, as on emulators
-    dead_letters: int  # given up by the queue; their jobs are about to be ended
-    parked: int  # not readable as commands; they wait for an operator
-    paused_at: datetime | None = None  # when the stage was paused; None if it is not, and from older services
-    scheduled: int | None = None  # not due yet; 1000 if as many or more; None from older services
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+    dead_letters: int  # messages in the dead-letter queue, whose jobs will be ended soon
+    parked: int  # messages that cannot be read as commands, and wait for an operator
+    paused_at: datetime | None = None  # when the stage was paused; None if not paused, or from an older service
+    scheduled: int | None = None  # commands that are not due yet, 1000 at most; None from an older service
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the document as received
 
     @classmethod
-    @parses("the counts of queues")
+    @response_parser("the counts of queues")
     def of(cls, document: Any) -> Stats:
-        """Return the counts in a JSON document. Raise BadAnswer if it has none."""
+        """Return the counts in a JSON document. Raise InvalidResponse if the document has no counts."""
         queue = document["queue"]
         oldest, paused_at, scheduled = queue["oldest_seconds"], document.get("paused_at"), document.get("scheduled")
         return cls(
@@ -238,17 +236,17 @@ class Stats:
         )
 
 
-def collection_of(job: dict[str, Any]) -> str:
-    """Return the collection that a job's document names."""
-    return str(job.get("collection") or "items")  # an older release has no other
+def parse_collection(job: dict[str, Any]) -> str:
+    """Return the name of the collection in a job's document."""
+    return str(job.get("collection") or "items")  # an older service has no other collections
 
 
-def _time_in(document: Any, member: str) -> datetime | None:
+def _parse_time(document: Any, member: str) -> datetime | None:
     text = document.get(member)
     return None if text is None else datetime.fromisoformat(text)
 
 
-def error_of(job: dict[str, Any]) -> Problem | None:
+def parse_problem(job: dict[str, Any]) -> Problem | None:
     """Return the problem in a job's document, or None if it has none."""
     error = job.get("error")
     return None if error is None else Problem.of(error, status=500)

@@ -17,19 +17,19 @@ DEFAULT_STAGE = "local"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A deployment's address and a key to it."""
+    """A deployment's URL and an API key for it."""
 
     base_url: str
     api_key: str = field(repr=False)
     key_place: str = field(default="", compare=False)
-    """The environment variable or the file that has the key."""
+    """The environment variable or the file that contains the key."""
 
 
 def find_connection(stage: str | None = None) -> Connection:
-    """Return the connection to a stage, or to the environment's deployment. Raise ConfigurationError without one.
+    """Return the connection to a stage or the environment's deployment. Raise ConfigurationError if there is none.
 
-    With `stage`, the stage's file comes before the environment, so that a JOBPIPE_URL left in a shell cannot
-    redirect what is meant for that stage. Without it, the environment comes first.
+    With `stage`, the stage's file takes precedence over the environment, so that a JOBPIPE_URL left in a shell
+    cannot redirect requests that are meant for the stage. Without `stage`, the environment takes precedence.
     """
     if stage is None:
         name = value_of("JOBPIPE_STAGE") or DEFAULT_STAGE
@@ -38,8 +38,8 @@ def find_connection(stage: str | None = None) -> Connection:
         name = stage
         found = _from_file(name) or _from_environment()
     if found is None:
-        stages = _stages()
-        known = f"; the stages that there are: {', '.join(stages)}" if stages else ""
+        stages = _list_stages()
+        known = f"; existing stages: {', '.join(stages)}" if stages else ""
         raise ConfigurationError(
             f"no deployment found: deploy the stage {name!r} first (there is no .jobpipe/{name}.json), "
             f"or set JOBPIPE_URL and JOBPIPE_API_KEY{known}"
@@ -75,7 +75,7 @@ def _from_file(stage: str) -> Connection | None:
     return None
 
 
-def _stages() -> list[str]:
+def _list_stages() -> list[str]:
     """Return the names of the stages that have a file."""
     found: set[str] = set()
     for folder in _state_folders():
@@ -87,11 +87,11 @@ def _stages() -> list[str]:
 
 
 def _connection(text: bytes) -> Connection | None:
-    """Return the connection in a stage's file, or None if it is damaged. The parser's errors may quote the key."""
+    """Return the connection in a stage's file, or None if the file is damaged."""
     try:
         state = json.loads(text.decode("utf-8-sig"))
         return Connection(check_url(state["base_url"]), check_key(state["api_key"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):  # not raised again, since its message may quote the key
         return None
 
 

@@ -1,4 +1,4 @@
-"""The synchronous interface: each call sends a command and waits until its job has ended (`Prefer: wait`)."""
+"""The synchronous interface: each call sends a command and waits for the end of its job (`Prefer: wait`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls
 from jobpipe_client.exceptions import error_for
-from jobpipe_client.http.responses import document, item_of, job_of
+from jobpipe_client.http.responses import parse_item, parse_job, parse_json
 from jobpipe_client.models import Item, JobFailed
 from jobpipe_client.waiting import wait
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from jobpipe_client.http.transport import Transport
 
 ACCEPTED = 202
-PREFERRED_HOLD = 5  # seconds, enough for a worker that has to start; after that, polling is cheaper
+PREFERRED_HOLD = 5  # seconds: enough for a worker to start; after that, polling is cheaper
 DEFAULT_TIMEOUT = 30.0
 
 
 class SyncClient:
     """The write methods of `Client`. Each waits for its job and returns the item that the job ended with.
 
-    A command that fails raises its problem (NotFound, NameTaken, VersionMismatch, …). If the job has not ended
-    within `timeout` seconds, WaitTimeout is raised; its `job` goes on and can be waited for.
+    If the command fails, its problem is raised (NotFound, NameTaken, VersionMismatch, …). If the job has not ended
+    within `timeout` seconds, WaitTimeout is raised; its `job` continues and can be waited for.
 
     >>> client.sync.create({"name": item["name"], "description": "The name is taken"})
     Traceback (most recent call last):
@@ -89,7 +89,7 @@ class SyncClient:
 
         >>> client.sync.delete(item.id)
         """
-        final(self._transport, calls.delete(item_id, idempotency_key, if_match), timeout)
+        send_and_wait(self._transport, calls.delete(item_id, idempotency_key, if_match), timeout)
 
     def read(self, item_id: str, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
         """Queue a read, which sees every command accepted before it for this item, and return the item.
@@ -102,18 +102,18 @@ class SyncClient:
         return self._item(calls.read(item_id, idempotency_key), timeout)
 
     def _item(self, call: Call, timeout: float) -> Item:
-        return item_of(*final(self._transport, call, timeout))
+        return parse_item(*send_and_wait(self._transport, call, timeout))
 
 
-def final(transport: Transport, call: Call, timeout: float) -> tuple[Any, str | None]:
-    """Return the final body and ETag, from the answer to the call or else from its job."""
+def send_and_wait(transport: Transport, call: Call, timeout: float) -> tuple[Any, str | None]:
+    """Return the final body and ETag, from the response to the call or from the ended job."""
     deadline = time.monotonic() + timeout
     hold = min(PREFERRED_HOLD, int(timeout))
     prefer = {"Prefer": f"wait={hold}"} if hold > 0 else {}
     response = transport.send(call, prefer, hold=hold, deadline=deadline)
     if response.status_code != ACCEPTED:
-        return document(response), response.headers.get("ETag")
-    job = wait(transport, job_of(response), max(0.0, deadline - time.monotonic()), long_poll=1)
+        return parse_json(response), response.headers.get("ETag")
+    job = wait(transport, parse_job(response), max(0.0, deadline - time.monotonic()), long_poll=1)
     try:
         job.raise_for_failure()
     except JobFailed as failure:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls
-from jobpipe_client.http.responses import item_of
+from jobpipe_client.http.responses import parse_item
 from jobpipe_client.models import Item
-from jobpipe_client.sync import DEFAULT_TIMEOUT, final
+from jobpipe_client.sync import DEFAULT_TIMEOUT, send_and_wait
 
 if TYPE_CHECKING:
     from jobpipe_client.calls import Call, Json
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class SyncCollection:
     """The write methods of `Collection`. Each waits for its job and returns the document that the job ended with.
 
-    A command that fails raises its problem (NotFound, NotUnique, OperationRefused, …). WaitTimeout is raised as by
-    `SyncClient`.
+    If the command fails, its problem is raised (NotFound, NotUnique, OperationRefused, …). WaitTimeout is raised as
+    by `SyncClient`.
 
     >>> orders.sync.create({"number": order["number"]})
     Traceback (most recent call last):
@@ -93,7 +93,7 @@ class SyncCollection:
 
         >>> orders.sync.delete(order.id)
         """
-        final(self._transport, calls.delete(item_id, idempotency_key, if_match, self._name), timeout)
+        send_and_wait(self._transport, calls.delete(item_id, idempotency_key, if_match, self._name), timeout)
 
     def read(self, item_id: str, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
         """Queue a read, which sees every command accepted before it for this document, and return the document.
@@ -122,9 +122,9 @@ class SyncCollection:
         >>> orders.sync.run("ship", order.id, carrier="dhl")["status"]
         'shipped'
         """
-        given = {**(members or {}), **more}
-        call = calls.run(self._name, item_id, operation, given, key=idempotency_key, if_match=if_match)
+        members = {**(members or {}), **more}
+        call = calls.run(self._name, item_id, operation, members, key=idempotency_key, if_match=if_match)
         return self._item(call, timeout)
 
     def _item(self, call: Call, timeout: float) -> Item:
-        return item_of(*final(self._transport, call, timeout))
+        return parse_item(*send_and_wait(self._transport, call, timeout))

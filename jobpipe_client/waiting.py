@@ -1,6 +1,6 @@
-"""Waiting for jobs: one, or many with few requests, as a batch is polled as one.
+"""Waiting for one job, or for many jobs with few requests, since one request polls all jobs of a batch.
 
-The many come from an iterable that may take long, such as `submit_many`: it is read while no poll is due.
+Many jobs come from an iterable that may be slow, such as `submit_many`. It is read while no poll is due.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from jobpipe_client import calls
 from jobpipe_client.batch_models import BatchEntry, Submission
-from jobpipe_client.exceptions import BadAnswer, NotFound, RequestTimeout
-from jobpipe_client.http.responses import batch_of, job_of
+from jobpipe_client.exceptions import InvalidResponse, NotFound, RequestTimeout
+from jobpipe_client.http.responses import parse_batch, parse_job
 from jobpipe_client.http.transport import Transport
 from jobpipe_client.models import Job, WaitTimeout
 
-LONGEST_HOLD = 20  # seconds for which the service holds an answer back at most
+LONGEST_HOLD = 20  # the most seconds for which the service delays a response
 MAX_WATCHED = 10_000  # jobs in memory; the iterable may have any number
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds, unless the service asks for more
 _NOT_FOUND = 404
@@ -28,9 +28,9 @@ _Outcome = tuple[Submission, BatchEntry]
 
 
 def poll(transport: Transport, job_id: str, *, hold: int = 0, deadline: float = math.inf) -> Job:
-    """Return the job, whose answer the service may hold back for `hold` seconds until the job ends."""
+    """Return the job. The service may delay its response for `hold` seconds, until the job ends."""
     query = {"wait": hold} if hold > 0 else None
-    return job_of(transport.get(calls.job_path(job_id), query, hold=hold, deadline=deadline))
+    return parse_job(transport.get(calls.job_path(job_id), query, hold=hold, deadline=deadline))
 
 
 def wait(transport: Transport, job: Job, timeout: float, *, long_poll: int) -> Job:
@@ -56,8 +56,8 @@ def wait(transport: Transport, job: Job, timeout: float, *, long_poll: int) -> J
 
 
 def outcomes(transport: Transport, submissions: Iterable[Submission], timeout: float | None) -> Iterator[_Outcome]:
-    """Yield each submission with its final entry in its batch."""
-    for ended in _as_ended(transport, submissions, _deadline(timeout)):
+    """Yield each submission with its final batch entry."""
+    for ended in _poll_until_ended(transport, submissions, _deadline(timeout)):
         if not isinstance(ended, Job):
             yield ended
 
@@ -70,19 +70,19 @@ def as_completed(
     remaining = _distinct_jobs(jobs)
     while True:
         retried: list[Job] = []
-        for ended in _as_ended(transport, remaining, deadline):
+        for ended in _poll_until_ended(transport, remaining, deadline):
             job = ended if isinstance(ended, Job) else poll(transport, str(ended[0].job_id), deadline=deadline)
             if job.done:
                 yield job
             else:
-                retried.append(job)  # after its batch said that it had ended
+                retried.append(job)  # it was retried after the batch reported its end
         if not retried:
             return
         remaining = iter(retried)
 
 
 def _deadline(timeout: float | None) -> float:
-    # Called in generators, so at the first next().
+    # Generators call this, so the time begins at the first next().
     return math.inf if timeout is None else time.monotonic() + timeout
 
 
@@ -92,14 +92,14 @@ def _distinct_jobs(jobs: Iterable[Job | Submission | str]) -> Iterator[Job | Sub
         job_id = each if isinstance(each, str) else each.id if isinstance(each, Job) else each.job_id
         if job_id is not None and job_id not in seen:
             seen.add(job_id)
-            # A submission without its batch can only be polled as a job.
+            # A submission without a batch id can only be polled as a job.
             yield job_id if isinstance(each, Submission) and each.batch_id is None else each
 
 
-def _as_ended(
+def _poll_until_ended(
     transport: Transport, jobs: Iterable[Job | Submission | str], deadline: float
 ) -> Iterator[_Outcome | Job]:
-    """Yield jobs as they end. After the deadline, poll those that were read from `jobs` once more."""
+    """Yield jobs as they end. After the deadline, poll once more the jobs that were already read from `jobs`."""
     queue = _PollQueue(transport, deadline)
     unread: Iterator[Job | Submission | str] | None = iter(jobs)
     while True:
@@ -118,7 +118,7 @@ def _as_ended(
         elif queue.next_poll() < math.inf:
             time.sleep(queue.next_poll() - now)
         elif queue.overdue:
-            queue.time_out()
+            queue.raise_timeout()
         else:
             return
 
@@ -130,17 +130,17 @@ class _PollQueue:
         self._transport = transport
         self._deadline = deadline
         self._heap: list[tuple[float, int, _PolledBatch | _PolledJob]] = []
-        self._pushes = 0  # orders what is due at the same time
+        self._pushes = 0  # keeps the order of polls that are due at the same time
         self._batches: dict[str, _PolledBatch] = {}
         self.jobs = 0
         self.overdue: list[_PolledBatch | _PolledJob] = []  # unfinished at the poll after the deadline
 
     def next_poll(self) -> float:
-        """Return the time of the next poll, infinity if there is none."""
+        """Return the time of the next poll, or infinity if there is none."""
         return self._heap[0][0] if self._heap else math.inf
 
     def add(self, job: Job | Submission | str) -> None:
-        """Add a job, to be polled when the answer that it comes from asked for it."""
+        """Add a job. The first poll is due after the pause that the service asked for."""
         self.jobs += 1
         if not isinstance(job, Submission):
             known = job if isinstance(job, Job) else None
@@ -156,7 +156,7 @@ class _PollQueue:
         batch.unfinished.setdefault(job.job_id, []).append(job)
 
     def poll(self) -> list[_Outcome | Job]:
-        """Poll the job or batch that is due first, and return what has ended of it."""
+        """Poll the job or batch that is due first, and return the jobs that have ended."""
         is_last = time.monotonic() >= self._deadline
         _, _, first = heapq.heappop(self._heap)
         try:
@@ -176,8 +176,8 @@ class _PollQueue:
             self._push(first, max(first.retry_after or 0.0, _backoff(first.polls)))
         return ended
 
-    def time_out(self) -> None:
-        """Raise WaitTimeout for an overdue job, unless it has ended just now."""
+    def raise_timeout(self) -> None:
+        """Raise WaitTimeout for an overdue job, unless the job has ended just now."""
         polled = self.overdue.pop()
         job = polled.unfinished_job(self._transport)
         if not job.done:
@@ -222,24 +222,24 @@ class _PolledJob(_Polled):
 @dataclass(slots=True)
 class _PolledBatch(_Polled):
     batch_id: str
-    unfinished: dict[str, list[Submission]] = field(default_factory=dict)  # by the ids of their jobs
+    unfinished: dict[str, list[Submission]] = field(default_factory=dict)  # by job id
 
     @property
     def ended(self) -> bool:
         return not self.unfinished
 
     def poll(self, transport: Transport, deadline: float) -> list[_Outcome | Job]:
-        entries = self._entries(transport, deadline)
+        entries = self._fetch_entries(transport, deadline)
         ended = [job_id for job_id in self.unfinished if entries[job_id].done]
         return [(submission, entries[job_id]) for job_id in ended for submission in self.unfinished.pop(job_id)]
 
     def unfinished_job(self, transport: Transport) -> Job:
         return poll(transport, next(iter(self.unfinished)))
 
-    def _entries(self, transport: Transport, deadline: float) -> dict[str, BatchEntry]:
-        """Return the batch's entries of the unfinished jobs, by the ids of the jobs."""
+    def _fetch_entries(self, transport: Transport, deadline: float) -> dict[str, BatchEntry]:
+        """Return the batch entries of the unfinished jobs by job id."""
         try:
-            batch = batch_of(transport.get(calls.batch_path(self.batch_id), deadline=deadline))
+            batch = parse_batch(transport.get(calls.batch_path(self.batch_id), deadline=deadline))
         except NotFound as error:
             return dict.fromkeys(self.unfinished, BatchEntry.without_job(error.problem))
         self.retry_after = batch.retry_after
@@ -252,5 +252,5 @@ class _PolledBatch(_Polled):
         ]
         missing = self.unfinished.keys() - found.keys()
         if missing and not expired:
-            raise BadAnswer(f"the batch {batch.id} does not have the job {min(missing)}")
+            raise InvalidResponse(f"the batch {batch.id} does not have the job {min(missing)}")
         return {job_id: found.get(job_id) or expired[0] for job_id in self.unfinished}

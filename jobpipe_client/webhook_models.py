@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from jobpipe_client.models import parses
+from jobpipe_client.models import response_parser
 
 DeliveryState = Literal["pending", "delivered", "given-up"]
 
@@ -18,21 +18,21 @@ class Webhook:
 
     id: str
     url: str
-    events: tuple[str, ...]  # "job.ended", "item.changed", or those of operations, as "orders.shipped"
-    collections: tuple[str, ...]  # those whose events it is told; empty for all
-    paused: bool  # whether its events wait; it gets tests and replays only
+    events: tuple[str, ...]  # "job.ended", "item.changed", or events of operations, such as "orders.shipped"
+    collections: tuple[str, ...]  # the collections whose events it gets; empty for all
+    paused: bool  # whether its events wait; a paused webhook gets only tests and replays
     paused_by_failures: bool  # whether it was paused because all of its deliveries had failed for days
     failing_since: datetime | None  # when its deliveries began to fail; None if the last one succeeded
     created_at: datetime
     updated_at: datetime
-    old_secret_until: datetime | None = None  # until when the last rotated secret signs too
-    secret: str | None = field(default=None, repr=False)  # only in the answers of `create` and `rotate`
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+    old_secret_until: datetime | None = None  # the time until which the previous secret still signs
+    secret: str | None = field(default=None, repr=False)  # only in the results of `create` and `rotate`
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the document as received
 
     @classmethod
-    @parses("a webhook")
+    @response_parser("a webhook")
     def of(cls, document: Any) -> Webhook:
-        """Return the webhook that a JSON document describes. Raise BadAnswer if it describes none."""
+        """Return the webhook that a JSON document describes. Raise InvalidResponse if it is no webhook."""
         return cls(
             id=str(document["id"]),
             url=str(document["url"]),
@@ -55,28 +55,28 @@ class DeliveryAttempt:
 
     at: datetime
     milliseconds: int
-    status: int | None  # of the receiver's answer; None if there was none
-    error: str | None  # why there was none
-    replay: bool  # whether it was asked for, by a test or a replay
+    status: int | None  # of the receiver's response; None if there was no response
+    error: str | None  # why there was no response
+    replay: bool  # whether the caller requested it, by a test or a replay
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
     """One event on its way to one webhook."""
 
-    event: str  # its id, which is the same in every attempt and replay
-    type: str  # "job.ended", "item.changed", "webhook.test", or that of an operation
+    event: str  # the id of the event, which is the same in every attempt and replay
+    type: str  # "job.ended", "item.changed", "webhook.test", or an event of an operation
     subject: str  # "jobs/<id>", "<collection>/<id>" or "webhooks/<id>"
     state: DeliveryState
     created_at: datetime
-    due: datetime | None  # when a failed one is tried again
+    due: datetime | None  # the time of the next attempt after a failure
     attempts: tuple[DeliveryAttempt, ...]  # oldest first
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the document as received
 
     @classmethod
-    @parses("a delivery of a webhook")
+    @response_parser("a delivery of a webhook")
     def of(cls, document: Any) -> WebhookDelivery:
-        """Return the delivery that a JSON document describes. Raise BadAnswer if it describes none."""
+        """Return the delivery that a JSON document describes. Raise InvalidResponse if it is no delivery."""
         return cls(
             event=str(document["event"]),
             type=str(document["type"]),

@@ -4,7 +4,7 @@ app.work          the queue of commands
 app.dead_letters  the dead-letter queue
 app.tell          the queue of events, in a stage with Events=on
 app.deliver       the two queues of deliveries, in such a stage
-app.release       started each minute: the commands that are due go to the queue of commands
+app.release       once a minute: sends the commands that are due to the queue of commands
 """
 
 import gc
@@ -12,8 +12,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# The imports make ninety thousand objects that stay. Collecting garbage among them again and again would take a
-# fifth of a cold start, and the first batch would wait for another collection.
+# The imports create ninety thousand objects that are never freed. Collecting garbage among them again and again
+# would take a fifth of a cold start, and the first batch would wait for another collection.
 gc.disable()
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent  # noqa: E402
@@ -29,7 +29,7 @@ from chalicelib.functions import (  # noqa: E402
     open_schedule,
     release_due,
 )
-from chalicelib.received import sqs_records  # noqa: E402
+from chalicelib.sqs_messages import sqs_records  # noqa: E402
 
 from jobpipe.runtime.telemetry import begin_invocation  # noqa: E402
 
@@ -45,7 +45,7 @@ def work(event: SQSEvent) -> dict[str, Any]:
 
 @app.on_sqs_message(queue="dead-letters", batch_size=10, name="dead_letters")
 def dead_letters(event: SQSEvent) -> dict[str, Any]:
-    """End the jobs of messages that SQS has given up."""
+    """End the jobs of messages that SQS has stopped delivering."""
     begin_invocation(event.context)
     return consume_batch(sqs_records(event.to_dict()), dead_letters_consumer(_seconds_left(event)))
 
@@ -59,7 +59,7 @@ def tell(event: SQSEvent) -> dict[str, Any]:
 
 @app.on_sqs_message(queue="deliveries", batch_size=10, name="deliver")
 def deliver(event: SQSEvent) -> dict[str, Any]:
-    """Deliver events to webhooks, or let those go on that have waited for their time."""
+    """Deliver events to webhooks, or resume the deliveries whose waiting time is over."""
     begin_invocation(event.context)
     records = sqs_records(event.to_dict())
     return consume_batch(records, deliveries_consumer(records, _seconds_left(event)))
@@ -67,7 +67,7 @@ def deliver(event: SQSEvent) -> dict[str, Any]:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="release")
 def release(event: CloudWatchEvent) -> dict[str, Any]:
-    """Release the commands that are due, and those that become due within two minutes."""
+    """Release the commands that are due or become due within two minutes."""
     begin_invocation(event.context)
     return {"released": release_due(_seconds_left(event))}
 
@@ -77,7 +77,7 @@ def _seconds_left(event: SQSEvent | CloudWatchEvent) -> Callable[[], float]:
     return lambda: float(context.get_remaining_time_in_millis()) / 1000
 
 
-# In Lambda the clients are made at the start. `chalice package` imports this file too, and has no settings.
+# In Lambda the clients are created at the start. `chalice package` imports this file too, and has no settings.
 if "AWS_CHALICE_CLI_MODE" not in os.environ:
     service = os.environ.get("SERVICE_NAME")
     if service in {"jobpipe-events", "jobpipe-deliveries"}:

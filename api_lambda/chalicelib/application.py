@@ -88,7 +88,7 @@ def _respond(
         return route.endpoint(_request(current, request_id, route, waits), services())
     except Unavailable as outage:
         meter.add(UNAVAILABLE)
-        logger.warning("unavailable; the request is refused", exc_info=True, extra={"request_id": request_id})
+        logger.warning("unavailable; the response is a 503", exc_info=True, extra={"request_id": request_id})
         response = problem_response(outage.to_problem(), request_id)
         response.headers["Retry-After"] = "1"
         return response
@@ -100,7 +100,7 @@ def _respond(
         return problem_response(refusal.to_problem(), request_id)
     except Exception as error:  # noqa: BLE001  # the caller needs a problem document
         meter.add(FAULTS)
-        logger.exception("unexpected error; the request is answered with 500", extra={"request_id": request_id})
+        logger.exception("unexpected error; the response is a 500", extra={"request_id": request_id})
         if not isinstance(error, ProblemError):
             error = InternalError("The service failed. The request id finds the error in its logs.")
         return problem_response(error.to_problem(), request_id)
@@ -111,7 +111,7 @@ def _request(current: Request, request_id: str, route: Route, waits: list[float]
     headers = _headers(event)
     caller = Caller("")
     if not route.open:
-        caller = caller_of(_checked_key(event, headers))
+        caller = caller_of(_api_key(event, headers))
         caller.check(route.needed)  # before the body is read
     context: Any = current.lambda_context
     return HttpRequest(
@@ -129,20 +129,20 @@ def _request(current: Request, request_id: str, route: Route, waits: list[float]
     )
 
 
-def _checked_key(event: dict[str, Any], headers: dict[str, str]) -> str:
-    """Return the API key that the gateway has checked, or the header: MiniStack does not tell which it was."""
+def _api_key(event: dict[str, Any], headers: dict[str, str]) -> str:
+    """Return the API key that the gateway has checked, or the header, since MiniStack does not pass the key on."""
     identity = event["requestContext"].get("identity") or {}
     return identity.get("apiKey") or headers.get("x-api-key", "")
 
 
 def _headers(event: dict[str, Any]) -> dict[str, str]:
-    """Return the headers by lower-case name; join the values of a repeated one (RFC 9110, section 5.3)."""
+    """Return the headers by lower-case name; join the values of a repeated header (RFC 9110, section 5.3)."""
     values_by_name = event.get("multiValueHeaders") or {
         name: [v] for name, v in (event.get("headers") or {}).items()
     }
     headers: dict[str, str] = {}
-    for given, values in values_by_name.items():
-        name = given.lower()  # names that differ only in case are one header
+    for original, values in values_by_name.items():
+        name = original.lower()  # names that differ only in case are one header
         headers[name] = ", ".join([headers[name], *values] if name in headers else values)
     return headers
 

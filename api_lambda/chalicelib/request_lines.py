@@ -17,9 +17,9 @@ _SHOWN_CHARACTERS = 80
 def to_root(event: Event, route: Route) -> str:
     """Return the relative reference from the request's URL to the API's root, such as "../".
 
-    Gateways ignore empty path segments when they match routes, and pass the path on unchanged. Raise NotFound if it
-    has two slashes in a row: no reference works for all clients then, since RFC 3986 keeps empty segments and
-    Python's urljoin drops them.
+    Gateways ignore empty path segments when they match routes, and pass the path on unchanged. Raise NotFound if
+    the path has two slashes in a row: then no reference works for all clients, since RFC 3986 keeps empty segments
+    and Python's urljoin drops them.
     """
     path = event.get("path") or route.path
     if "//" in path:
@@ -31,8 +31,8 @@ def to_root(event: Event, route: Route) -> str:
 def path_parameters(event: Event) -> dict[str, str]:
     """Return the parameters of the path, decoded."""
     parameters: dict[str, str] = event.get("pathParameters") or {}
-    # A REST API passes paths on undecoded. The events of gateways that decode them (HTTP APIs, and MiniStack's REST
-    # APIs) have a version: their paths must not be decoded again.
+    # A REST API does not decode paths. Gateways that do (HTTP APIs, and MiniStack's REST APIs) send events with a
+    # version; their paths must not be decoded again.
     if "version" in event:
         return dict(parameters)
     return {name: _decode(value) for name, value in parameters.items()}
@@ -41,7 +41,7 @@ def path_parameters(event: Event) -> dict[str, str]:
 def query(event: Event, route: Route) -> dict[str, list[str]]:
     """Return the parameters of the query; raise InvalidRequest if one is unknown or repeated.
 
-    To ignore an unknown one could mislead: a misspelled filter would list everything.
+    Ignoring an unknown parameter could mislead: a misspelled filter would list everything.
     """
     given: dict[str, list[str]] = event.get("multiValueQueryStringParameters") or {}
     for name, values in given.items():

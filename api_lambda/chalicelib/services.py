@@ -46,17 +46,17 @@ class Services(Stores):
     backlog: Callable[[], BacklogGauge]
     scheduled: Callable[[], ScheduledCount]
     index_states: Callable[[], IndexStates]
-    longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
+    longest_wait: float = math.inf  # seconds; the longest that a request may wait in this stage
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
     webhooks: Callable[[], WebhookServices] | None = None  # None in a stage without Events=on
-    tasks: TaskQueue | None = None  # None in a stage that answers no task tokens
+    tasks: TaskQueue | None = None  # None in a stage without TaskTokens
     limit: CommandLimit | None = None  # None in a stage without OwnerRate
     paused_at: Callable[[], datetime | None] = lambda: None  # when the stage was paused; None if it is not
 
     @property
-    def tells_ends(self) -> bool:
-        """Return whether the ends of jobs are told."""
+    def sends_events(self) -> bool:
+        """Return whether the stage sends events when jobs end."""
         return self.webhooks is not None
 
 
@@ -114,12 +114,12 @@ def _index_states(settings: Settings, clients: AwsClients) -> IndexStates:
 
 def _webhooks(settings: Settings, clients: AwsClients, documents: DocumentStore) -> Callable[[], WebhookServices]:
     @cache
-    def opened() -> WebhookServices:
-        from .webhook_services import open_webhooks  # noqa: PLC0415  # only when one of their endpoints is requested
+    def open_once() -> WebhookServices:
+        from .webhook_services import open_webhooks  # noqa: PLC0415  # only when a webhook endpoint is requested
 
         return open_webhooks(settings, clients, documents)
 
-    return opened
+    return open_once
 
 
 def _tasks(settings: Settings, clients: AwsClients) -> TaskQueue:
@@ -129,7 +129,7 @@ def _tasks(settings: Settings, clients: AwsClients) -> TaskQueue:
 
 
 def _limit(settings: Settings, clients: AwsClients) -> CommandLimit:
-    from jobpipe.stores.jobs.dynamodb_allowances import DynamoDbAllowances  # noqa: PLC0415  # only where there is a limit
+    from jobpipe.stores.jobs.dynamodb_allowances import DynamoDbAllowances  # noqa: PLC0415  # only in a stage with a limit
 
     from .submitting.owner_limit import OwnerLimit  # noqa: PLC0415
 

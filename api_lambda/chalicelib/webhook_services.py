@@ -1,4 +1,4 @@
-"""What the endpoints under /webhooks use; it is imported when one of them is first requested."""
+"""The services of the endpoints under /webhooks, imported when one of them is first requested."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WebhookServices:
     webhooks: WebhookStore
     deliveries: DeliveryStore
     queue: DeliveryQueue
-    source: Source  # makes the test events
+    source: Source  # creates the test events
     urls: UrlRules
 
 

@@ -1,4 +1,4 @@
-"""The option --collection, and the collection that a command is for."""
+"""The option --collection, and the collection that it names."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from jobpipe_client.cli.files import check_encoding
 from jobpipe_client.cli.output.output import Output
 from jobpipe_client.client import Client
 
-_LARGEST_PAGE = 100  # that the service returns
+_MAX_PAGE_SIZE = 100  # the service's limit
 
 
 @dataclass
@@ -30,7 +30,7 @@ class State:
 
     @cached_property
     def client(self) -> Client:
-        """The client of the given stage, else of the environment's deployment."""
+        """The client of the given stage, or without one of the environment's deployment."""
         return Client.from_stage(self.stage, request_timeout=30.0)
 
     @cached_property
@@ -43,7 +43,7 @@ def _set_state(ctx: click.Context, parameter: click.Parameter, value: Any) -> No
         setattr(ctx.ensure_object(State), str(parameter.name), value)
 
 
-def _without_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+def _disable_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
         ctx.ensure_object(State).color = False
 
@@ -59,10 +59,14 @@ def global_options() -> list[click.Parameter]:
             help="The deployed stage; else JOBPIPE_URL with JOBPIPE_API_KEY, JOBPIPE_STAGE, or local.",
         ),
         click.Option(
-            ["--json"], is_flag=True, expose_value=False, callback=_set_state, help="Print JSON: a document a line."
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_state,
+            help="Print JSON: a document a line.",
         ),
         click.Option(
-            ["--no-color"], is_flag=True, expose_value=False, callback=_without_color, help="As NO_COLOR does."
+            ["--no-color"], is_flag=True, expose_value=False, callback=_disable_color, help="Print without colors."
         ),
     ]
 
@@ -98,12 +102,12 @@ pass_state = click.make_pass_decorator(State, ensure=True)
 
 
 def page_size(limit: int | None) -> int | None:
-    """Return how many entries to ask for at once if `limit` of them are shown; None lets the service choose."""
-    return None if limit is None else min(limit, _LARGEST_PAGE)
+    """Return the page size for showing `limit` entries; None lets the service choose."""
+    return None if limit is None else min(limit, _MAX_PAGE_SIZE)
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """Return the JSON object that an argument is, or that the file has which it names; `-` is standard input."""
+    """Return the JSON object in an argument, or in the file that the argument names; `-` is standard input."""
     try:
         if text == "-":
             text = _decode(sys.stdin.buffer.read())

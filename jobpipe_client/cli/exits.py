@@ -70,12 +70,12 @@ def print_error(line: str, status: int = ERROR) -> int:
 
 
 def describe(error: Exception) -> str:
-    """Return the error's message, and what may help."""
+    """Return the error's message, with advice if there is any."""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
     if isinstance(error, Forbidden) and "role" not in (error.problem.detail or ""):
-        return f"{error}: the key is wrong, has ended, or is another stage's (JOBPIPE_API_KEY, --stage)"
+        return f"{error}: the key is wrong, has expired, or is for another stage (JOBPIPE_API_KEY, --stage)"
     if isinstance(error, Unreachable):
         return (
             f"{error} (is the stage up? `jobpipe doctor` looks for the cause; --stage and JOBPIPE_URL name another)"
@@ -84,7 +84,7 @@ def describe(error: Exception) -> str:
 
 
 def silence(stream: TextIO) -> None:
-    """Drop what is buffered and will be written; else the interpreter would complain when it closes the stream."""
+    """Discard all output of a stream; otherwise the interpreter would complain when it closes the stream."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, stream.fileno())
     os.close(nothing)
@@ -102,7 +102,7 @@ def _print_failure(error: Exception) -> int:
         silence(sys.stdout)
         return ERROR
     if isinstance(error, OSError):
-        _drop_unwritten()
+        _discard_unwritten()
     if isinstance(error, WaitTimeout):
         return print_error(describe(error), NOT_ENDED)
     return print_error(describe(error), FAILED if isinstance(error, JobError) else ERROR)
@@ -111,8 +111,8 @@ def _print_failure(error: Exception) -> int:
 def _print_interrupt(interrupt: BaseException) -> int:
     cause = interrupt.__cause__ if isinstance(interrupt, click.Abort) else interrupt
     status = cause.exit_status if isinstance(cause, Terminated) else INTERRUPTED
-    _drop_unwritten()
-    notes = getattr(cause, "__notes__", [])  # the interrupted command's note on how to continue
+    _discard_unwritten()
+    notes = getattr(cause, "__notes__", [])  # the interrupted command's advice on how to continue
     return print_error(notes[0] if notes else "interrupted", status)
 
 
@@ -126,8 +126,8 @@ def _flush(status: int) -> int:
     return status
 
 
-def _drop_unwritten() -> None:
-    # Else the interpreter would try again to write it at its end, and report the error again.
+def _discard_unwritten() -> None:
+    # Otherwise the interpreter would try to write the output again when it exits, and report the error again.
     try:
         sys.stdout.flush()
     except OSError:
@@ -164,16 +164,16 @@ def signals_as_interrupts() -> Iterator[None]:
     def terminate(number: int, _: FrameType | None) -> NoReturn:
         raise Terminated(number)
 
-    with _handlers(("SIGTERM", "SIGHUP"), terminate, lambda present: present is signal.SIG_DFL):
+    with _handlers(("SIGTERM", "SIGHUP"), terminate, lambda current: current is signal.SIG_DFL):
         yield
 
 
 @contextmanager
-def interrupts_passed_to(handle: Callable[[KeyboardInterrupt], None]) -> Iterator[None]:
+def pass_interrupts_to(handle: Callable[[KeyboardInterrupt], None]) -> Iterator[None]:
     """Pass Ctrl-C, SIGTERM and SIGHUP to `handle`, which must be safe in a signal handler.
 
-    An exception that is raised wherever the main thread is may be lost, for instance in the callback of a weak
-    reference.
+    An exception that a signal handler raises may be lost, for instance if the main thread is in the callback of a
+    weak reference.
     """
 
     def pass_on(number: int, _: FrameType | None) -> None:
@@ -185,16 +185,16 @@ def interrupts_passed_to(handle: Callable[[KeyboardInterrupt], None]) -> Iterato
 
 @contextmanager
 def _handlers(
-    names: tuple[str, ...], handler: Callable[[int, FrameType | None], Any], replaces: Callable[[Any], bool]
+    names: tuple[str, ...], handler: Callable[[int, FrameType | None], Any], may_replace: Callable[[Any], bool]
 ) -> Iterator[None]:
-    """Install a handler for those of the signals whose present handler it replaces."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread can
+    """Install a handler for each of the signals whose current handler may be replaced."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can install handlers
         yield
         return
-    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {each: signal.signal(each, handler) for each in known if replaces(signal.getsignal(each))}
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    replaced = {each: signal.signal(each, handler) for each in signals if may_replace(signal.getsignal(each))}
     try:
         yield
     finally:
-        for each, present in before.items():
-            signal.signal(each, present)
+        for each, previous in replaced.items():
+            signal.signal(each, previous)

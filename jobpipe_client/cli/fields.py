@@ -1,4 +1,4 @@
-"""The fields or members that arguments give: NAME=VALUE, NAME:=JSON, or one JSON object."""
+"""Parsing of arguments with fields or members: NAME=VALUE, NAME:=JSON, or one JSON object."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _LONGEST_VALUE = 40  # characters of a value in a note
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """The object that arguments describe, and its texts that would be allowed as numbers or other JSON, too."""
+class ParsedFields:
+    """The object that arguments describe, and the values read as text that could be numbers or other JSON."""
 
     document: dict[str, Any]
     like_json: Mapping[str, str]
 
-    def note(self, output: Output, status: int) -> int:
-        """Name the texts that would be allowed as other JSON, if the command succeeded. Return its status."""
+    def note_texts(self, output: Output, status: int) -> int:
+        """Report the texts that could be other JSON, if the command succeeded. Return its status."""
         if self.like_json and status == OK:
-            use = " ".join(shlex.quote(f"{name}:={_shown(value)}") for name, value in self.like_json.items())
+            arguments = (shlex.quote(f"{name}:={_json_to_show(value)}") for name, value in self.like_json.items())
             names = ", ".join(self.like_json)
-            output.note(f"read as text: {names}; to read the values as what they look like, use {use}")
+            output.note(f"read as text: {names}; to convert the values, use {' '.join(arguments)}")
         return status
 
 
-def read_fields(fields: Sequence[str], types: Mapping[str, frozenset[str]]) -> Given:
-    """Return what arguments give; NAME=VALUE is read by the types that the schema allows, else as text."""
+def read_fields(fields: Sequence[str], types: Mapping[str, frozenset[str]]) -> ParsedFields:
+    """Parse the arguments. The value of NAME=VALUE has a type that the schema allows, or is text."""
     if len(fields) == 1 and "=" not in fields[0].partition("{")[0]:
-        return Given(read_object(fields[0]), {})
+        return ParsedFields(read_object(fields[0]), {})
     found: dict[str, Any] = {}
     like_json: dict[str, str] = {}
     for field in fields:
@@ -55,7 +55,7 @@ def read_fields(fields: Sequence[str], types: Mapping[str, frozenset[str]]) -> G
         like_json.pop(name, None)
         if kind == "text" and _type_as_json(value) in allowed - {"string"}:
             like_json[name] = value
-    return Given(found, like_json)
+    return ParsedFields(found, like_json)
 
 
 def _type_as_json(value: str) -> str | None:
@@ -66,5 +66,5 @@ def _type_as_json(value: str) -> str | None:
         return None
 
 
-def _shown(value: str) -> str:
+def _json_to_show(value: str) -> str:
     return value if len(value) <= _LONGEST_VALUE else "JSON"

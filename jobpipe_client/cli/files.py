@@ -1,4 +1,4 @@
-"""Files by any name: pipes and descriptors, files that appear whole or not at all, and encodings."""
+"""Files of all kinds: pipes and descriptors, files that are written atomically, and encodings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import BinaryIO
 from jobpipe_client.cli.exits import OperatorError
 
 CR_ALONE = (
-    "its lines end with CR alone, as those of Excel for Mac's older CSV: "
+    "its lines end with CR alone, as in the older CSV of Excel for Mac: "
     "convert it, for instance with tr '\\r' '\\n' < FILE"
 )
 _DESCRIPTORS = re.compile(r"/dev|/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
@@ -47,7 +47,7 @@ def _names_a_descriptor(path: Path) -> bool:
 
 
 def is_output_unread() -> bool:
-    """Return whether standard output is a pipe that nobody reads any more; False if that is unknown."""
+    """Return whether standard output is a pipe that nobody reads any more, or False if that is unknown."""
     if sys.stdout is None or not hasattr(select, "poll"):  # closed, or Windows
         return False
     poll = select.poll()
@@ -59,11 +59,11 @@ def is_output_unread() -> bool:
 
 
 @contextmanager
-def atomic_file(path: Path, name: Callable[[Path, Path], object] = Path.replace) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, rename: Callable[[Path, Path], object] = Path.replace) -> Iterator[BinaryIO]:
     """Open a draft that becomes the file `path` when the block succeeds, and is deleted when the block fails.
 
-    `name` gives the draft its name; without it, the draft replaces the file. Pipes and devices are written to
-    directly. A symbolic link is kept, and the file that it refers to is replaced.
+    `rename` gives the draft its final name; by default, the draft replaces the file. Pipes and devices are written
+    to directly. A symbolic link is kept, and its target is replaced.
     """
     if is_pipe(path):
         # The file behind /dev/stdout may have content, which must not be truncated.
@@ -77,7 +77,7 @@ def atomic_file(path: Path, name: Callable[[Path, Path], object] = Path.replace)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        name(draft, path)
+        rename(draft, path)
     except OSError as error:
         if error.filename not in {None, str(draft)}:
             raise

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 _MINUTE, _HOUR = 60, 3600
-_MEASURED = 60.0  # seconds, at most
-_LEAST = 5.0  # seconds that must have been measured
-_STEPS = 3  # that must have been seen
+_MAX_PERIOD = 60.0  # seconds over which a rate is measured
+_MIN_PERIOD = 5.0  # seconds
+_MIN_STEPS = 3  # needed for a rate
 _STALLED = 15.0  # seconds without a step, or three times as long as a step takes
 
 
@@ -15,24 +15,24 @@ class Pace:
     """The latest steps of something that grows."""
 
     def __init__(self) -> None:
-        self._steps: deque[tuple[float, float]] = deque()  # when, and how much there was then
+        self._steps: deque[tuple[float, float]] = deque()  # pairs of a time and the amount at that time
 
     def note(self, at: float, amount: float) -> None:
-        """Note how much there is at a time."""
+        """Record the amount at a time."""
         if self._steps and self._steps[-1][1] == amount:
             return
         self._steps.append((at, amount))
-        while len(self._steps) > _STEPS and self._steps[0][0] < at - _MEASURED:
+        while len(self._steps) > _MIN_STEPS and self._steps[0][0] < at - _MAX_PERIOD:
             self._steps.popleft()
 
     def per_second(self, at: float) -> float | None:
-        """Return how much there is more in a second; None if that is not known, or if nothing happens."""
-        if len(self._steps) < _STEPS:
+        """Return the growth per second, or None if it is unknown or nothing happens."""
+        if len(self._steps) < _MIN_STEPS:
             return None
         (began, before), (last, amount) = self._steps[0], self._steps[-1]
         measured = last - began
         if (
-            measured < _LEAST
+            measured < _MIN_PERIOD
             or amount <= before
             or at - last > max(_STALLED, 3 * measured / (len(self._steps) - 1))
         ):
@@ -40,13 +40,13 @@ class Pace:
         return (amount - before) / measured
 
     def seconds_for(self, rest: float, at: float) -> float | None:
-        """Return how long the rest will take; None if that cannot be known."""
+        """Return how long the rest will take, or None if that is unknown."""
         rate = self.per_second(at)
         return None if rate is None else max(0.0, rest / rate - (at - self._steps[-1][0]))
 
 
-def about(seconds: float) -> str:
-    """Return a time in words."""
+def approximate_time(seconds: float) -> str:
+    """Return a duration in words."""
     if seconds < _MINUTE:
         return "less than a minute"
     if seconds < 1.5 * _MINUTE:

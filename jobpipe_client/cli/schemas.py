@@ -1,7 +1,7 @@
 """What the command line reads from the schema of a collection: its fields and the kinds of their values.
 
 A kind is how a cell or an argument is read: text, number, boolean or json. A field that may be text is read as
-text, so that "001" stays what it is; header marks, options and NAME:=JSON say otherwise.
+text, so that "001" stays "001", unless a header mark, an option or NAME:=JSON names another kind.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _BOOLEANS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
 ALL_TYPES = frozenset({"null", "boolean", "number", "string", "array", "object"})
 ONLY_TEXT = frozenset({"string"})
-_MAX_DEPTH = 30  # of schemas within schemas for one value; references may go in a circle
+_MAX_DEPTH = 30  # of nested schemas for one value, since references may form a cycle
 
 
 def is_number(text: str) -> bool:
-    """Return whether the text is a number as JSON has it."""
+    """Return whether the text is a JSON number."""
     return _NUMBER.fullmatch(text) is not None
 
 
@@ -45,7 +45,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "boolean": _boolean,
     "json": json_text.decode_strictly,
 }
-"""The reader of each kind; it raises ValueError if the text has no value of the kind."""
+"""The reader of each kind. It raises ValueError if the text is not of this kind."""
 
 
 def kind_of(types: frozenset[str]) -> str:
@@ -57,7 +57,7 @@ def kind_of(types: frozenset[str]) -> str:
 
 
 def types_of(info: CollectionInfo, schemas: Mapping[str, Schema]) -> dict[str, frozenset[str]]:
-    """Return the types of JSON that each of the schemas allows."""
+    """Return the JSON types that each of the schemas allows."""
     return {name: _types(info, schema) for name, schema in schemas.items()}
 
 
@@ -67,17 +67,17 @@ def kinds_of(info: CollectionInfo) -> dict[str, str]:
 
 
 def is_only_text(info: CollectionInfo, schema: Schema) -> bool:
-    """Return whether the schema allows no other values than strings."""
+    """Return whether the schema allows only strings."""
     return _types(info, schema) == ONLY_TEXT
 
 
 def identifying_fields(info: CollectionInfo) -> list[str]:
-    """Return the fields of which no two documents share a value: the key and the unique ones."""
+    """Return the fields whose values must differ between documents: the key and the unique fields."""
     return list(dict.fromkeys([*([] if info.key is None else [info.key]), *info.unique]))
 
 
 def look_up_fields(info: CollectionInfo) -> list[str]:
-    """Return the fields by which documents can be looked up: the identifying and the indexed ones."""
+    """Return the fields by which documents can be looked up: the identifying and the indexed fields."""
     return list(dict.fromkeys([*identifying_fields(info), *info.indexes]))
 
 
@@ -85,11 +85,11 @@ def fields_of(info: CollectionInfo) -> dict[str, Schema]:
     """Return the schemas of the fields that a document may have, in the order of the schema."""
     found: dict[str, Schema] = {}
     others: dict[str, list[Schema]] = {}
-    for part in _applied(info, info.schema):
+    for part in _applicable_schemas(info, info.schema):
         for name, schema in _object(part.get("properties")).items():
             found.setdefault(str(name), schema)
         for alternative in _alternatives(part):
-            for within in _applied(info, alternative):
+            for within in _applicable_schemas(info, alternative):
                 for name, schema in _object(within.get("properties")).items():
                     others.setdefault(str(name), []).append(schema)
     return {**{name: {"anyOf": schemas} for name, schemas in others.items() if name not in found}, **found}
@@ -97,13 +97,13 @@ def fields_of(info: CollectionInfo) -> dict[str, Schema]:
 
 def required_of(info: CollectionInfo) -> tuple[str, ...]:
     """Return the fields that every document needs, the key first."""
-    named = [str(name) for part in _applied(info, info.schema) for name in part.get("required") or ()]
+    named = [str(name) for part in _applicable_schemas(info, info.schema) for name in part.get("required") or ()]
     return tuple(dict.fromkeys([*([] if info.key is None else [info.key]), *named]))
 
 
 def is_closed(info: CollectionInfo) -> bool:
-    """Return whether a document can have no other fields than `fields_of` has."""
-    parts = list(_applied(info, info.schema))
+    """Return whether a document can have only the fields of `fields_of`."""
+    parts = list(_applicable_schemas(info, info.schema))
     refuses = any(
         part.get(keyword) is False
         for part in parts
@@ -143,15 +143,15 @@ def type_of(value: object) -> str:
     return next((name for kind, name in names if isinstance(value, kind)), "number")
 
 
-def _applied(info: CollectionInfo, schema: Schema, depth: int = 0) -> Iterator[Mapping[str, Any]]:
-    """Yield the schemas that all apply to one value: the schema, what it refers to, and those of `allOf`."""
+def _applicable_schemas(info: CollectionInfo, schema: Schema, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield all schemas that apply to one value: the schema, its reference, and its `allOf`."""
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return
     yield schema
     if "$ref" in schema:
-        yield from _applied(info, info.resolved(schema), depth + 1)
+        yield from _applicable_schemas(info, info.resolved(schema), depth + 1)
     for part in schema.get("allOf") or ():
-        yield from _applied(info, part, depth + 1)
+        yield from _applicable_schemas(info, part, depth + 1)
 
 
 def _alternatives(schema: Mapping[str, Any]) -> Iterator[Schema]:

@@ -1,7 +1,7 @@
-"""Translation of the errors of requests, urllib3 and http.client into the client's own.
+"""Translation of the errors of requests, urllib3 and http.client into the client's own errors.
 
-Their messages may quote headers, bodies and URLs, and so the API key or a proxy's password. The client never
-shows them, not even as the cause of its own errors, since a traceback shows causes.
+The messages of those libraries may quote headers, bodies and URLs, and so reveal the API key or a proxy's password.
+The client never shows these messages, not even as the cause of its own errors, since a traceback shows causes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ LIBRARY_ERRORS = (OSError, ValueError, HTTPException, HTTPError)  # a RequestExc
 _PROXY = "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
 
 
-def failure(error: BaseException, where: str, timeout: float) -> TransportError:
-    """Return the error for a request to the URL `where` that failed with one of LIBRARY_ERRORS."""
+def transport_error(error: BaseException, where: str, timeout: float) -> TransportError:
+    """Return the client's error for a request to the URL `where` that failed with one of LIBRARY_ERRORS."""
     if isinstance(error, requests.Timeout):
-        return RequestTimeout(f"no answer from {where} within {timeout:g} s")
+        return RequestTimeout(f"no response from {where} within {timeout:g} s")
     why = reason(error)
     if isinstance(error, exceptions.ProxyError):
         return Unreachable(f"{_PROXY} cannot reach {where}: {why}")
@@ -30,18 +30,18 @@ def failure(error: BaseException, where: str, timeout: float) -> TransportError:
         unreachable = Unreachable(f"{where} cannot be reached: {why}")
         unreachable.is_transient = not isinstance(error, exceptions.SSLError)
         return unreachable
-    return TransportError(f"a request to {where} cannot be made: {why}")
+    return TransportError(f"cannot send a request to {where}: {why}")
 
 
 def reason(error: BaseException) -> str:
-    """Return the first cause in the words of the operating system or the TLS library, else its class name."""
+    """Return the first cause as the operating system or the TLS library describes it, else its class name."""
     first = _first_cause(error)
     if isinstance(first, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({first.verify_message})"
     if isinstance(first, RemoteDisconnected):
-        return "it closed the connection without an answer"
+        return "it closed the connection without a response"
     if isinstance(first, IncompleteRead):
-        return "the answer was cut off"
+        return "the response was cut off"
     if isinstance(first, BadStatusLine):
         return "the server does not speak HTTP"
     if isinstance(first, OSError) and first.errno is not None and first.strerror:
@@ -50,13 +50,12 @@ def reason(error: BaseException) -> str:
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    seen = error
-    for _ in range(20):  # each layer wraps the one before
-        inner = getattr(seen, "reason", None) or seen.__cause__ or (seen.args[0] if seen.args else None)
+    for _ in range(20):  # each library wraps the error of the library below
+        inner = getattr(error, "reason", None) or error.__cause__ or (error.args[0] if error.args else None)
         if not isinstance(inner, BaseException):
-            # `ProtocolError("Connection aborted.", error)`
-            inner = next((each for each in seen.args if isinstance(each, BaseException)), None)
+            # as in `ProtocolError("Connection aborted.", error)`
+            inner = next((each for each in error.args if isinstance(each, BaseException)), None)
         if inner is None:
             break
-        seen = inner
-    return seen
+        error = inner
+    return error

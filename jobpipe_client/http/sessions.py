@@ -1,4 +1,4 @@
-"""The HTTP sessions of a client: one for each thread of each process, since connections cannot be shared."""
+"""The HTTP sessions of a client, one for each thread of each process, since connections cannot be shared."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from jobpipe_client.environment import HttpSettings
 class Sessions:
     """Sessions with the same settings and headers. Safe to share between threads, and across a fork.
 
-    A child process starts without sessions: on an inherited connection, it and its parent would read each other's
-    answers.
+    A child process starts without sessions: on an inherited connection, the child and the parent would read each
+    other's responses.
     """
 
     def __init__(self, settings: HttpSettings, headers: Mapping[str, str], *, pool_size: int) -> None:
@@ -32,7 +32,7 @@ class Sessions:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._thread = threading.local()
-        self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
 
     def current(self) -> requests.Session:
         """Return this thread's session."""
@@ -45,19 +45,19 @@ class Sessions:
             session.mount("https://", adapter)
             self._thread.session = session
             with self._lock:
-                self._made.add(session)
+                self._sessions.add(session)
         return session
 
     def close(self) -> None:
         """Close the connections of all threads of this process."""
         with self._lock:
-            for session in list(self._made):
+            for session in list(self._sessions):
                 session.close()
 
     def after_fork(self) -> None:
         """Drop the parent's sessions in a child process, before anything else runs there."""
-        inherited = list(self._made)
-        self._reset()  # another thread of the parent may have the lock
+        inherited = list(self._sessions)
+        self._reset()  # another thread of the parent may hold the lock
         for session in inherited:
             for adapter in session.adapters.values():
                 if isinstance(adapter, _Adapter):
@@ -79,13 +79,13 @@ class _Adapter(HTTPAdapter):
         return pool
 
     def after_fork(self) -> None:
-        """Close this process's copies of idle connections, which sends nothing."""
+        """Close this process's copies of idle connections. Nothing is sent to the server."""
         for pool in list(self._pools):
             idle = pool.pool
             if idle is None:
                 continue
             connections = list(idle.queue)
-            # A thread of the parent may have held the queue's lock, which freeing the pool needs.
+            # A thread of the parent may have held the queue's lock, which is needed to free the pool.
             idle.__init__(idle.maxsize)  # type: ignore[misc]
             for connection in connections:
                 if connection is not None:

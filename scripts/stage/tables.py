@@ -15,7 +15,7 @@ def print_table(
 ) -> None:
     """Print rows of untrusted text; print nothing if there are none."""
     if console.is_terminal:
-        drawn = tables.drawn(columns, rows, console.width, title)
+        drawn = tables.draw_rows(columns, rows, console.width, title)
         if drawn is not None:
             console.print(drawn)
     elif not console.quiet:

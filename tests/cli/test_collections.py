@@ -66,7 +66,7 @@ def test_an_operation_is_run_with_members_of_their_kinds(jobpipe: Jobpipe, servi
 def test_text_is_named_only_where_the_schema_allows_something_else(jobpipe: Jobpipe, service: Service) -> None:
     properties = service.contract["components"]["schemas"]["Order"]["properties"]
     properties |= {"size": {"type": ["string", "number"]}, "ref": {}}
-    note = "read as text: size, ref; to read the values as what they look like, use size:=44 ref:=null\n"
+    note = "read as text: size, ref; to convert the values, use size:=44 ref:=null\n"
     others = ("status=paid", "note=5", "customer=7", "total=12.50")
     assert jobpipe("items", "create", "number=1", *others, "size=44", "ref=null", *ORDERS).stderr == note
     assert jobpipe("items", "upsert", "number=1", "size=44", "ref=null", *ORDERS).stderr == note

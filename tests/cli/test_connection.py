@@ -78,9 +78,9 @@ def test_a_wrong_stage_names_those_that_there_are(
     monkeypatch.delenv("JOBPIPE_URL")
     monkeypatch.delenv("JOBPIPE_API_KEY")
     (tmp_path / ".jobpipe").mkdir()
-    assert "the stages that there are" not in jobpipe.fails(1, "--stage", "prd", "failed")
+    assert "existing stages" not in jobpipe.fails(1, "--stage", "prd", "failed")
     for name in ("prod", "local"):
         file = tmp_path / ".jobpipe" / f"{name}.json"
         file.write_text(json.dumps({"base_url": "http://127.0.0.1:9/v1", "api_key": "k" * 32}))
     (tmp_path / ".jobpipe" / "other.json").write_text("{}")
-    assert jobpipe.fails(1, "--stage", "prd", "failed").endswith("; the stages that there are: local, prod")
+    assert jobpipe.fails(1, "--stage", "prd", "failed").endswith("; existing stages: local, prod")

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.commands.exporting import write_csv, write_jsonl
-from jobpipe_client.cli.importing.reading.batches import Batch, cut
+from jobpipe_client.cli.importing.reading.batches import Batch, split_into_batches
 from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
 from jobpipe_client.cli.importing.reading.jsonl import JsonLines
-from jobpipe_client.cli.importing.reading.rows import FAILURE_FIELDS, Format, rows_of
+from jobpipe_client.cli.importing.reading.rows import FAILURE_FIELDS, Format, read_rows
 from jobpipe_client.cli.importing.reading.source import MAX_LINE_BYTES, Lines
 from jobpipe_client.models import Item
 
@@ -59,7 +59,9 @@ items = st.dictionaries(texts.filter(lambda name: name != "id"), values, max_siz
 def commands(form: Format, content: bytes, number: int = 0) -> list[Any]:
     file = io.BytesIO(content)
     start = file.seek(end_of_header(form))
-    return [row.command and row.command["item"] for row in rows_of(form, Lines(file, offset=start, number=number))]
+    return [
+        row.command and row.command["item"] for row in read_rows(form, Lines(file, offset=start, number=number))
+    ]
 
 
 def end_of_header(form: Format) -> int:
@@ -120,7 +122,7 @@ def test_a_range_that_is_read_again_is_the_same_batch(soup: list[bytes], most: i
     content = (b"a,b\n" if kind == "csv" else b"") + b"".join(soup)
     first = Lines(io.BytesIO(content))
     form: Format = CsvRows(first) if kind == "csv" else JsonLines(Lines(io.BytesIO()), commands=False)
-    batches = list(cut(form, first, number=0, max_rows=most))
+    batches = list(split_into_batches(form, first, number=0, max_rows=most))
     assert [batch.number for batch in batches] == list(range(len(batches)))
     end = end_of_header(form)
     for batch in batches:
@@ -129,7 +131,7 @@ def test_a_range_that_is_read_again_is_the_same_batch(soup: list[bytes], most: i
         file = io.BytesIO(content)
         file.seek(batch.start)
         lines = Lines(file, offset=batch.start, number=batch.line, end=batch.end)
-        (again,) = cut(form, lines, number=batch.number, max_rows=most)
+        (again,) = split_into_batches(form, lines, number=batch.number, max_rows=most)
         assert again.sha256 == batch.sha256
         assert content_of(again) == content_of(batch)
 
@@ -158,7 +160,7 @@ def failures(content: bytes, **options: Any) -> bytes:
     """Return the file of failures of a service that refuses every row."""
     lines = Lines(io.BytesIO(content))
     form = CsvRows(lines, **options)
-    failed = [form.failed_row(row, row.error or 'no, "really"') for row in rows_of(form, lines)]
+    failed = [form.failed_row(row, row.error or 'no, "really"') for row in read_rows(form, lines)]
     return "\n".join([form.failures_header(), *failed, ""]).encode("utf-8", "surrogateescape")
 
 
@@ -173,7 +175,7 @@ def without_failure_cells(content: bytes, delimiter: str) -> list[list[str] | st
 
     one_cell = rf'(?:"(?:[^"]|"")*"|[^"{re.escape(delimiter)}]*){re.escape(delimiter)}'
     form = CsvRows(lines := Lines(io.BytesIO(content)))
-    return [cells(re.sub(f"^{one_cell}{one_cell}", "", row.text)) for row in rows_of(form, lines)]
+    return [cells(re.sub(f"^{one_cell}{one_cell}", "", row.text)) for row in read_rows(form, lines)]
 
 
 @given(st.lists(pieces, max_size=40))
@@ -223,14 +225,14 @@ def test_a_value_that_nests_too_deeply_is_refused() -> None:
 def test_a_number_that_python_cannot_hold_makes_its_row_unreadable(number: str) -> None:
     content = f'name,n:number,j:json\nA,1,1\nB,{number},1\nC,1,"[{number}]"\n'.encode()
     lines = Lines(io.BytesIO(content))
-    good, *broken = rows_of(CsvRows(lines), lines)
+    good, *broken = read_rows(CsvRows(lines), lines)
     assert good.command is not None
     assert [(row.line, row.command, (row.error or "")[:3]) for row in broken] == [
         (3, None, "n: "),
         (4, None, "j: "),
     ]
     lines = Lines(io.BytesIO(f'{{"n": {number}}}\n'.encode()))
-    (row,) = rows_of(JsonLines(lines, commands=False), lines)
+    (row,) = read_rows(JsonLines(lines, commands=False), lines)
     assert (row.command, (row.error or "")[:8]) == (None, "not JSON")
 
 
@@ -238,7 +240,7 @@ def test_an_unclosed_quotation_mark_takes_linear_time() -> None:
     lines = Lines(io.BytesIO(b'a\n"x\n' + b"y\n" * 60_000))
     form = CsvRows(lines)
     began = time.process_time()
-    rows = list(rows_of(form, lines))
+    rows = list(read_rows(form, lines))
     assert time.process_time() - began < 5  # each line against all before it takes a minute
     assert len(rows) == 60_001
     assert [row.error is None for row in rows[:2]] == [False, True]
@@ -247,7 +249,7 @@ def test_an_unclosed_quotation_mark_takes_linear_time() -> None:
 def test_the_digest_covers_all_of_a_line_that_is_too_long() -> None:
     def digest(content: bytes) -> str:
         lines = Lines(io.BytesIO(content))
-        (batch,) = cut(JsonLines(lines, commands=False), lines, number=0, max_rows=5)
+        (batch,) = split_into_batches(JsonLines(lines, commands=False), lines, number=0, max_rows=5)
         return batch.sha256
 
     long = b"x" * (MAX_LINE_BYTES + 100_000)

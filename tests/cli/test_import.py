@@ -183,7 +183,7 @@ def test_files_that_cannot_be_used_are_one_line(jobpipe: Jobpipe, service: Servi
     assert "is a folder" in jobpipe.fails(1, "import", "folder.csv")
     write("a.jsonl", lines(item("A")))
     write("a.jsonl.jobpipe-import", "something else\n")
-    assert "is not the journal" in jobpipe.fails(1, "import", "a.jsonl")
+    assert "or not the journal" in jobpipe.fails(1, "import", "a.jsonl")
     Path("a.jsonl.jobpipe-import").unlink()
     service.canned.append(Canned(403, {}, problem(403)))
     assert "the key is wrong" in jobpipe.fails(1, "import", "a.jsonl")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jobpipe_client.catalogue import CollectionInfo
 from jobpipe_client.cli.commands.exporting import _columns, write_csv
 from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
-from jobpipe_client.cli.importing.reading.rows import rows_of
+from jobpipe_client.cli.importing.reading.rows import read_rows
 from jobpipe_client.cli.importing.reading.source import Lines
 from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.rules.schema_rules import document_violations
@@ -100,7 +100,7 @@ def test_an_export_of_no_document_has_the_header_of_the_schema(jobpipe: Jobpipe)
         ("id,number\n1,2\n", "the id is assigned by the service: --ignore id leaves the column out"),
         ("customer\na\n", "no row can be a document of orders: the header has no column 'number' (CSV begins"),
         ("Number,customer\n1,a\n", "the header has no column 'number', but 'Number': change the header"),
-        ("number:number\n1\n", "the number has to be text, and its column is a number"),
+        ("number:number\n1\n", "the number must be text, but its column is a number"),
         ("number;customer\n1;2\n", "Its columns are separated by ';': use --delimiter ';'"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_wrong_collection_is_one_line(jobpipe: Jobpipe) -> None:
     for more in (ORDERS, ("--upsert",)):
         write("commands.jsonl", "")
         why = jobpipe.fails(2, "import", "commands.jsonl", "--commands", *more)
-        assert "--commands takes no --collection or --upsert" in why
+        assert "--commands excludes --collection and --upsert" in why
 
 
 def test_a_collection_without_a_key_takes_no_upserts(jobpipe: Jobpipe, service: Service) -> None:
@@ -254,8 +254,8 @@ def test_what_is_exported_is_imported_exactly(case: tuple[CollectionInfo, list[d
     write_csv([Item({"id": str(n), **each}) for n, each in enumerate(found)], written.append, _columns(info))
     content = "".join(written).encode()
     source = Lines(io.BytesIO(content))
-    form = CsvRows(source, ignored=["id"], target=Target.of_collection(info, upsert=False))
-    read = [row.command["item"] for row in rows_of(form, source) if row.command is not None]
+    form = CsvRows(source, ignored=["id"], target=Target.for_collection(info, upsert=False))
+    read = [row.command["item"] for row in read_rows(form, source) if row.command is not None]
     assert list(map(_canonical, read)) == list(map(_canonical, found))
     for document in found:
         known = {name: value for name, value in document.items() if name != "extra"}
@@ -331,9 +331,9 @@ def test_fields_are_found_in_all_parts_of_a_schema() -> None:
 @pytest.mark.parametrize(
     ("collection", "said"),
     [
-        ((), "--restart sends all rows again, and those whose name is taken are refused"),
-        (ORDERS, "--restart sends all rows again, and those that exist are refused"),
-        ((*ORDERS, "--upsert"), "--restart sends all rows again: those whose number exists change that document"),
+        ((), "--restart sends all rows again, and rows whose name is taken are refused"),
+        (ORDERS, "--restart sends all rows again, and rows that exist are refused"),
+        ((*ORDERS, "--upsert"), "--restart sends all rows again: rows whose number exists change that document"),
     ],
     ids=["items", "a key", "upserts"],
 )

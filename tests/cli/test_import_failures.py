@@ -248,7 +248,7 @@ def test_an_unwritable_file_of_failures_is_reported_before_anything_is_sent(
 ) -> None:
     text = "name,description\nA,d\nB\n"
     write("a.csv", text)
-    assert "none is no folder" in jobpipe.fails(1, "import", "a.csv", "--failures", "none/f.csv")
+    assert "none is not a folder" in jobpipe.fails(1, "import", "a.csv", "--failures", "none/f.csv")
     with monkeypatch.context() as read_only:
         read_only.setattr(os, "access", lambda _, mode: mode != os.W_OK)
         assert "is read-only" in jobpipe.fails(1, "import", "a.csv")

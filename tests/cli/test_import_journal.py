@@ -56,7 +56,7 @@ def test_an_import_that_was_finished_long_ago_is_not_repeated(jobpipe: Jobpipe) 
     JOURNAL.write_text(text)
     done = jobpipe("import", "a.jsonl")
     assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "1 row: 1 succeeded, 0 failed")
-    assert "was imported already" in done.stderr
+    assert "was already imported" in done.stderr
     finished = text.splitlines()[-1]
     assert "finished" in finished
     JOURNAL.write_text(text.removesuffix(finished + "\n"))
@@ -70,9 +70,9 @@ def test_a_finished_import_is_repeated_only_with_restart(jobpipe: Jobpipe, servi
     again = jobpipe("import", "a.jsonl")
     assert again.exit_code == 0
     assert (
-        "was imported already and has not changed: this is the report of the import that began 20" in again.stderr
+        "was already imported and has not changed: this is the report of the import that began 20" in again.stderr
     )
-    assert "--restart sends all rows again, and those whose name is taken are refused" in again.stderr
+    assert "--restart sends all rows again, and rows whose name is taken are refused" in again.stderr
     assert [request.method for request in service.seen[seen:]] == ["GET"], (
         "only to check that the stage knows the import"
     )
@@ -105,7 +105,7 @@ def test_a_file_that_has_changed_is_refused(jobpipe: Jobpipe, service: Service, 
     }[change]
     write("a.jsonl", changed)
     assert jobpipe.fails(1, "import", "a.jsonl").endswith(
-        "a.jsonl has changed since its import began; --restart sends all rows again, and those whose name is taken "
+        "a.jsonl has changed since its import began; --restart sends all rows again, and rows whose name is taken "
         "are refused"
     )
     assert [each["name"] for each in fields(service)] == ["A", "B"]

@@ -187,7 +187,7 @@ def test_an_import_does_not_continue_on_a_stage_that_was_deployed_again(tmp_path
     service.batches.forget()
     status, _, errors = Running(service, str(path), "--batch-size", "5").ended()
     assert status == 1
-    assert "it was deployed anew; --restart sends all rows again" in errors
+    assert "since it was deployed anew; --restart sends all rows again" in errors
     service.stop()
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
-from jobpipe_client.cli.importing.reading.rows import rows_of
+from jobpipe_client.cli.importing.reading.rows import read_rows
 from jobpipe_client.cli.importing.reading.source import Lines
 from tests.cli.conftest import Jobpipe
 from tests.client.service import Service
@@ -109,8 +109,8 @@ def test_a_row_of_empty_texts_is_a_row(jobpipe: Jobpipe) -> None:
             "name,descripton",
             "no column 'description', but 'descripton': if description is meant, change the header",
         ),
-        ("name:number,description", "the name has to be text, and its column is a number"),
-        ("name,description:boolean", "the description has to be text, and its column is a boolean"),
+        ("name:number,description", "the name must be text, but its column is a number"),
+        ("name,description:boolean", "the description must be text, but its column is a boolean"),
     ],
 )
 def test_a_header_below_which_no_row_can_be_an_item_is_reported_first(
@@ -209,15 +209,13 @@ def test_columns_that_look_typed_and_are_read_as_text_are_reported_once(jobpipe:
         assert done.exit_code == 0
         assert done.stderr.splitlines() == [
             (
-                "read as text: price, ok, tags; to read the values as what they look like, use "
+                "read as text: price, ok, tags; to convert the values, use "
                 "--number price --boolean ok --json-column tags"
             )
         ]
     assert service.items
     again = jobpipe("import", "a.csv", "--restart", "--number", "price", "--boolean", "ok", "--batch-size", "7")
-    assert again.stderr.splitlines() == [
-        "read as text: tags; to read the values as what they look like, use --json-column tags"
-    ]
+    assert again.stderr.splitlines() == ["read as text: tags; to convert the values, use --json-column tags"]
 
 
 def test_a_column_that_mostly_looks_like_numbers_is_reported_with_a_cell_that_does_not(jobpipe: Jobpipe) -> None:
@@ -225,10 +223,7 @@ def test_a_column_that_mostly_looks_like_numbers_is_reported_with_a_cell_that_do
     rows[31] = "A31,d,abc,yes,1\n"
     Path("a.csv").write_text("name,description,price,active,mixed\n" + "".join(rows))
     assert jobpipe("import", "a.csv", "--dry-run").stderr.splitlines() == [
-        (
-            "read as text: price (except 'abc'), active; to read the values as what they look like, use "
-            "--number price --boolean active"
-        )
+        ("read as text: price (except 'abc'), active; to convert the values, use --number price --boolean active")
     ]
 
 
@@ -243,9 +238,7 @@ def test_numbers_with_a_comma_are_reported(jobpipe: Jobpipe, cell: str) -> None:
 def test_cells_that_stand_for_missing_values_do_not_hide_the_kind_of_a_column(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description,price\nA,d,NA\nB,d,1.5\n")
     done = jobpipe("import", "a.csv", "--dry-run", "--null", "NA")
-    assert done.stderr.splitlines() == [
-        "read as text: price; to read the values as what they look like, use --number price"
-    ]
+    assert done.stderr.splitlines() == ["read as text: price; to convert the values, use --number price"]
     assert jobpipe("import", "a.csv", "--dry-run").stderr == ""
 
 
@@ -270,7 +263,7 @@ def test_every_dialect_of_csv_is_read_without_loss(
     writer.writerows([("a", "b", "c"), *rows])
     content = (codecs.BOM_UTF8 if mark else b"") + out.getvalue().encode()
     form = CsvRows(lines := Lines(io.BytesIO(content)), delimiter=delimiter)
-    found = [row.command and row.command["item"] for row in rows_of(form, lines)]
+    found = [row.command and row.command["item"] for row in read_rows(form, lines)]
     # The empty text can be distinguished from a missing value only if every cell is quoted.
     expected = [
         {name: cell for name, cell in zip("abc", row, strict=True) if cell != "" or is_quoted}
@@ -291,7 +284,7 @@ def test_quoted_and_unquoted_cells_are_distinguished(rows: list[tuple[str, str |
     form = CsvRows(
         lines := Lines(io.BytesIO(f"a{delimiter}b\n{text}".encode())), delimiter=delimiter, nulls=["NA", "\\N"]
     )
-    found = [row.command and row.command["item"] for row in rows_of(form, lines)]
+    found = [row.command and row.command["item"] for row in read_rows(form, lines)]
     assert found == [{"a": a} if b is None else {"a": a, "b": b} for a, b in rows]
 
 

@@ -93,7 +93,7 @@ def test_a_file_of_failures_that_was_changed_is_not_overwritten(jobpipe: Jobpipe
     Path("a.failed.csv").write_text(repaired)
     done = jobpipe("import", "a.csv", "--restart")
     assert done.exit_code == 3
-    assert "a.failed.csv is left as it is, since this import has not written it" in done.stderr
+    assert "a.failed.csv is left unchanged, since this import did not write it" in done.stderr
     assert "they are in a.failed-2.csv: repair" in done.stdout
     assert "they are in a.failed-2.csv: repair" in jobpipe("import", "a.csv").stdout, "the report of that import"
     jobpipe("import", "a.csv", "--restart")
@@ -115,7 +115,7 @@ def test_the_file_of_failures_is_named_as_the_file_was(
         Path(f"{folder}a.csv").write_text("name,description,n:number\nA,d,x\n")
         done = jobpipe("import", f"{folder}a.csv", "--restart")
         assert done.exit_code == 3
-        assert "is left as it is" not in done.stderr
+        assert "is left unchanged" not in done.stderr
         assert f"they are in {folder}a.failed.csv: repair them" in done.stdout
         assert Path(f"{folder}a.failed.csv").exists()
 

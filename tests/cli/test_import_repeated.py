@@ -10,7 +10,7 @@ from jobpipe_client import Client
 from jobpipe_client.cli.importing.journal import Failure
 from jobpipe_client.cli.importing.reading.rows import Row
 from jobpipe_client.cli.importing.reading.target import Target
-from jobpipe_client.cli.importing.repeated import with_equal_lines
+from jobpipe_client.cli.importing.repeated import add_equal_lines
 from tests.client.service import KEY, Service
 
 NOT_UNIQUE = "409 not-unique: #/{field}: Another order has the {field} 1. Its id is 5f0c."
@@ -26,7 +26,7 @@ def told(service: Service, rows: list[Row], failed: dict[int, str], *, upsert: b
     """Return what is added to the failures of these lines, each of which has a field that was taken."""
     info = Client(service.url, KEY).collections()["orders"]
     failures = [Failure(line, "not-unique", NOT_UNIQUE.format(field=field)) for line, field in failed.items()]
-    found = with_equal_lines(failures, lambda: rows, Target(info, upsert), lambda: failures)
+    found = add_equal_lines(failures, lambda: rows, Target(info, upsert), lambda: failures)
     return [new.error.removeprefix(old.error).strip(" ()") for new, old in zip(found, failures, strict=True)]
 
 

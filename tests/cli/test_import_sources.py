@@ -75,7 +75,7 @@ def test_links_to_a_file_are_the_file(jobpipe: Jobpipe, service: Service, tmp_pa
     for other in ("data/a.jsonl", "soft.jsonl", "folder/a.jsonl", "data/hard.jsonl", str(tmp_path / "soft.jsonl")):
         done = jobpipe("import", other)
         assert done.exit_code == 0, done.stderr
-        assert "was imported already" in done.stderr
+        assert "was already imported" in done.stderr
     assert len(service.applied) == 1
     assert len(list(tmp_path.rglob("*.jobpipe-import"))) == 1
 
@@ -158,9 +158,9 @@ def test_a_file_that_changes_while_it_is_imported_ends_the_import(
     with monkeypatch.context() as patch:
         changed_after(patch, 1, change)
         message = jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
-    assert "was changed while it was imported" in message
+    assert "was changed while it was being imported" in message
     assert set(names(service)) <= {f"A{n}" for n in range(10, 20)}, "nothing of the changed file"
-    assert "Put it back as it was, and the same command continues" in message
+    assert "If you restore the file, the same command continues" in message
     if continues is None:
         return
     again = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
@@ -179,7 +179,7 @@ def test_a_file_that_changes_while_it_is_imported_ends_the_import(
 def test_a_change_after_the_last_row_was_read_is_noticed(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.jsonl").write_text(TEXT)
     changed_after(monkeypatch, 3, lambda: Path("a.jsonl").write_text(TEXT.replace("A39", "A00")))
-    assert "was changed while it was imported" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
+    assert "was changed while it was being imported" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
     assert '"finished"' not in Path("a.jsonl.jobpipe-import").read_text()
 
 
@@ -192,7 +192,7 @@ def test_the_journal_covers_the_bytes_that_were_read(jobpipe: Jobpipe, monkeypat
     jobpipe.does("import", "a.jsonl", "--batch-size", "10")
     assert "has changed since its import began" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
     Path("a.jsonl").write_text(TEXT)  # the reader had it in its buffer
-    assert "was imported already" in jobpipe("import", "a.jsonl", "--batch-size", "10").stderr
+    assert "was already imported" in jobpipe("import", "a.jsonl", "--batch-size", "10").stderr
 
 
 def test_a_batch_is_sent_again_unchanged(
@@ -207,7 +207,7 @@ def test_a_batch_is_sent_again_unchanged(
     jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
     service.batches.cannot_queue = lambda _: False
     monkeypatch.setattr(
-        "jobpipe_client.cli.importing.run.check_remembered",
+        "jobpipe_client.cli.importing.run.check_known",
         lambda *_: Path("a.jsonl").write_text(long.replace("A15", "B15")),
     )
     done = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")

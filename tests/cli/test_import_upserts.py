@@ -52,8 +52,8 @@ def test_an_unchanged_file_is_not_sent_again(jobpipe: Jobpipe, service: Service)
     write("orders.csv", "number,total\n001,1\n")
     report(jobpipe, "orders.csv", *UPSERT)
     done = jobpipe("import", "orders.csv", *UPSERT)
-    assert "was imported already" in done.stderr
-    assert "those whose number exists change that document, and none is created twice" in done.stderr
+    assert "was already imported" in done.stderr
+    assert "rows whose number exists change that document, and none is created twice" in done.stderr
     assert len(service.applied) == 1
 
 
@@ -90,7 +90,7 @@ def test_creates_are_not_sent_again_although_they_have_finished(jobpipe: Jobpipe
     write("orders.jsonl", lines({"number": "1", "total": 5}, {"number": "2"}))
     assert jobpipe.fails(1, "import", "orders.jsonl", "--collection", "orders").endswith(
         "orders.jsonl has changed since its import began; --upsert sets the fields of the rows whose number exists"
-        ", and creates the others; --restart sends all rows again, and those that exist are refused"
+        ", and creates the others; --restart sends all rows again, and rows that exist are refused"
     )
     jobpipe.does("import", "orders.jsonl", *UPSERT)
     assert totals(service) == {"1": 5, "2": None}, "what the error says helps"

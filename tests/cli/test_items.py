@@ -61,9 +61,7 @@ def test_text_that_looks_like_json_is_named(jobpipe: Jobpipe, service: Service) 
     )
     (item,) = documents(made.stdout)
     assert (item["name"], item["price"], item["old"], item["code"], item["b"]) == ("7", "12.50", "true", "007", 1)
-    assert made.stderr == (
-        "read as text: price, old; to read the values as what they look like, use price:=12.50 old:=true\n"
-    )
+    assert made.stderr == ("read as text: price, old; to convert the values, use price:=12.50 old:=true\n")
     sizes = '{"width": 120, "height": 80, "depth": 60, "x": 1}'
     for command in ("set", "merge"):
         changed = jobpipe("items", command, item["id"], f"the size={sizes}", "price:=12.50")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from jobpipe_client.cli.pace import Pace
-from jobpipe_client.cli.watching.lines import fits, fitted
+from jobpipe_client.cli.watching.lines import fits, wrap_parts
 from jobpipe_client.cli.watching.sending import Sending
 
 
@@ -98,7 +98,7 @@ PARTS = st.lists(st.text("abc 漢,1", min_size=1, max_size=30), min_size=1, max_
 
 @given(st.text("abc漢", max_size=20), PARTS, st.integers(20, 130))
 def test_lines_break_between_their_parts_and_keep_all_of_them(label: str, parts: list[str], width: int) -> None:
-    lines = fitted(label, parts, width)
+    lines = wrap_parts(label, parts, width)
     whole = f"{label}: {', '.join(parts)}" if label else ", ".join(parts)
     assert lines[0] + "".join(" " + line.removeprefix("  ") for line in lines[1:]) == whole
     longest = max(map(cell_len, parts))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobpipe_client.cli.importing.rules.schema_limits import beyond_limits, not_checked
+from jobpipe_client.cli.importing.rules.schema_limits import limit_violations, unchecked_keywords
 from tests.cli.conftest import Jobpipe
 from tests.cli.importing import lines, report, write
 from tests.client.service import Service
@@ -41,12 +41,12 @@ SCHEMAS = st.fixed_dictionaries(
 @example({"multipleOf": Decimal("0.1"), "maximum": 1}, Decimal("1.05"))
 def test_both_find_the_same_limits_exceeded_with_the_same_messages(schema: dict[str, Any], value: Any) -> None:
     found = [detail for _, detail in checker(schema)(value)]
-    assert sorted(beyond_limits(schema, value)) == sorted(found)
+    assert sorted(limit_violations(schema, value)) == sorted(found)
 
 
 def test_a_float_is_the_number_that_is_written() -> None:
-    assert list(beyond_limits({"multipleOf": 0.01}, 19.99)) == []
-    assert list(beyond_limits({"multipleOf": 0.01}, 19.995)) == ["The value must be a multiple of 0.01."]
+    assert list(limit_violations({"multipleOf": 0.01}, 19.99)) == []
+    assert list(limit_violations({"multipleOf": 0.01}, 19.995)) == ["The value must be a multiple of 0.01."]
 
 
 def test_the_rules_that_are_not_checked_are_named_once() -> None:
@@ -57,8 +57,8 @@ def test_the_rules_that_are_not_checked_are_named_once() -> None:
         },
         "$defs": {"line": {"allOf": [{"oneOf": [{"contains": {}}]}]}},
     }
-    assert not_checked(schema) == ["pattern", "uniqueItems", "oneOf"]
-    assert not_checked({"properties": {"pattern": True}}) == []
+    assert unchecked_keywords(schema) == ["pattern", "uniqueItems", "oneOf"]
+    assert unchecked_keywords({"properties": {"pattern": True}}) == []
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_an_outage_in_the_middle_does_not_end_the_import(
     assert done.stdout.startswith("40 rows: 40 succeeded")
     assert not list(down), "the outage was longer than the retries of a request"
     assert len(done.stderr.splitlines()) == 1
-    assert "the service does not answer" in done.stderr
+    assert "the service does not respond" in done.stderr
     assert len(service.items) == 40
 
 
@@ -139,8 +139,8 @@ def test_ctrl_c_ends_a_pause(service: Service, tmp_path: Path) -> None:
         assert running.stderr is not None
         assert "asks for pauses (429 too-many-requests" in running.stderr.readline()
         line = running.stderr.readline()
-        assert "asks for pauses (503 unavailable" in line, "a long one is result, though a short one was"
-        assert "of 31 s" in line
+        assert "asks for pauses (503 unavailable" in line, "a long pause is reported, though a short one was"
+        assert "pauses, now for 31 s" in line
         began = time.monotonic()
         running.send_signal(signal.SIGINT)
         assert running.wait(20) == 130

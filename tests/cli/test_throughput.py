@@ -104,7 +104,7 @@ def test_how_many_have_ended_is_not_known_while_unknown_jobs_end(
     assert first.ended is None, "older jobs end, which no reading has seen"
     assert 25 < first.seconds < 35, "the newest three pages"
     assert first.accepted == pytest.approx(10 * first.seconds, abs=2)
-    assert throughput.line(first)[1] == [f"{first.accepted} jobs accepted"], "nothing is said of the ends"
+    assert throughput.describe(first)[1] == [f"{first.accepted} jobs accepted"], "nothing is said of the ends"
     for n, job in enumerate(jobs):
         end_job(service, job, now + n / 100)  # in their order: from 7 s on those that are known
     for after in range(1, 31):
@@ -121,7 +121,7 @@ def test_jobs_that_come_faster_than_they_are_read_are_estimated(
     counts = known(recent, now + 5, 5)
     assert counts.is_estimate
     assert counts.accepted == pytest.approx(1200, rel=0.2)
-    assert throughput.line(counts) == (
+    assert throughput.describe(counts) == (
         "last 5 seconds, about",
         ["1,200 jobs accepted", "1,200 ended"],
     )
@@ -133,7 +133,7 @@ def test_while_jobs_come_in_batches_faster_than_they_are_read_no_number_is_said(
 ) -> None:
     read_before_and_after(service, recent, now, [n // 100 / 3 for n in range(1200)])
     assert recent.counts(now + 5, 5) is None
-    assert throughput.counted(recent, now + 5) == []
+    assert throughput.choose_counts(recent, now + 5) == []
 
 
 def test_after_that_the_numbers_are_those_since_the_oldest_job_that_is_known(
@@ -209,7 +209,7 @@ def test_jobs_of_long_ago_are_forgotten(service: Service, recent: RecentJobs, no
     ids=lambda each: each.split(":")[0] if isinstance(each, str) else "",
 )
 def test_the_words_say_what_is_counted_and_in_which_period(counts: Counts, shown: str) -> None:
-    label, parts = throughput.line(counts, with_rates=True)
+    label, parts = throughput.describe(counts, with_rates=True)
     assert f"{label}: {', '.join(parts)}" == shown
 
 
@@ -217,14 +217,14 @@ def test_less_than_two_minutes_are_one_line(service: Service, recent: RecentJobs
     for n in range(350):
         put_job(service, now - 35 + n / 10, now - 35 + n / 10)
     recent.read(now)
-    (only,) = throughput.counted(recent, now)
+    (only,) = throughput.choose_counts(recent, now)
     assert 25 < only.seconds < 35
     for later in range(10, 200, 10):
         put_job(service, now + later, now + later)
         recent.read(now + later)
-    minute, longer = throughput.counted(recent, now + 190)
+    minute, longer = throughput.choose_counts(recent, now + 190)
     assert (minute.seconds, longer.seconds) == (60, 180)
-    assert throughput.line(longer)[0] == "last 3 minutes"
+    assert throughput.describe(longer)[0] == "last 3 minutes"
 
 
 def test_the_services_clock_counts(service: Service) -> None:

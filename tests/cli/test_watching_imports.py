@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobpipe_client import Client
-from jobpipe_client.cli.importing.running import announced, noted_imports
+from jobpipe_client.cli.importing.running import keep_note, read_notes
 from jobpipe_client.cli.watching import journals
 from jobpipe_client.cli.watching.activity import Activity
 from tests.cli.activity import end_job, ended, importing, last_screen, note, tents
@@ -21,7 +21,7 @@ from tests.client.service import KEY, Service
 
 
 def locked_notes() -> dict[str, Path]:
-    return {key: note.journal for key, note in noted_imports().items() if note.ended_at is None}
+    return {key: note.journal for key, note in read_notes().items() if note.ended_at is None}
 
 
 def seen_while_it_ran(service: Service, path: Path) -> journals.RunningImports:
@@ -141,7 +141,7 @@ def test_an_import_into_another_stage_is_not_shown(service: Service, tmp_path: P
 def test_the_size_of_a_large_file_is_estimated_by_its_bytes(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "_MOST_READ", 100)
+    monkeypatch.setattr(journals, "_MAX_COUNTED_BYTES", 100)
     path = tmp_path / "tents.csv"
     path.write_text("name,description\n" + "".join(f'Tent {n:04},"two\nlines"\n' for n in range(500)))
     service.batches.open.clear()
@@ -203,13 +203,13 @@ def test_an_import_whose_journal_was_begun_anew_is_not_called_interrupted(servic
 
 def test_the_note_of_an_import_is_deleted_a_minute_after_its_end(tmp_path: Path) -> None:
     key, other = f"import-{'0' * 24}", f"import-{'1' * 24}"
-    with announced(key, tmp_path / "a.jobpipe-import"):
+    with keep_note(key, tmp_path / "a.jobpipe-import"):
         (file,) = Path(os.environ["TMPDIR"]).glob("jobpipe-imports-*/*")
         os.utime(file, (0, 0))
         assert list(locked_notes()) == [key], "it may run for long"
-    assert list(noted_imports()) == [key]
+    assert list(read_notes()) == [key]
     os.utime(file, (time.time() - 61,) * 2)
-    with announced(other, tmp_path / "b.jobpipe-import"):
+    with keep_note(other, tmp_path / "b.jobpipe-import"):
         assert [each.name for each in file.parent.iterdir()] == [other]
 
 
@@ -244,12 +244,12 @@ def test_without_the_list_of_all_jobs_one_line_says_so(jobpipe: Jobpipe, service
 def test_a_note_of_another_user_or_in_an_open_folder_is_not_read(tmp_path: Path) -> None:
     journal = tmp_path / "a.jobpipe-import"
     key = f"import-{'0' * 24}"
-    with announced(key, journal):
+    with keep_note(key, journal):
         assert locked_notes() == {key: journal}
         folder = Path(os.environ["TMPDIR"]) / f"jobpipe-imports-{os.getuid()}"
         folder.chmod(0o777)
         assert locked_notes() == {}
-        with announced(f"import-{'1' * 24}", journal):
+        with keep_note(f"import-{'1' * 24}", journal):
             pass
         assert [each.name for each in folder.iterdir()] == [key]
         folder.chmod(0o700)

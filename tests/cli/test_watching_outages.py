@@ -68,14 +68,14 @@ def test_failures_of_an_outage_are_written_once_after_it(
         written = [json.loads(watching.stdout.readline())["id"] for _ in new]
         until(lambda: rounds(service) >= 2)
         service.outage = lambda _: Canned(status, headers, problem(status, "unavailable"))
-        until(lambda: watching.stderr.readline().endswith("; trying again until it answers\n"))
+        until(lambda: watching.stderr.readline().endswith("; retrying until the service responds\n"))
         new += put_failures(service, 4)
         requests = len(service.seen)
         until(lambda: len(service.seen) > requests + 1)
         service.outage = lambda _: None
         written += [json.loads(watching.stdout.readline())["id"] for _ in range(4)]
         said = watching.stderr.readline()
-        assert re.fullmatch("it answers again, after [0-9]+ s\n", said), "an outage is told once"
+        assert re.fullmatch("it responds again, after [0-9]+ s\n", said), "an outage is told once"
         watching.send_signal(signal.SIGINT)
         rest, complained = watching.communicate(timeout=30)
     assert watching.returncode == 130, complained
@@ -177,5 +177,5 @@ def test_a_terminal_keeps_the_last_picture_and_says_since_when_nothing_answers()
     first, second, third = (last_screen(frame) for frame in re.split(erasing, shown.getvalue())[:3])
     assert first == ["first picture"]
     assert second[0] == "first picture"
-    assert re.match("no answer for [0-9]+ s, trying again: ", second[1])
+    assert re.match("no response for [0-9]+ s, retrying: ", second[1])
     assert third == ["third picture"]

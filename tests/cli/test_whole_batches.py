@@ -27,7 +27,7 @@ def test_a_batch_is_cancelled(jobpipe: Jobpipe, service: Service) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].startswith(job)
     assert lines[1] == f"{batch.id}: 1 succeeded, 2 cancelled"
-    assert done.stderr == f"{batch.id}: 1 left as they are: 409 job-ended: It has ended.\n"
+    assert done.stderr == f"{batch.id}: 1 left unchanged: 409 job-ended: It has ended.\n"
     (shown,) = documents(jobpipe("cancel", batch.id, "--json").stdout)
     assert (shown["id"], shown["counts"]["cancelled"]) == (batch.id, 2)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from jobpipe_client.cli.output import tables
-from jobpipe_client.cli.output.output import drawn_jobs
+from jobpipe_client.cli.output.output import draw_jobs
 from jobpipe_client.models import Job
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import CREATE, a_failed_job, a_job, on_a_terminal
@@ -55,7 +55,7 @@ def failed(detail: str, status: str = "failed", number: int = 7) -> Job:
 def test_the_id_the_status_and_the_reason_of_a_job_are_complete_at_every_width(width: int, status: str) -> None:
     detail = WHY.partition(": ")[2]
     jobs = [failed(detail, status, number) for number in (1, 2)]
-    lines = shown(drawn_jobs(jobs, width), width)
+    lines = shown(draw_jobs(jobs, width), width)
     for job in jobs:
         assert sum(job.id in line for line in lines) == 1, "on one line, to be copied"
     assert sum(status in line for line in lines) == 2
@@ -67,10 +67,10 @@ def test_the_id_the_status_and_the_reason_of_a_job_are_complete_at_every_width(w
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_failed_job_is_named_at_every_width(width: int) -> None:
     job = replace(failed("no"), label="Trail tent [bold]")
-    lines = shown(drawn_jobs([job, failed("no", number=8)], width), width)
+    lines = shown(draw_jobs([job, failed("no", number=8)], width), width)
     assert sum("Trail tent [bold]" in line for line in lines) == 1
     assert sum("i" * 36 in line for line in lines) == (width >= 150), "only the job without a label shows the id"
-    long = shown(drawn_jobs([replace(job, label="x" * 99 + "…")], width), width)
+    long = shown(draw_jobs([replace(job, label="x" * 99 + "…")], width), width)
     assert words(long).count("x") == (35 if width >= 150 else 99)
     assert "409name-taken:no" in words(long)
 
@@ -80,7 +80,7 @@ def test_a_failed_job_is_named_at_every_width(width: int) -> None:
 def test_a_job_that_has_not_failed_shows_its_item_at_every_width(width: int, status: str) -> None:
     due = datetime(2026, 12, 1, 8, 0, tzinfo=UTC) if status == "scheduled" else None
     job = replace(failed("no", status), error=None, collection="orders", not_before=due)
-    text = words(shown(drawn_jobs([job], width), width))
+    text = words(shown(draw_jobs([job], width), width))
     assert f"orders/{'i' * 36}" in text
     assert ("due2026-12-0108:00:00" in text) == (status == "scheduled")
 
@@ -91,15 +91,15 @@ def test_a_reason_of_kilobytes_does_not_flood_the_terminal(width: int) -> None:
     job = failed("x")
     assert job.error is not None
     object.__setattr__(job.error, "errors", tuple(errors))
-    lines = shown(drawn_jobs([job], width), width)
+    lines = shown(draw_jobs([job], width), width)
     assert len(lines) < 25
     assert "--json" in words(lines)
     assert len(str(job.error)) > 5000, "it is whole where it is no terminal's"
 
 
 def test_nothing_is_drawn_for_no_rows() -> None:
-    assert drawn_jobs([], 80) is None
-    assert tables.drawn(("a", "b"), [], 80) is None
+    assert draw_jobs([], 80) is None
+    assert tables.draw_rows(("a", "b"), [], 80) is None
 
 
 TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60)
@@ -112,7 +112,7 @@ TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60)
     st.integers(40, 130),
 )
 def test_no_cell_of_a_table_is_cut_at_any_width(rows: list[tuple[str, ...]], width: int) -> None:
-    lines = shown(tables.drawn(("id", "name", "why", "more"), rows, width), width)
+    lines = shown(tables.draw_rows(("id", "name", "why", "more"), rows, width), width)
     for row in rows:
         assert any(row[0] in line for line in lines), "the first cell is on one line"
     if any("│" in line for line in lines):

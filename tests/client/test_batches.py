@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jobpipe_client import BadAnswer, Batch, Client, InvalidRequest
+from jobpipe_client import Batch, Client, InvalidRequest, InvalidResponse
 from tests.client.service import Canned, Service
 from tests.client.service_state import problem
 
@@ -128,5 +128,5 @@ def test_a_change_of_a_batch_is_repeated_after_an_outage_and_says_what_it_did_no
 
 @pytest.mark.parametrize("wrong", [[], {}, {**ANSWER, "entries": [{}]}, {**ANSWER, "counts": None}])
 def test_an_answer_that_is_not_a_batch_raises_bad_answer(wrong: object) -> None:
-    with pytest.raises(BadAnswer, match="not a batch"):
+    with pytest.raises(InvalidResponse, match="not a batch"):
         Batch.of(wrong)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from jobpipe_client import (
-    BadAnswer,
     Client,
     Forbidden,
     InvalidRequest,
+    InvalidResponse,
     JobCancelled,
     JobFailed,
     JobNotFailed,
@@ -119,7 +119,7 @@ def test_items_are_listed_over_all_pages(client: Client, service: Service) -> No
 
 def test_a_link_to_another_host_is_not_followed(client: Client, service: Service) -> None:
     service.canned.append(Canned(200, {"Link": '<http://127.0.0.1:1/items>; rel="next"'}, []))
-    with pytest.raises(BadAnswer, match="another host"):
+    with pytest.raises(InvalidResponse, match="another host"):
         list(client.iter_items())
 
 
@@ -149,7 +149,7 @@ def test_stats(client: Client, service: Service) -> None:
     older = client.stats()
     assert (older.paused_at, older.scheduled) == (None, None), "an older service does not say"
     service.canned.append(Canned(200, {}, {"queue": []}))
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidResponse):
         client.stats()
 
 
@@ -217,7 +217,7 @@ def test_the_errors_of_fields_are_in_the_message(client: Client, service: Servic
 @pytest.mark.parametrize("body", ["not json", [], {"id": "x"}, {"id": "x", "created_at": 5}])
 def test_an_answer_that_is_not_a_job_raises_bad_answer(client: Client, service: Service, body: Any) -> None:
     service.canned.append(Canned(202, {}, body))
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidResponse):
         client.create(TENT)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from jobpipe_client import (
-    BadAnswer,
     Client,
     IndexBuilding,
+    InvalidResponse,
     Item,
     ItemsUnreadable,
     NameTaken,
@@ -224,7 +224,7 @@ def test_a_release_without_collections_has_none(client: Client, service: Service
 @pytest.mark.parametrize("described", [[1], {"orders": 7}, {"orders": {"operations": [1]}}, "x"])
 def test_a_catalogue_of_another_form_is_a_bad_answer(client: Client, service: Service, described: Any) -> None:
     service.contract["x-jobpipe-collections"] = described
-    with pytest.raises(BadAnswer, match="collections"):
+    with pytest.raises(InvalidResponse, match="collections"):
         client.collections()
 
 

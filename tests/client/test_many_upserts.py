@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe_client import Client
-from jobpipe_client.many import _Items, _items
+from jobpipe_client.many import _find_items, _Items
 from tests.client.many import eventually
 from tests.client.service import Service
 
@@ -31,7 +31,7 @@ def read(item_id: str, collection: str = "orders") -> Command:
 
 
 def items(*commands: Command, key: str | None = "number") -> _Items:
-    return _items(commands, lambda _: key)
+    return _find_items(commands, lambda _: key)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def items(*commands: Command, key: str | None = "number") -> _Items:
 def test_commands_wait_for_those_that_may_be_of_the_same_document(
     first: Command, second: Command, key: str | None, wait: bool
 ) -> None:
-    assert items(first, key=key).may_share_one_with(items(second, key=key)) is wait
-    assert items(second, key=key).may_share_one_with(items(first, key=key)) is wait
+    assert items(first, key=key).may_overlap(items(second, key=key)) is wait
+    assert items(second, key=key).may_overlap(items(first, key=key)) is wait
 
 
 @given(
@@ -72,7 +72,7 @@ def test_commands_wait_for_those_that_may_be_of_the_same_document(
 )
 def test_commands_of_any_form_are_sorted_in(commands: list[Command]) -> None:
     found = items(*commands, {"operation": "upsert", "item": 7}, {"collection": 7, "item_id": "i"})
-    assert found.may_share_one_with(found) is bool(commands)
+    assert found.may_overlap(found) is bool(commands)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobpipe_client.cli.importing.sender import without_place
+from jobpipe_client.cli.importing.sender import make_pointers_relative
 from jobpipe_client.problem import PREFIX, Problem
 from tests.helpers.pipeline import Pipeline
 
@@ -57,4 +57,4 @@ def test_each_command_of_a_batch_keeps_all_of_its_errors(refused: list[Problem])
 def test_an_import_reports_all_errors_of_its_row(refused: list[Problem]) -> None:
     for problem, told in zip(refused, TOLD, strict=True):
         words = "; ".join(f"#/{where}: {detail}" if where else f"#: {detail}" for where, detail in told)
-        assert without_place(str(problem)) == f"400 invalid-request: {words}"
+        assert make_pointers_relative(str(problem)) == f"400 invalid-request: {words}"

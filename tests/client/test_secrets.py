@@ -19,7 +19,7 @@ import pytest
 import requests.exceptions
 import urllib3.exceptions
 
-from jobpipe_client import BadAnswer, Client, ConfigurationError, JobpipeError, TransportError
+from jobpipe_client import Client, ConfigurationError, InvalidResponse, JobpipeError, TransportError
 from jobpipe_client.cli import main
 from tests.client.service import KEY, Canned, Service
 from tests.client.service_state import problem
@@ -218,7 +218,7 @@ def test_an_answer_in_another_form_is_reported_without_its_content(
     service.canned.append(Canned(200, {}, body))
     if (ask, type(body)) == (QUOTING["health"], dict):
         return  # any object will do
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(InvalidResponse) as caught:
         ask(client)
     assert KEY not in told(caught.value)
 
@@ -255,7 +255,7 @@ def test_missing_outcomes_are_reported_without_a_librarys_message(
         raise ValueError(f"Invalid endpoint: {SENTINEL}")
 
     monkeypatch.setattr(
-        "jobpipe_client.cli.commands.stats.own_checkout_module", lambda _: SimpleNamespace(read_outcomes=fail)
+        "jobpipe_client.cli.commands.stats.import_from_own_checkout", lambda _: SimpleNamespace(read_outcomes=fail)
     )
     monkeypatch.setenv("JOBPIPE_URL", service.url)
     monkeypatch.setenv("JOBPIPE_API_KEY", KEY)

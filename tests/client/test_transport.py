@@ -8,17 +8,17 @@ import requests
 from tenacity import wait_random_exponential
 
 from jobpipe_client import (
-    BadAnswer,
     Client,
     ConfigurationError,
     InternalError,
+    InvalidResponse,
     RequestTimeout,
     TooManyRequests,
     Unavailable,
     Unreachable,
 )
 from jobpipe_client.http import transport
-from jobpipe_client.http.responses import retry_after
+from jobpipe_client.http.responses import parse_retry_after
 from tests.client.service import KEY, Canned, Service
 from tests.client.service_state import problem
 
@@ -105,7 +105,7 @@ def test_a_refused_connection_raises_unreachable(service: Service) -> None:
 
 def test_a_redirect_is_not_followed(client: Client, service: Service) -> None:
     service.canned.append(Canned(302, {"Location": "http://127.0.0.1:1/"}))
-    with pytest.raises(BadAnswer, match="redirected"):
+    with pytest.raises(InvalidResponse, match="redirected"):
         client.health()
 
 
@@ -152,12 +152,12 @@ def test_retry_after_in_seconds(value: str | None, low: float | None, high: floa
     response = requests.Response()
     if value is not None:
         response.headers["Retry-After"] = value
-    assert retry_after(response) in {low, high}
+    assert parse_retry_after(response) in {low, high}
 
 
 def test_retry_after_as_a_date() -> None:
     response = requests.Response()
     response.headers["Retry-After"] = formatdate(time.time() + 10, usegmt=True)
-    seconds = retry_after(response)
+    seconds = parse_retry_after(response)
     assert seconds is not None
     assert 8 < seconds <= 10

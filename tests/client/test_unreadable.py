@@ -45,7 +45,7 @@ def test_a_callback_gets_each_id(client: Client, service: Service, ids: list[str
 
 
 def test_the_message_names_some_of_many() -> None:
-    assert str(ItemsUnreadable(["a", "b"])) == "items that cannot be read are left out: a, b"
+    assert str(ItemsUnreadable(["a", "b"])) == "unreadable items were left out: a, b"
     assert str(ItemsUnreadable([str(n) for n in range(1, 1013)])).endswith(
         ": 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 1,002 more"
     )

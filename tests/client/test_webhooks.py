@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from jobpipe_client import (
-    BadAnswer,
     Client,
-    EventsOff,
+    EventsDisabled,
     InvalidRequest,
+    InvalidResponse,
     NotFound,
     TooManyWebhooks,
     Webhook,
@@ -135,7 +135,7 @@ def test_errors_of_the_service_have_classes(client: Client, service: Service) ->
     with pytest.raises(TooManyWebhooks):
         created(client)
     service.webhooks = None
-    with pytest.raises(EventsOff):
+    with pytest.raises(EventsDisabled):
         client.webhooks.list()
 
 
@@ -145,21 +145,21 @@ def test_another_answer_is_a_bad_answer(client: Client, service: Service, body: 
         service.canned.append(Canned(200, {}, body))
 
     answered()
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidResponse):
         client.webhooks.get("w")
     answered()
-    with pytest.raises(BadAnswer):
+    with pytest.raises(InvalidResponse):
         client.webhooks.test("w")
     if body:  # an empty list is a list
         answered()
-        with pytest.raises(BadAnswer):
+        with pytest.raises(InvalidResponse):
             client.webhooks.list()
         answered()
-        with pytest.raises(BadAnswer):
+        with pytest.raises(InvalidResponse):
             list(client.webhooks.deliveries("w"))
 
 
 def test_what_describes_no_delivery_is_a_bad_answer() -> None:
     for document in ({}, None, {"event": "e", "attempts": 7}):
-        with pytest.raises(BadAnswer, match="delivery"):
+        with pytest.raises(InvalidResponse, match="delivery"):
             WebhookDelivery.of(document)

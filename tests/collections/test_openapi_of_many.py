@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api_lambda.chalicelib.endpoints.item_pages import MAX_ANSWER_BYTES, posted_bytes
+from api_lambda.chalicelib.endpoints.item_pages import MAX_RESPONSE_BYTES, posted_bytes
 from tests.collections.folders import write_orders
 from tests.helpers.many_collections import write_copies
 from tests.helpers.pipeline import Context, Pipeline
@@ -42,7 +42,7 @@ def test_the_document_of_many_collections(tmp_path: Path, number: int) -> None:
     answer = request(stage, "/openapi.json")
     seconds = time.perf_counter() - started
     document = json.loads(answer["body"])
-    assert posted_bytes(answer["body"]) < MAX_ANSWER_BYTES / 2, "Lambda refuses an answer of more"
+    assert posted_bytes(answer["body"]) < MAX_RESPONSE_BYTES / 2, "Lambda refuses an answer of more"
     assert seconds < 5
     print(f"{number} collections: {len(answer['body']):,} bytes, {seconds * 1000:.0f} ms")  # noqa: T201
     assert len(document["x-jobpipe-collections"]) == number + 1

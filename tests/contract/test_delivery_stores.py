@@ -108,7 +108,7 @@ def test_a_failed_attempt_leaves_the_delivery_at_the_head(stores: EventStores) -
     line = a_line()
     delivery = a_delivery(line, 1)
     assert stores.deliveries.add(delivery)
-    attempt = DeliveryAttempt(rfc3339(AT), 10_000, None, "no answer in time")
+    attempt = DeliveryAttempt(rfc3339(AT), 10_000, None, "no response in time")
     stores.deliveries.record(delivery, attempt, PENDING, "2026-11-22T20:57:49.123Z")
     due = "2026-11-22T20:57:49.123Z"
     assert stores.deliveries.head(line) == replace(stored(delivery), attempts=(attempt,), due=due)

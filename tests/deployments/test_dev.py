@@ -169,7 +169,7 @@ def test_what_is_saved_is_applied_until_ctrl_c(dev: Dev) -> None:
 
     dev.edit("jobpipe/__init__.py", version("7.7.8"))
     dev.answers("7.7.8")
-    assert dev.end() == 130
+    assert dev.end() == 130, dev.printed()
     assert "deploying the applied changes ..." in dev.printed()
     assert "Traceback" not in dev.printed()
     dev.answers("7.7.8")
@@ -269,11 +269,9 @@ def test_backups_and_files_beside_the_collections_set_off_nothing(dev_with_shop:
         shutil.copyfile(path, f"{path}.orig")
     for name in ("orders.csv", "orders.csv.jobpipe-import", "orders.failed.csv"):
         (orders.parent / name).write_text("number\n1\n")
-    dev.edit(
-        "../shop/orders/operations.py", lambda source: source.replace("ships when it is paid", "ships when paid")
-    )
+    dev.edit("../shop/orders/operations.py", lambda source: source.replace("can be shipped", "ships"))
     dev.applied(1)
-    assert dev.end() == 130
+    assert dev.end() == 130, dev.printed()
     said = dev.printed().partition("each source file that you save is applied")[2]
     assert [line for line in said.splitlines() if "deploying" in line] == ["deploying the applied changes ..."]
     assert "csv" not in said
@@ -294,9 +292,9 @@ def test_a_saved_operation_is_applied_without_a_deployment(dev_with_shop: Dev) -
         return str(job.error.detail)
 
     assert refusal() == "Only a paid order can be shipped."
-    dev.edit(operations, lambda source: source.replace("ships when it is paid", "ships when paid"))
+    dev.edit(operations, lambda source: source.replace("can be shipped", "ships"))
     dev.applied(1)
-    assert refusal() == "An order ships when paid."
+    assert refusal() == "Only a paid order ships."
 
     code = dev.code()
     dev.edit(operations, lambda source: source + "\ndef half(\n")

@@ -9,7 +9,7 @@ from tests.helpers.commands import ROOT
 TEXT = (ROOT / "docs" / "architecture.md").read_text()
 PLACES = (
     *("", "docs", "api_lambda", "worker_lambda", "api_lambda/chalicelib", "worker_lambda/chalicelib"),
-    "worker_lambda/chalicelib/telling",
+    "worker_lambda/chalicelib/notifications",
     "worker_lambda/chalicelib/releasing",
     "scripts/prove",
     *("jobpipe/domain", "jobpipe/runtime", "jobpipe/stores"),

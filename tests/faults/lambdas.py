@@ -137,7 +137,7 @@ class Lambdas:
     def forget_services(self) -> None:
         """Open services anew that remember look-ups or webhooks, since runs must not differ."""
         _chalicelib("api_lambda")["chalicelib.services"].open_services.cache_clear()
-        _chalicelib("worker_lambda")["chalicelib.telling.services"].open_telling.cache_clear()
+        _chalicelib("worker_lambda")["chalicelib.notifications.services"].open_notifications.cache_clear()
 
     def _post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
         self._injector.note_deed()

@@ -68,7 +68,7 @@ def patched_product(clock: Clock) -> Iterator[None]:
         patch("worker_lambda.chalicelib.group_commit.threads", Inline),
         patch("worker_lambda.chalicelib.group_commit.logger.exception"),
         patch("worker_lambda.chalicelib.group_commit.logger.warning"),
-        patch("worker_lambda.chalicelib.run_alone.logger.warning"),
+        patch("worker_lambda.chalicelib.finish_runs.logger.warning"),
         patch("worker_lambda.chalicelib.consume_batch.logger.warning"),
         patch("worker_lambda.chalicelib.execute.logger.exception"),
     ):

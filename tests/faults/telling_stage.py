@@ -20,11 +20,11 @@ from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.consumer import Consumer
+from worker_lambda.chalicelib.notifications.consumers import deliveries_consumer, events_consumer, later_consumer
+from worker_lambda.chalicelib.notifications.services import NotificationServices
 from worker_lambda.chalicelib.releasing.release import Pass
 from worker_lambda.chalicelib.releasing.services import ReleaseServices
-from worker_lambda.chalicelib.releasing.sweep import SETTLES, sweep
-from worker_lambda.chalicelib.telling.consumers import deliveries_consumer, events_consumer, later_consumer
-from worker_lambda.chalicelib.telling.services import TellingServices
+from worker_lambda.chalicelib.releasing.sweep import INDEX_DELAY, sweep
 
 SHARD = "0"  # of the schedule in these tests: the shards of a sweep run one after the other here
 _DEDUPLICATED_FOR = timedelta(minutes=5)
@@ -168,7 +168,7 @@ class Receivers:
         self.noted(webhook, delivery, answer.status)
         self.advance(timedelta(seconds=answer.seconds))
         status = answer.status or None  # 0: there is no answer in time
-        return DeliveryAttempt(at, 1, status, "" if status else "no answer in time")
+        return DeliveryAttempt(at, 1, status, "" if status else "no response in time")
 
 
 @dataclass
@@ -206,15 +206,15 @@ class TellingPipeline(Pipeline):
 
     def release_once(self) -> None:
         """Go through the schedule once, as a part of an invocation."""
-        Pass(SHARD, self._release_services(), lambda: True).run(now() - SETTLES)
+        Pass(SHARD, self._release_services(), lambda: True).run(now() - INDEX_DELAY)
 
     def _release_services(self) -> ReleaseServices:
-        return ReleaseServices(self.schedule, self.documents, self.queue, tells_ends=True)
+        return ReleaseServices(self.schedule, self.documents, self.queue, sends_events=True)
 
     def _consume(
         self,
         queue: TellingQueue,
-        consumer: Callable[[TellingServices, Callable[[], float]], Consumer],
+        consumer: Callable[[NotificationServices, Callable[[], float]], Consumer],
         pick: Sequence[int],
         seconds: float,
     ) -> bool:
@@ -224,8 +224,8 @@ class TellingPipeline(Pipeline):
             queue.acknowledge(records, consumed)
         return bool(records)
 
-    def _telling_services(self) -> TellingServices:
-        return TellingServices(
+    def _telling_services(self) -> NotificationServices:
+        return NotificationServices(
             jobs=self.jobs,
             source=Source("test", self.documents),
             webhooks=self.webhooks,

@@ -198,8 +198,8 @@ class Pipeline:
 
     def release(self) -> int:
         """Release what is due, and what becomes due while the sweep waits; return the number of commands."""
-        tells_ends = self.event_queue is not None
-        services = ReleaseServices(self.schedule, self.documents, self.queue, tells_ends=tells_ends)
+        sends_events = self.event_queue is not None
+        services = ReleaseServices(self.schedule, self.documents, self.queue, sends_events=sends_events)
         return sweep(services, lambda: 180.0)
 
     def command_consumer(self) -> Consumer:

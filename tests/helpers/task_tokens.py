@@ -12,7 +12,7 @@ from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.memory.tasks import MemoryTasks
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.telling import World
-from worker_lambda.chalicelib.telling.tell import tell
+from worker_lambda.chalicelib.notifications.notify import notify
 
 KEY = {"idempotency-key": "order-7"}
 TOKENS = [f"AAAA-token-{n}" for n in range(4)]
@@ -49,7 +49,7 @@ class Stage:
         bodies += [encode_task(task) for task in self.queue.tasks]
         self.queue.told, self.queue.tasks = [], []
         for body in bodies:
-            tell(self.world.message(body), self.world.services, lambda: 20.0)
+            notify(self.world.message(body), self.world.services, lambda: 20.0)
 
     def settle(self) -> None:
         self.pipeline.drain()

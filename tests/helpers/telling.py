@@ -22,11 +22,11 @@ from tests.helpers.memory.jobs import MemoryJobs
 from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.memory.tasks import MemoryTasks
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
-from worker_lambda.chalicelib.received import Delivery as Message
-from worker_lambda.chalicelib.telling import wait
-from worker_lambda.chalicelib.telling.deliver import deliver_line
-from worker_lambda.chalicelib.telling.services import TellingServices
-from worker_lambda.chalicelib.telling.tell import tell
+from worker_lambda.chalicelib.notifications import wait
+from worker_lambda.chalicelib.notifications.deliver import deliver_line
+from worker_lambda.chalicelib.notifications.notify import notify
+from worker_lambda.chalicelib.notifications.services import NotificationServices
+from worker_lambda.chalicelib.sqs_messages import Delivery as Message
 
 EVER = "0001-01-01T00:00:00.000Z"
 
@@ -53,8 +53,8 @@ class World:
     sequence: int = 0
 
     @property
-    def services(self) -> TellingServices:
-        return TellingServices(
+    def services(self) -> NotificationServices:
+        return NotificationServices(
             jobs=self.jobs,
             source=Source("test", MemoryDocuments()),
             webhooks=self.webhooks,
@@ -72,7 +72,7 @@ class World:
     def _post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
         self.posted.append(delivery.event_id)
         status = self.answers.pop(0) if self.answers else 204
-        return DeliveryAttempt(rfc3339(now()), 1, status, "" if status else "no answer in time")
+        return DeliveryAttempt(rfc3339(now()), 1, status, "" if status else "no response in time")
 
     def webhook(self, owner: str = "alice", **members: Any) -> Webhook:
         body = {"url": "https://example.com/hook", "events": [JOB_ENDED], **members}
@@ -91,7 +91,7 @@ class World:
         message = self.message(encode_ended([EndedJob(job.ref, job.item) for job in jobs]))
         sequence = f"{self.sequence:020}"
         message = replace(message, sequence_number=sequence, receive_count=receive_count)
-        tell(message, self.services, lambda: self.seconds_left)
+        notify(message, self.services, lambda: self.seconds_left)
 
     def record(self, *jobs: Job) -> dict[str, Any]:
         """Return the message about the ends of these jobs as Lambda passes it."""

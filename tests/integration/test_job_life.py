@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tenacity
 
-from jobpipe_client import JobEndedAlready, NotFound
+from jobpipe_client import JobAlreadyEnded, NotFound
 from tests.helpers.deployed import WAIT, Stage, problem, unique
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
@@ -150,9 +150,9 @@ def test_the_client_lists_cancels_and_retries(stage: Stage) -> None:
     assert (again.status, again.retries) == ("failed", 1)
     client.sync.delete(taken.id)
     assert client.wait(client.retry(job.id)).succeeded
-    with pytest.raises(JobEndedAlready):
+    with pytest.raises(JobAlreadyEnded):
         client.retry(job.id)
-    with pytest.raises(JobEndedAlready):
+    with pytest.raises(JobAlreadyEnded):
         client.cancel(job.id)
     with pytest.raises(NotFound):
         client.cancel("0" * 32)

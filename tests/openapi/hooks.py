@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from api_lambda.chalicelib.http import request_fields
 from api_lambda.chalicelib.http.request_fields import LISTED_STATUSES, STATUSES_WITH_LISTS, make_cursor
-from api_lambda.chalicelib.http.time_fields import rounded_up
+from api_lambda.chalicelib.http.time_fields import round_time_up
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import not_after, not_before
@@ -67,7 +67,7 @@ def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
         return len(fields) == 1 and not query.keys() & {"limit", "cursor"}
     listed = query.get("status") in LISTED_STATUSES
     try:
-        since, until = (rounded_up(name, query[name]) if name in query else None for name in ("since", "until"))
+        since, until = (round_time_up(name, query[name]) if name in query else None for name in ("since", "until"))
     except (Refusal, TypeError):
         return False  # a time of a leap second, or of the years before 1 or after 9999 in UTC
     if (since and until and since > until) or ("owner" in query and not listed):

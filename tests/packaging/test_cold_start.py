@@ -147,7 +147,7 @@ def test_an_app_loads_little_more_than_its_clients_do(app: str, tmp_path: Path) 
 @pytest.mark.parametrize("service", ["jobpipe-worker", "jobpipe-dead-letters"])
 def test_a_start_of_the_worker_imports_what_its_queue_needs(service: str, tmp_path: Path) -> None:
     loaded = start_app("worker", tmp_path, [], SERVICE_NAME=service).importers
-    commands = {"chalicelib.execute", "chalicelib.group_commit", "chalicelib.run_alone", "jobpipe.operation"}
+    commands = {"chalicelib.execute", "chalicelib.group_commit", "chalicelib.finish_runs", "jobpipe.operation"}
     assert ("chalicelib.dead_letters" in loaded) == (service == "jobpipe-dead-letters")
     assert commands & loaded.keys() == (commands if service == "jobpipe-worker" else set())
 

@@ -33,7 +33,7 @@ class Shell:
     def run(self, block: str) -> str:
         """Return the block's output. If a busy machine exceeds the demo's time-out, the block is run again."""
         for attempt in tenacity.Retrying(
-            retry=tenacity.retry_if_exception_message(match=r"(?s)make demo\n.*demo: no answer from .* within"),
+            retry=tenacity.retry_if_exception_message(match=r"(?s)make demo\n.*demo: no response from .* within"),
             stop=tenacity.stop_after_attempt(3),
             reraise=True,
         ):

@@ -1,9 +1,9 @@
-"""The outbox: the ends of jobs go to the queue of events before their messages are acknowledged.
+"""The outbox: the worker sends the end of each job to the queue of events before it acknowledges the message.
 
     commit ── clean up ── send the event ── acknowledge the message
 
-A worker that dies in between leaves the message, whose next delivery finds the job ended and sends the event again.
-So every end that was committed is told, in the order of its document, and nothing else is.
+If the worker dies in between, SQS delivers the message again. The worker then finds that the job has ended, and
+sends the event again. So every committed end is sent, in the order of its document, and nothing else is.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING
 from jobpipe.domain.errors import UndecodableMessage
 from jobpipe.domain.jobs.queue_message import UnreadableCommand, decode_message
 
-from .received import Delivery
+from .sqs_messages import Delivery
 
 if TYPE_CHECKING:
     from jobpipe.domain.events.ended_jobs import EndedJob
     from jobpipe.domain.events.ports import EventQueue
 
 
-def announcer(events: EventQueue | None) -> Callable[[Sequence[list[Delivery]]], list[bool]] | None:
-    """Return what tells the ends of the jobs of a batch; None if the stage has no events."""
+def make_announcer(events: EventQueue | None) -> Callable[[Sequence[list[Delivery]]], list[bool]] | None:
+    """Return the function that sends the ends of a batch's jobs; None if the stage has no events."""
     return None if events is None else lambda groups: announce(groups, events)
 
 
 def announce(groups: Sequence[list[Delivery]], events: EventQueue) -> list[bool]:
-    """Tell the ends of the jobs of each group; return for each group whether they are on the queue of events."""
+    """Send the ends of the jobs to the queue of events; return for each group whether the queue has them."""
     ended = [(group[0].group_id, [end for end in map(_end, group) if end is not None]) for group in groups]
-    known = [each for each in ended if each[1]]
-    sent = iter(events.send_ended(known) if known else ())
+    to_send = [each for each in ended if each[1]]
+    sent = iter(events.send_ended(to_send) if to_send else ())
     return [not ends or next(sent) for _, ends in ended]
 
 
 def _end(delivery: Delivery) -> EndedJob | None:
-    """Return the job of a message with its document; None if the message was parked as one of no job."""
+    """Return the job of a message and its document; None if the message was parked and names no job."""
     from jobpipe.domain.events.ended_jobs import EndedJob  # noqa: PLC0415  # a stage without events does not need it
 
     try:

@@ -1,6 +1,6 @@
-"""Apply one command: read → decide → put the document → one transaction → delete what it superseded.
+"""Apply one command: read → decide → put the document → one transaction → delete the superseded document.
 
-After an exception other than a Refusal, the job stays unfinished and its message is delivered again.
+After an exception other than a Refusal, the job stays unfinished and SQS delivers its message again.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from jobpipe.runtime.metrics import SUCCEEDED, meter
 from jobpipe.stores.aws_stores import Stores
 
 from .command_handlers import Context, Remove, Write, decide, open_context
-from .versions import next_version, success_with, taken
+from .versions import next_version, success_with, value_taken
 
 
 def apply_command(command: Command, message: QueueMessage, stores: Stores, *, emits: bool = False) -> None:
     """Apply the command and end the job as succeeded; raise a Refusal if a rule fails.
 
-    `emits`: whether the events of an operation are stored with its job, to be told.
+    `emits` says whether the job stores the events that an operation emits, so that they can be sent.
     """
     context = open_context(message, stores)
     context.emits = emits
     try:
         _apply(command, context, stores)
     except Refusal as refusal:
-        refusal.stored_label = context.label_of_stored()
+        refusal.stored_label = context.stored_label()
         raise
 
 
@@ -39,7 +39,7 @@ def _apply(command: Command, context: Context, stores: Stores) -> None:
     except ItemChanged:
         if context.item.collection == ITEMS:
             raise
-        # `make reindex` has written locks or entries of the document meanwhile, which it does once.
+        # `make reindex` has written locks or entries of the document meanwhile. It does so only once.
         _apply_once(command, context, stores)
 
 
@@ -47,12 +47,12 @@ def _apply_once(command: Command, context: Context, stores: Stores) -> None:
     decision = decide(command, context)
     if isinstance(decision, Write):
         old = decision.old
-        # Neither the document nor its row is visible before the row is committed.
+        # The new document becomes visible only when its row is committed.
         new, _ = next_version(decision, context, stores.documents.put)
         if old is None:
             _commit(Created(new), success_with(new), context, stores)
         else:
-            success = success_with(new, emitted=decision.emitted, superseded=old.document.key)
+            success = success_with(new, emitted_events=decision.emitted_events, old_document_key=old.document.key)
             _commit(Replaced(old, new), success, context, stores)
             stores.documents.delete([old.document.key])
     elif isinstance(decision, Remove):
@@ -72,9 +72,9 @@ def _commit(change: Change, success: Success, context: Context, stores: Stores) 
             raise
         # The transaction was cancelled, so nothing refers to the document.
         stores.documents.delete([change.new.document.key])
-        raise taken(change.new, locked, context) from None
+        raise value_taken(change.new, locked, context) from None
     except ItemChanged:
         if context.item.collection != ITEMS and not isinstance(change, Removed):
-            stores.documents.delete([change.new.document.key])  # another attempt puts its own
+            stores.documents.delete([change.new.document.key])  # the next attempt puts a new document
         raise
-    meter.add(SUCCEEDED, collection=context.item.collection)  # counted before the clean-up, which may fail
+    meter.add(SUCCEEDED, collection=context.item.collection)  # before the clean-up, which may fail

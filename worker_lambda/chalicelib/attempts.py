@@ -1,8 +1,9 @@
-"""The state machine of attempts: how often a command was tried, and when it is given up.
+"""The state machine of attempts: how many times a command was tried, and when it is abandoned.
 
-The first delivery of a message runs unrecorded, in parallel with others: if the worker dies, any may be the cause.
-From the second delivery on, the attempt is recorded on the job before it starts, so that the death of a worker is
-charged to the command that ran. SQS's receive count would also include crashes that other messages caused.
+At the first delivery of a message its command runs in parallel with others, and the attempt is not recorded: if the
+worker dies, any of the commands may be the cause. At later deliveries the attempt is recorded on the job before it
+starts, so that the death of a worker counts against the command that ran. SQS's receive count would also include
+crashes that other messages caused.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from jobpipe.runtime.metrics import FAILED, meter
 from jobpipe.stores.aws_stores import Stores
 
 from .clean_up import keep_command
-from .labels import label_of_failed
+from .labels import find_label
 
 
 class Event(Enum):
     """What happened to an unfinished job."""
 
-    REDELIVERED = auto()  # its message was delivered again, and its command is about to run
-    OUTAGE = auto()  # an outage of AWS interrupted the command
+    REDELIVERED = auto()  # the message was delivered again, and the command is about to run
+    OUTAGE = auto()  # an AWS outage interrupted the command
     FAULT = auto()  # an error of this software interrupted the command
 
 
@@ -38,9 +39,9 @@ class Step(Enum):
 
 
 def next_step(job: Job, event: Event, *, recorded: bool = False) -> tuple[Step, int]:
-    """Return the next step, and the number of attempts that are charged after it.
+    """Return the next step, and the number of attempts charged to the job after it.
 
-    `recorded`: whether this delivery has recorded the running attempt. If not, the worker of that attempt died.
+    `recorded` says whether this delivery has recorded the running attempt. If not, the worker of that attempt died.
     """
     charged = job.attempts if recorded else charged_attempts(job)
     match event:
@@ -53,12 +54,12 @@ def next_step(job: Job, event: Event, *, recorded: bool = False) -> tuple[Step, 
 
 
 def charged_attempts(job: Job) -> int:
-    """Return how many attempts are charged, including one that started and never reported its end."""
+    """Return the number of attempts charged to the job, including an attempt that never reported its end."""
     return job.attempts if job.running_attempt is None else job.running_attempt
 
 
 def start_attempt(message: QueueMessage, stores: Stores) -> bool:
-    """Record the attempt that is about to start; return False if the command was given up instead."""
+    """Record the attempt that is about to start; return False if the command was abandoned instead."""
     job = unfinished_job(message, stores)
     step, charged = next_step(job, Event.REDELIVERED)
     if step is Step.GIVE_UP:
@@ -69,19 +70,19 @@ def start_attempt(message: QueueMessage, stores: Stores) -> bool:
 
 
 def record_interruption(message: QueueMessage, error: Exception, stores: Stores, *, recorded: bool) -> int | None:
-    """Record what interrupted the command; return the number of interruptions, or None if it was given up."""
+    """Record what interrupted the command; return the number of interruptions, or None if it was abandoned."""
     job = unfinished_job(message, stores)
-    step, charged = next_step(job, event_of(error), recorded=recorded)
+    step, charged = next_step(job, classify_error(error), recorded=recorded)
     if step is Step.GIVE_UP:
         _give_up(message, job, stores)
         return None
-    interruptions, label = job.interruptions + 1, label_of_failed(message, stores)
+    interruptions, label = job.interruptions + 1, find_label(message, stores)
     stores.jobs.record_interruption(message.job, _problem_of(error), charged, interruptions, now(), label=label)
     return interruptions
 
 
-def event_of(error: Exception) -> Event:
-    """Return the event for an error: an outage or a fault."""
+def classify_error(error: Exception) -> Event:
+    """Return whether the error is an outage or a fault."""
     return Event.OUTAGE if isinstance(error, Unavailable) else Event.FAULT
 
 
@@ -92,12 +93,12 @@ def _problem_of(error: Exception) -> Problem:
 
 def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
     problem = AttemptsSpent(
-        f"The command was given up after {MAX_ATTEMPTS} attempts; retry the job when the cause is gone."
+        f"The command was abandoned after {MAX_ATTEMPTS} attempts; retry the job when the cause is gone."
     )
-    # If an outage followed the last attempt, that attempt has been counted already.
+    # If an outage followed the last attempt, the attempt has been counted already.
     counted = job.attempts >= MAX_ATTEMPTS
     kept = keep_command(message, stores)
-    label = label_of_failed(message, stores)
+    label = find_label(message, stores)
     stores.jobs.fail(message.job, problem.to_problem(), now(), kept, charge_attempt=not counted, label=label)
     meter.add(FAILED, reason=AttemptsSpent.slug, collection=message.collection)
 
@@ -105,7 +106,7 @@ def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
 def complete_retry(message: QueueMessage, stores: Stores) -> None:
     """If a retry sent the message, mark the job as queued in its new generation.
 
-    A retry sends the message before it marks the job, and may die between the two.
+    A retry sends the message before it marks the job, and its process may die in between.
     """
     if message.retry_of is not None:
         stores.jobs.requeue(message.job, message.retry_of, now(), not_after=message.not_after)

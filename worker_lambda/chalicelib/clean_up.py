@@ -1,6 +1,6 @@
 """Store the command of a job that fails, and delete objects that nothing refers to any more.
 
-Objects are deleted before the message is acknowledged, and with each redelivery.
+Objects are deleted before the message is acknowledged, and again at each redelivery.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from jobpipe.stores.aws_stores import Stores
 
 
 def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
-    """Delete what the message's generation of an ended job may have left behind."""
+    """Delete the objects that this generation of an ended job may have left behind."""
     job = stores.jobs.get(message.job.job_id)
     if job is not None and job.old_document_key is not None:
-        # Each version has a key of its own, so no later version can be under this one.
+        # Each version has its own key, so no later version can be under this key.
         stores.documents.delete([job.old_document_key])
     remove_uncommitted(message.job, message.item, stores)
     claim = message.kept.claim
@@ -27,7 +27,7 @@ def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
 def remove_uncommitted(job: JobRef, ref: ItemRef, stores: Stores) -> None:
     """Delete the documents that attempts of this generation of a job put and did not commit.
 
-    The generation must be over, by the job's end or by a retry, so that nothing of it can be committed any more.
+    The job must have ended or been retried, so that this generation cannot commit any of them later.
     """
     keys = stores.documents.keys(ref.document_prefix(job))
     if not keys:
@@ -38,11 +38,9 @@ def remove_uncommitted(job: JobRef, ref: ItemRef, stores: Stores) -> None:
 
 
 def keep_command(message: QueueMessage, stores: Stores) -> KeptCommand:
-    """Return the command as the job is to keep it when it fails, and put it into the bucket if it is large."""
-    # The put comes first, so that no failed job refers to a claim check that is not there:
-    #
-    #   put claim ── dies ──→ the redelivery ends the job: it fails and keeps this claim check, or succeeds and
-    #                         removes it, or finds the job cancelled and removes it
+    """Return the command in the form that a failed job stores; a large command is put into the bucket."""
+    # The put comes first, so that no failed job refers to a missing claim check. If the worker dies after the put,
+    # the redelivery ends the job: a failed job keeps the claim check; otherwise the claim check is deleted.
     kept, claim = message.keep()
     if claim is not None:
         stores.documents.put(claim.key, claim.text)
@@ -50,7 +48,7 @@ def keep_command(message: QueueMessage, stores: Stores) -> KeptCommand:
 
 
 def remove_claim(message: QueueMessage, stores: Stores, *, redelivered: bool) -> None:
-    """Delete the claim check of the message, and one that an earlier delivery of it has put for a failed job."""
+    """Delete the claim check of the message, or one that an earlier delivery put to keep the command."""
     if isinstance(message.content, Claim):
         stores.documents.delete([message.content.key])
     elif redelivered and (claim := message.kept.claim) is not None:

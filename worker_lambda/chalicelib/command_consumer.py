@@ -1,4 +1,4 @@
-"""How the messages of the command queue are processed: together where that saves calls, else one at a time."""
+"""The consumer of the command queue: it processes messages together where that saves calls, else one at a time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from jobpipe.domain.job_ref import JobRef
 
-from .announce import announcer
+from .announce import make_announcer
 from .consumer import Consumer
-from .execute import charged_attempts_of, execute
+from .execute import execute, read_charged_attempts
 from .group_commit import plan_groups
 from .services import Services
 
@@ -18,10 +18,10 @@ def command_consumer(services: Services, seconds_left: Callable[[], float]) -> C
     leftovers: set[JobRef] = set()
     return Consumer(
         process=lambda delivery: execute(delivery, services, seconds_left, leftovers),
-        charged_attempts=lambda delivery: charged_attempts_of(delivery, services),
+        charged_attempts=lambda delivery: read_charged_attempts(delivery, services),
         queue=services.queue,
         reserve_seconds=services.reserve_seconds,
         seconds_left=seconds_left,
         plan=lambda groups: plan_groups(groups, services, seconds_left, leftovers),
-        announce=announcer(services.events),
+        announce=make_announcer(services.events),
     )

@@ -1,7 +1,7 @@
-"""What each command makes of its document: a handler reads the document and decides, and writes nothing.
+"""The handlers of commands: each reads the document and decides how the command changes it, and writes nothing.
 
-A handler raises a Refusal if a rule fails. All rules that need only what was read are checked here, before the put
-of the document, which is the most expensive call.
+A handler raises a Refusal if a rule fails. All rules that need only the data read so far are checked here, before
+the document is put, which is the most expensive call.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)  # not frozen, which would make it slower for each command
 class Write:
-    """Store this document as a new one, or instead of the version `old`."""
+    """Store this document as a new one, or in place of the version `old`."""
 
     document: Document
     old: StoredItem | None = None
-    emitted: str | None = None  # the events that are told of it (emitted_events.py)
+    emitted_events: str | None = None  # the events that the operation emitted (emitted_events.py)
 
 
 @dataclass(slots=True)
 class Remove:
-    """Delete the document, which is in the version `old`."""
+    """Delete the document, whose version is `old`."""
 
     old: StoredItem
 
@@ -68,28 +68,28 @@ Decision = Write | Remove | Show
 
 @dataclass(slots=True)
 class Context:
-    """What the handlers need besides the command."""
+    """What the handlers need in addition to the command."""
 
     job: JobRef
     item: ItemRef
-    owner: str  # of the job; empty in messages for `items`, which do not have it
-    at: str  # when the command was accepted, or its retry asked for (RFC 3339)
+    owner: str  # of the job; empty for `items`, whose messages do not name it
+    at: str  # the time at which the command was accepted or its retry requested (RFC 3339)
     collection: Collection
     items: ItemRows  # of the collection
     documents: DocumentStore
-    emits: bool = False  # whether the stage tells events
-    seen: tuple[StoredItem, str | None] | None = None  # the stored document that was read: its row, and its text
+    emits: bool = False  # whether the stage sends events
+    stored: tuple[StoredItem, str | None] | None = None  # the stored document that was read: its row and its text
 
     def read(self) -> tuple[StoredItem, str]:
-        """Return the item's row and its document's text, or raise NotFound."""
-        self.seen = found = read_item(self.items, self.documents, self.item.item_id, title=self.collection.title)
+        """Return the item's row and the text of its document, or raise NotFound."""
+        self.stored = found = read_item(self.items, self.documents, self.item.item_id, title=self.collection.title)
         return found
 
-    def label_of_stored(self) -> str | None:
+    def stored_label(self) -> str | None:
         """Return the label of the stored document, if it was read."""
-        if self.seen is None:
+        if self.stored is None:
             return None
-        row, text = self.seen
+        row, text = self.stored
         if self.collection.name == ITEMS:
             return label_in({"name": row.name}, self.collection)
         return None if text is None else label_in(json_text.decode(text), self.collection)
@@ -100,30 +100,30 @@ class Context:
 
 
 def open_context(message: QueueMessage, stores: Stores, items: ItemRows | None = None) -> Context:
-    """Return what the handlers need for the command of this message; raise InvalidRequest if none can apply it.
+    """Return the context of the message's command; raise InvalidRequest if no handler can apply the command.
 
-    `items` finds the document's row, by default in the store of its collection.
+    `items` finds the document's row, by default in the store of the collection.
     """
     collection = stores.registry.get(message.collection)
     if collection is None:
         raise InvalidRequest(f"This release has no collection {message.collection!r}.")
     if message.collection != ITEMS and message.scope != collection.scope(message.owner):
-        # A release changed who sees the documents, and so where they are: nobody would see this change.
-        raise InvalidRequest(f"The access of the collection {collection.name} is not what it was.")
+        # A release changed who sees the documents, and so where they are stored: nobody would see this change.
+        raise InvalidRequest(f"The access of the collection {collection.name} has changed.")
     if items is None:
         items = stores.items_of(message.collection, message.scope)
     return Context(message.job, message.item, message.owner, message.at, collection, items, stores.documents)
 
 
 def decide(command: Command, context: Context) -> Decision:
-    """Return what the command makes of its document, or raise a Refusal."""
+    """Return how the command changes its document, or raise a Refusal."""
     check_in_time(command.not_after, now())
     return COMMAND_HANDLERS[type(command)](command, context)
 
 
 def create(command: CreateItem, context: Context) -> Decision:
     """Create the item."""
-    document = _checked_new(command.document, context)
+    document = _check_new(command.document, context)
     key = context.collection.key
     if key is not None and context.items.get(context.item.item_id) is not None:
         raise not_unique(context.collection, key, document[key], context.item.item_id)
@@ -138,13 +138,13 @@ def not_unique(collection: Collection, field: str, value: Any, existing: str | N
 
 
 def read(command: ReadItem, context: Context) -> Decision:  # noqa: ARG001
-    """Show the item as it is after all commands that were accepted before."""
+    """Show the item as it is after all commands that were accepted earlier."""
     item, _ = context.read()
     return Show(item)
 
 
 def set_item_fields(command: SetFields, context: Context) -> Decision:
-    """Set the fields that a PUT names; the others stay as they are."""
+    """Set the fields that a PUT names, and leave the others unchanged."""
     return _update(command.if_match, lambda document: set_fields(document, command.changes), context)
 
 
@@ -154,8 +154,8 @@ def merge_item_patch(command: MergePatch, context: Context) -> Decision:
 
 
 def upsert(command: UpsertItem, context: Context) -> Decision:
-    """Create the document, or set its fields if it exists; its id derives from its key, so this is in its order."""
-    document = _checked_new(command.document, context)
+    """Create the document, or set its fields if it exists. The id derives from the key, so the order is kept."""
+    document = _check_new(command.document, context)
     item = context.items.get(context.item.item_id)
     if item is None:
         return Write(document)
@@ -165,18 +165,18 @@ def upsert(command: UpsertItem, context: Context) -> Decision:
 
 
 def run_operation(command: RunOperation, context: Context) -> Decision:
-    """Call the user's function for the document; store the document and tell the events that it returns."""
+    """Call the user's function for the document; decide to store the document and the events that it returns."""
     context.collection.check_members(command.operation, command.arguments)
     old, text = context.read()
     _check_version(command.if_match, old)
-    # The function gets values of its own, all fractions as Decimals, so that it can calculate with them exactly.
+    # The function gets copies of the values, with fractions as Decimals, so that it can calculate exactly.
     members = json_text.decode_with_decimals(json_text.encode(command.arguments))
-    answer = context.collection.run(command.operation, json_text.decode_with_decimals(text), members, context.at)
-    changed, *events = answer if isinstance(answer, tuple) and answer else (answer,)
+    returned = context.collection.run(command.operation, json_text.decode_with_decimals(text), members, context.at)
+    changed, *events = returned if isinstance(returned, tuple) and returned else (returned,)
     if not isinstance(changed, dict):
         raise TypeError(f"the operation {command.operation} returned no document")
     new = context.collection.check_changed(json_text.decode(text), json_text.decode(json_text.encode(changed)))
-    # They are checked in a stage without events, too, so that turning those on changes no outcome.
+    # Stages without events check the emitted events too, so that enabling events changes no outcome.
     emitted = encode_emitted(events, context.collection.name, command.operation)
     return Write(new, old, emitted if context.emits else None)
 
@@ -186,7 +186,7 @@ def delete(command: DeleteItem, context: Context) -> Decision:
     old = context.items.get(command.item_id)
     if old is None:
         raise context.not_found()
-    context.seen = (old, old.inline)
+    context.stored = (old, old.inline)
     _check_version(command.if_match, old)
     return Remove(old)
 
@@ -202,15 +202,15 @@ COMMAND_HANDLERS: dict[type[Command], Callable[[Any, Context], Decision]] = {
 }
 
 
-def _checked_new(document: Document, context: Context) -> Document:
-    # The decoding of a message has checked items; it checks only the form of other documents.
+def _check_new(document: Document, context: Context) -> Document:
+    # Items were checked when the message was decoded; of other documents only the form was checked.
     if context.item.collection == ITEMS:
         return document
     checked = context.collection.check_new(document)
     derived = context.collection.derived_id(checked, context.item.scope)
     if derived not in {None, context.item.item_id}:
-        # A release changed the key: no look-up or upsert by the new one would find the document under this id.
-        raise InvalidRequest(f"The key of the collection {context.collection.name} is not what it was.")
+        # A release changed the key: a look-up or upsert by the new key would not find the document under this id.
+        raise InvalidRequest(f"The key of the collection {context.collection.name} has changed.")
     return checked
 
 

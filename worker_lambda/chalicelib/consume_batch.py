@@ -1,9 +1,9 @@
 """Process a batch of SQS messages: different items in parallel, the commands of one item in order.
 
-Lambda deletes all messages of the batch except those that the response names. When a command fails, the later
-commands of its item are named too, so that they cannot overtake it. A redelivered message may have killed its
-worker. It therefore runs alone, after all new messages: if the worker dies again, that message is the cause. New
-messages may be processed together first, which saves calls (group_commit.py).
+Lambda deletes all messages of the batch except those that the response names. When a command fails, the response
+also names the later commands of the item, so that they cannot overtake it. A redelivered message may have killed
+its worker. It therefore runs alone, after all new messages: if the worker dies again, that message is the cause.
+New messages may first be processed together, which saves AWS calls (group_commit.py).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from jobpipe.runtime.metrics import BATCH_SIZE, meter
 from jobpipe.runtime.telemetry import describe_error, logger
 
 from .consumer import NO_PROGRESS, CommandInterrupted, Consumer, Group, NoTimeLeft, Progress
-from .received import Delivery, received
+from .sqs_messages import Delivery, parse_delivery
 
 if TYPE_CHECKING:
     from jobpipe.domain.ports import ReceivedMessages
 
 _MAX_BATCH = 10
-_SHORTEST_DELAY = 1  # second; with no delay, a message could use up all its receives within moments
+_SHORTEST_DELAY = 1  # second; without a delay, a message could use up all of its receives within moments
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """The messages of a group that are done, and those that SQS delivers again after the delay."""
+    """The messages of a group that are done, and the messages that SQS delivers again after the delay."""
 
     done: Group
     returned: Group
@@ -42,7 +42,7 @@ class _Result:
 def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> dict[str, Any]:
     """Process the records. Return those that must be delivered again, in the format that Lambda expects."""
     groups: dict[str, Group] = defaultdict(list)
-    for delivery in map(received, records):
+    for delivery in map(parse_delivery, records):
         groups[delivery.group_id if consumer.fifo else delivery.message_id].append(delivery)
     ungrouped = groups.pop("", [])
     _log_ungrouped(ungrouped)
@@ -60,8 +60,8 @@ def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> d
 
 
 def _log_ungrouped(ungrouped: Group) -> None:
-    # These messages are returned to their queue, because their order is unknown. They are not parked: if the parked
-    # queue were the event source, they would be delivered and parked again forever.
+    # These messages are returned to their queue, because their order is unknown. They are not parked: if this
+    # function received from the parked queue, it would park the same messages forever.
     for delivery in ungrouped:
         logger.error(
             "message without a group: its queue is not this function's FIFO queue",
@@ -83,13 +83,13 @@ def _split(groups: list[Group], consumer: Consumer) -> tuple[list[Group], list[G
 
 
 def _process_in_parallel(groups: list[Group], consumer: Consumer) -> list[_Result]:
-    together, apart = consumer.plan(groups) if consumer.plan is not None else (None, groups)
-    if together is None and len(apart) <= 1:
-        return [_process_in_order(group, consumer) for group in apart]
-    started = [threads().submit(_process_in_order, group, consumer) for group in apart]
+    shared, separate = consumer.plan(groups) if consumer.plan is not None else (None, groups)
+    if shared is None and len(separate) <= 1:
+        return [_process_in_order(group, consumer) for group in separate]
+    started = [threads().submit(_process_in_order, group, consumer) for group in separate]
     results = []
-    if together is not None:
-        for group, progress in zip(together.groups, together.settle(), strict=True):
+    if shared is not None:
+        for group, progress in zip(shared.groups, shared.settle(), strict=True):
             if progress.done == len(group):
                 results.append(_Result(group, [], 0))
             else:
@@ -98,7 +98,7 @@ def _process_in_parallel(groups: list[Group], consumer: Consumer) -> list[_Resul
 
 
 def _process_alone(groups: list[Group], earlier: list[_Result], consumer: Consumer) -> list[_Result]:
-    """Process one group after the other. Before each, acknowledge the messages that are done."""
+    """Process one group after the other. Before each group, acknowledge the messages that are done."""
     results: list[_Result] = []
     done = [delivery for result in earlier for delivery in result.done]
     for group in groups:
@@ -118,15 +118,16 @@ def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_
             i += _advance(delivery, consumer, resume)
             resume = None
         except NoTimeLeft:
-            # A time-out of the invocation in the middle of the command would be charged to it as an attempt.
+            # If the invocation timed out during the command, that would count as an attempt of the command.
             logger.warning(
-                "no time left: the message and those behind it will be delivered again in 1 s", extra=fields
+                "no time left: the message and the later ones of its item will be delivered again in 1 s",
+                extra=fields,
             )
             return _Result(group[:i], group[i:], _SHORTEST_DELAY)
         except Exception as error:  # noqa: BLE001  # no error of one item may affect the others
             seconds = _delay_after(error, delivery)
             logger.warning(
-                "message returned: it and those behind it will be delivered again in %d s",
+                "message returned: it and the later ones of its item will be delivered again in %d s",
                 seconds,
                 extra={**fields, "reason": describe_error(error.__cause__ or error), "again_in_seconds": seconds},
             )
@@ -135,7 +136,7 @@ def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_
 
 
 def _advance(delivery: Delivery, consumer: Consumer, resume: Callable[[], int] | None) -> int:
-    """Process the message, or go on where a group has left; return how many messages are done."""
+    """Process the message, or resume the processing that a group began; return how many messages are done."""
     if resume is not None:
         return resume()
     if consumer.seconds_left() < consumer.reserve_seconds:
@@ -145,7 +146,8 @@ def _advance(delivery: Delivery, consumer: Consumer, resume: Callable[[], int] |
 
 
 def _delay_after(error: Exception, delivery: Delivery) -> int:
-    # The receive count also includes crashes that other commands caused. It is used only if nothing was recorded.
+    # The receive count also includes crashes that other commands caused, so it is used only if the interruption was
+    # not recorded.
     return backoff_seconds(error.interruptions if isinstance(error, CommandInterrupted) else delivery.receive_count)
 
 
@@ -157,32 +159,32 @@ def backoff_seconds(interruptions: int) -> int:
 
 
 def _announce(results: list[_Result], consumer: Consumer) -> list[_Result]:
-    """Tell that the jobs of the messages that are done have ended; return the results as they are then.
+    """Send the ends of the finished jobs to the queue of events; return the results after that.
 
-    What is not certain to be told goes back to SQS with all that is behind it, so that the order stays. When it is
-    delivered again, its jobs have ended, and they are told again.
+    If that fails for a group, all of its messages go back to SQS, so that their order stays. When they are
+    delivered again, the worker finds that the jobs have ended, and sends the ends again.
     """
-    told = [result for result in results if result.done]
-    if consumer.announce is None or not told:
+    finished = [result for result in results if result.done]
+    if consumer.announce is None or not finished:
         return results
     try:
-        certain = consumer.announce([result.done for result in told])
-    except Exception:  # noqa: BLE001  # what is committed must be told, however that fails
-        logger.warning("the ends of jobs are not told: their messages will be delivered again", exc_info=True)
-        certain = [False] * len(told)
-    untold = {id(result) for result, is_certain in zip(told, certain, strict=True) if not is_certain}
-    return [_returned(result) if id(result) in untold else result for result in results]
+        confirmed = consumer.announce([result.done for result in finished])
+    except Exception:  # noqa: BLE001  # committed ends must be sent, however the announcement fails
+        logger.warning("the ends of jobs were not sent: the messages will be delivered again", exc_info=True)
+        confirmed = [False] * len(finished)
+    unconfirmed = {id(result) for result, is_sent in zip(finished, confirmed, strict=True) if not is_sent}
+    return [_return_all(result) if id(result) in unconfirmed else result for result in results]
 
 
-def _returned(result: _Result) -> _Result:
-    """Return the result of a group of which nothing may be deleted."""
+def _return_all(result: _Result) -> _Result:
+    """Return the result of a group whose messages all go back to SQS."""
     delay = max(result.delay_seconds, backoff_seconds(result.done[0].receive_count))
     return _Result([], [*result.done, *result.returned], delay)
 
 
 def _acknowledge(done: Group, queue: ReceivedMessages) -> None:
-    # Lambda deletes messages only when the whole batch has ended. If the next command kills the worker, SQS would
-    # deliver these messages again too, and the later commands of their items would have to wait.
+    # Lambda deletes messages only when the whole batch has ended. If the next command killed the worker, SQS would
+    # deliver these messages again too, and later commands of the same items would have to wait.
     try:
         queue.delete([delivery.receipt_handle for delivery in done])
     except Exception:  # noqa: BLE001  # Lambda deletes them later, if the worker survives
@@ -190,8 +192,8 @@ def _acknowledge(done: Group, queue: ReceivedMessages) -> None:
 
 
 def _postpone(results: list[_Result], queue: ReceivedMessages) -> None:
-    # All returned messages of an item get the same delay: SQS delivers nothing of a group while one of its messages
-    # is in flight, so one with a longer delay would hold up the others.
+    # All returned messages of an item get the same delay: SQS delivers nothing of a message group while one of its
+    # messages is in flight, so a message with a longer delay would hold up the others.
     delays = [(delivery.receipt_handle, result.delay_seconds) for result in results for delivery in result.returned]
     try:
         queue.postpone(delays)
@@ -205,5 +207,5 @@ def _postpone(results: list[_Result], queue: ReceivedMessages) -> None:
 @cache
 def threads() -> ThreadPoolExecutor:
     """Return the threads of this process, one for each message of a batch."""
-    # Kept between invocations: starting ten threads costs more than a DynamoDB call on a small Lambda.
+    # They live on between invocations: on a small Lambda, starting ten threads costs more than a DynamoDB call.
     return ThreadPoolExecutor(max_workers=_MAX_BATCH, thread_name_prefix="item")

@@ -1,4 +1,4 @@
-"""How the messages of one queue are processed, which consume_batch.py does for the messages of a batch."""
+"""The interface between consume_batch.py and the code that processes the messages of one queue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .received import Delivery
+from .sqs_messages import Delivery
 
 if TYPE_CHECKING:
     from jobpipe.domain.ports import ReceivedMessages
@@ -19,7 +19,7 @@ class CommandInterrupted(Exception):
     """The job is not finished, and SQS must deliver its message again."""
 
     def __init__(self, interruptions: int) -> None:
-        """`interruptions` counts all those of the job, including this one."""
+        """`interruptions` is the number of all interruptions of the job, including this one."""
         super().__init__(f"interruption {interruptions}")
         self.interruptions = interruptions
 
@@ -30,18 +30,18 @@ class NoTimeLeft(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many messages of one item were processed together with those of others, and how to go on."""
+    """How far the messages of one item were processed together with other items, and how to go on."""
 
-    done: int = 0  # how many of the first messages may be deleted
-    # Goes on with those that follow, and returns how many of them may be deleted then; raises NoTimeLeft, or what
-    # interrupts the first of them. None: they go one at a time.
+    done: int = 0  # how many messages, from the first on, may be deleted
+    # Processes the next messages and returns how many of them may be deleted. It raises NoTimeLeft, or the error
+    # that interrupts the first of them. If None, the messages are processed one at a time.
     resume: Callable[[], int] | None = None
 
 
 NO_PROGRESS = Progress()
 
 
-class Together(Protocol):
+class SharedWork(Protocol):
     """Groups whose messages are processed together."""
 
     @property
@@ -56,15 +56,15 @@ class Together(Protocol):
 class Consumer:
     """How the messages of one queue are processed."""
 
-    process: Callable[[Delivery], None]  # returns if the message may be deleted, raises if it must be redelivered
+    process: Callable[[Delivery], None]  # returns if the message may be deleted; raises if SQS must redeliver it
     # Returns the sort key of a redelivered message, which runs alone. If None, all messages run in parallel.
     charged_attempts: Callable[[Delivery], int] | None
     queue: ReceivedMessages
     reserve_seconds: float  # the time that must be left to start another message
     seconds_left: Callable[[], float]
-    # Returns the groups of new messages that are processed together, if any are, and those that go apart.
-    plan: Callable[[Sequence[Group]], tuple[Together | None, list[Group]]] | None = None
-    # Tells that the jobs of these messages have ended, before the messages are acknowledged. Returns for each group
-    # whether that is certain; the messages of the others are delivered again. None: nothing is told.
+    # Splits the groups of new messages into those that are processed together, if any, and the others.
+    plan: Callable[[Sequence[Group]], tuple[SharedWork | None, list[Group]]] | None = None
+    # Sends the ends of the jobs before their messages are acknowledged. Returns for each group whether the queue of
+    # events has them; if not, the messages of the group are delivered again. If None, no ends are sent.
     announce: Callable[[Sequence[Group]], Sequence[bool]] | None = None
     fifo: bool = True  # whether messages have groups; otherwise each is processed by itself

@@ -1,4 +1,4 @@
-"""End the jobs of dead letters: messages that SQS has given up, for instance because no worker started for days."""
+"""End the jobs of dead letters: messages that no worker could process, for instance because none ran for days."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from jobpipe.domain.jobs.queue_message import decode_message
 from jobpipe.runtime.metrics import DEAD_LETTERS, FAILED, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 
-from .announce import announcer
+from .announce import make_announcer
 from .attempts import complete_retry
 from .clean_up import finish_clean_up, keep_command, remove_uncommitted
 from .consumer import Consumer
-from .labels import label_of_failed
+from .labels import find_label
 from .parking import park
-from .received import Delivery
 from .services import Services
+from .sqs_messages import Delivery
 
 
 def dead_letter_consumer(services: Services, seconds_left: Callable[[], float]) -> Consumer:
     """Return the consumer of the dead-letter queue."""
     return Consumer(
-        process=lambda delivery: end_job_of(delivery, services),
-        # A dead letter runs no command, so it cannot kill the worker. Nor does its receive count show a redelivery:
-        # the count continues from the command queue (seen with emulators; AWS does not document it).
+        process=lambda delivery: end_job(delivery, services),
+        # A dead letter runs no command, so it cannot kill the worker. Its receive count does not show a redelivery
+        # either, because it continues the count of the command queue (seen with emulators, undocumented by AWS).
         charged_attempts=None,
-        queue=UntouchedQueue(),
+        queue=LambdaManagedQueue(),
         reserve_seconds=services.reserve_seconds,
         seconds_left=seconds_left,
-        announce=announcer(services.events),
+        announce=make_announcer(services.events),
     )
 
 
-def end_job_of(delivery: Delivery, services: Services) -> None:
-    """End the job as failed, if it is still in the message's generation; it keeps the command for a retry."""
+def end_job(delivery: Delivery, services: Services) -> None:
+    """Fail the job, if it is still in the message's generation; the job keeps the command for a retry."""
     try:
         message = decode_message(delivery.body)
     except UndecodableMessage as why:
@@ -47,11 +47,13 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
         "item_id": logged_id(message.item_id),
         "request_id": message.request_id,
     }
-    problem = AttemptsSpent("Its message could not be processed; retry the job when the cause is gone.")
+    problem = AttemptsSpent(
+        "The message of the command could not be processed; retry the job when the cause is gone."
+    )
     try:
         complete_retry(message, services)
         kept = keep_command(message, services)
-        label = label_of_failed(message, services)
+        label = find_label(message, services)
         services.jobs.fail(message.job, problem.to_problem(), now(), kept, charge_attempt=False, label=label)
     except JobEnded:
         finish_clean_up(message, services)
@@ -64,8 +66,8 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
     remove_uncommitted(message.job, message.item, services)
 
 
-class UntouchedQueue:
-    """ReceivedMessages that leaves all to Lambda: a failed message is delivered again when its visibility ends."""
+class LambdaManagedQueue:
+    """ReceivedMessages that leave everything to Lambda: a failed message returns after its visibility timeout."""
 
     def delete(self, receipts: object) -> None:
         pass

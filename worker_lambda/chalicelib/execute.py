@@ -43,12 +43,12 @@ from . import attempts
 from .apply_command import apply_command
 from .clean_up import finish_clean_up, keep_command, remove_claim, remove_uncommitted
 from .consumer import CommandInterrupted
-from .labels import label_of_failed
+from .labels import find_label
 from .parking import park
-from .received import Delivery
 from .services import Services
+from .sqs_messages import Delivery
 
-_RECORDING_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between two tries to record an interruption
+_RECORDING_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between the tries to record an interruption
 
 
 def execute(
@@ -57,7 +57,7 @@ def execute(
     """Run the command and end its job; when this returns, the message may be deleted.
 
     Raise if SQS must deliver the message again: after an outage, or after a fault while attempts are left.
-    `leftovers` are jobs for which a group has put a document that it did not commit; it is removed here.
+    `leftovers` are the jobs for which a group has put a document and not committed it; this deletes the document.
     """
     started = time.perf_counter()
     try:
@@ -66,8 +66,8 @@ def execute(
         park(delivery, error, "commands", services)
         return
     if not is_due(message.not_before, now()) and not _was_cancelled(message, services):
-        # Its message is sent when it is due, so this clock is behind the other one. Nothing is recorded: it comes
-        # again in a second, and so do those behind it. Only that of a cancelled job is sent before.
+        # SQS gets the message only when the command is due, so this process's clock must be behind. (Only messages
+        # of cancelled jobs are sent early.) SQS delivers the message again in a second. No attempt is recorded.
         raise NotDueYet(f"The command must not take effect before {message.not_before}.")
     execution = Execution(message, delivery, services, seconds_left)
     meter.add(COMMAND_AGE, execution.age)
@@ -76,7 +76,7 @@ def execute(
         meter.add(QUEUE_DELAY, execution.age * 1000)
     except JobEnded:
         # Another delivery was faster, or the job was cancelled or has expired. A command takes effect at most once,
-        # so this delivery only completes the clean-up, which an earlier one may not have finished.
+        # so this delivery only completes the clean-up, which an earlier delivery may not have finished.
         finish_clean_up(message, services)
         outcome = "already ended"
     else:
@@ -91,7 +91,7 @@ def _was_cancelled(message: QueueMessage, services: Services) -> bool:
 
 
 class NotDueYet(Exception):
-    """The command is not due by the clock of this process, and SQS must deliver its message again."""
+    """By this process's clock the command is not due, so SQS must deliver its message again."""
 
 
 class Execution:
@@ -126,22 +126,22 @@ class Execution:
         return self._run_unrecorded() if self._delivery.receive_count == 1 else self._run_recorded()
 
     def _run_unrecorded(self) -> str:
-        """Run the first delivery, in parallel with those of other items."""
+        """Run the command at its first delivery, in parallel with commands of other items."""
         try:
             return self._apply_command()
         except JobEnded:
             raise
-        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
-            self.interrupted(error, recorded=False)
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is abandoned
+            self.handle_interruption(error, recorded=False)
         self._remove_uncommitted()
         return "given up"
 
     def _run_recorded(self) -> str:
-        """Run a later delivery alone, record the attempt, and remove what earlier attempts left behind."""
+        """Run the command at a later delivery: alone, as a recorded attempt, and clean up after earlier ones."""
         recorded, outcome = False, "given up"
         began = time.perf_counter()
         try:
-            # No call that might outlast the invocation begins: its time-out would charge an outage as an attempt.
+            # No AWS call begins that might outlast the invocation: the timeout would count an outage as an attempt.
             with limit_calls(self._services.reserve_seconds, self._seconds_left) as deadline:
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:
@@ -149,12 +149,12 @@ class Execution:
         except JobEnded:
             raise
         except DeadlineNear as error:
-            # If its own work took the time, and not calls of AWS, it would take it again: that is no outage.
-            own = deadline.waited < (time.perf_counter() - began) / 2
+            # If the command's own work used up the time, a retry would use it up too, so this is no outage.
+            is_slow = recorded and deadline.waited < (time.perf_counter() - began) / 2
             slow = InternalError("The command takes longer than an attempt may.")
-            self.interrupted(slow if own and recorded else error, recorded=recorded)
-        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
-            self.interrupted(error, recorded=recorded)
+            self.handle_interruption(slow if is_slow else error, recorded=recorded)
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is abandoned
+            self.handle_interruption(error, recorded=recorded)
         self._remove_uncommitted()
         return outcome
 
@@ -168,7 +168,7 @@ class Execution:
         except Refusal as refusal:
             problem = fit_in_row(refusal).to_problem()
             kept = keep_command(self._message, self._services)
-            label = label_of_failed(self._message, self._services, refusal, command)
+            label = find_label(self._message, self._services, refusal, command)
             self._services.jobs.fail(self._message.job, problem, now(), kept, charge_attempt=True, label=label)
             return count_refusal(refusal, self._message)
         finally:
@@ -185,33 +185,33 @@ class Execution:
         if text is None:
             # The claim check of an ended job is deleted. This raises JobEnded if the message is a late copy.
             attempts.unfinished_job(self._message, self._services)
-            if may_become_visible(self._delivery.sent_at):  # the claim check was put before the message was sent
+            if may_become_visible(self._delivery.sent_at):  # claim checks are put before messages are sent
                 raise Unavailable("The claim check is not visible yet.")
             raise ClaimUnusable("The claim check does not exist.")
         command, limit = redeem(content, text, self._message.item), self._message.not_after
         return command if limit is None else replace(command, not_after=limit)  # a retry may have a new limit
 
-    def interrupted(self, error: Exception, *, recorded: bool) -> None:
-        """Record the interruption on the job, and raise CommandInterrupted unless the command is given up."""
+    def handle_interruption(self, error: Exception, *, recorded: bool) -> None:
+        """Record the interruption on the job, and raise CommandInterrupted unless the command is abandoned."""
         logger.exception("command interrupted", extra=self.log_fields)
-        reason = OUTAGE if attempts.event_of(error) is attempts.Event.OUTAGE else FAULT
+        reason = OUTAGE if attempts.classify_error(error) is attempts.Event.OUTAGE else FAULT
         try:
-            interruptions = self._write_interruption(error, recorded)
+            interruptions = self._record_interruption(error, recorded)
         except Unavailable:
             meter.add(INTERRUPTED, reason=reason)
             logger.warning("interruption not recorded", extra={"job_id": self._message.job.job_id})
             raise error from None
-        # This comes after the write, which raises JobEnded if the job has ended meanwhile.
+        # Counted after the write, which raises JobEnded if the job has ended meanwhile.
         meter.add(INTERRUPTED, reason=reason)
         if interruptions is not None:
             raise CommandInterrupted(interruptions) from error
 
-    def _write_interruption(self, error: Exception, recorded: bool) -> int | None:
+    def _record_interruption(self, error: Exception, recorded: bool) -> int | None:
         for pause in _RECORDING_PAUSES:
             try:
                 return attempts.record_interruption(self._message, error, self._services, recorded=recorded)
             except Unavailable:
-                # If the write fails, the recorded attempt counts against the command, so the write is retried.
+                # If this is never written, a recorded attempt counts against the command, so try again.
                 if not recorded or self._seconds_left() <= self._services.reserve_seconds / 2:
                     raise
                 time.sleep(pause)
@@ -223,16 +223,16 @@ class Execution:
 
 def count_refusal(refusal: Refusal, message: QueueMessage) -> str:
     """Count the job that a refusal has ended, and return its outcome for the log."""
-    # An operation may make its slug of a document's values, and each reason is a metric that has a price.
+    # An operation may derive its slug from a document's values, and AWS charges for each reason as a metric.
     reason = OPERATION_REFUSED if isinstance(refusal, OperationRefused) else refusal.slug
     meter.add(FAILED, reason=reason, collection=message.collection)
     return f"failed: {refusal.slug}"
 
 
-def charged_attempts_of(delivery: Delivery, services: Services) -> int:
-    """Return the attempts charged to the job, or 0 if unknown. Messages that run alone are sorted by it."""
+def read_charged_attempts(delivery: Delivery, services: Services) -> int:
+    """Return the number of attempts charged to the job, or 0 if unknown. It orders the messages that run alone."""
     try:
         job = services.jobs.get(decode_message(delivery.body).job.job_id)
-    except Exception:  # noqa: BLE001  # it will be raised again when this message is processed
+    except Exception:  # noqa: BLE001  # the error will be raised again when this message is processed
         return 0
     return 0 if job is None else attempts.charged_attempts(job)

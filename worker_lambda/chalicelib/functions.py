@@ -1,6 +1,6 @@
-"""What each function of the worker does with its messages, and what it opens at its start.
+"""What each Lambda function of the worker does with its messages, and what it opens when it starts.
 
-All functions have the same code. Each imports only what it needs, so that its starts are short.
+All functions have the same code. Each imports only what it needs, so that it starts quickly.
 """
 
 # ruff: noqa: PLC0415
@@ -14,7 +14,7 @@ from .consumer import Consumer
 
 
 def open_commands() -> None:
-    """Import what commands need, and make the clients."""
+    """Import what commands need, and create the clients."""
     from . import command_consumer  # noqa: F401
     from .services import open_services
 
@@ -30,7 +30,7 @@ def commands_consumer(seconds_left: Callable[[], float]) -> Consumer:
 
 
 def open_dead_letters() -> None:
-    """Import what dead letters need, and make the clients."""
+    """Import what dead letters need, and create the clients."""
     from . import dead_letters  # noqa: F401
     from .services import open_services
 
@@ -46,39 +46,39 @@ def dead_letters_consumer(seconds_left: Callable[[], float]) -> Consumer:
 
 
 def open_events() -> None:
-    """Import what events and deliveries need, and make the clients."""
-    from .telling.services import open_telling
+    """Import what events and deliveries need, and create the clients."""
+    from .notifications.services import open_notifications
 
-    open_telling()
+    open_notifications()
 
 
 def events_consumer(seconds_left: Callable[[], float]) -> Consumer:
     """Return the consumer of the queue of events."""
-    from .telling import consumers
-    from .telling.services import open_telling
+    from .notifications import consumers
+    from .notifications.services import open_notifications
 
-    return consumers.events_consumer(open_telling(), seconds_left)
+    return consumers.events_consumer(open_notifications(), seconds_left)
 
 
 def deliveries_consumer(records: Sequence[Mapping[str, Any]], seconds_left: Callable[[], float]) -> Consumer:
-    """Return the consumer of the queue from which these messages are: one of the two of deliveries."""
-    from .telling import consumers
-    from .telling.services import open_telling
+    """Return the consumer of the queue that these messages came from: one of the two queues of deliveries."""
+    from .notifications import consumers
+    from .notifications.services import open_notifications
 
     has_groups = any("MessageGroupId" in record["attributes"] for record in records)  # only in a FIFO queue
-    consumer_of = consumers.deliveries_consumer if has_groups else consumers.later_consumer
-    return consumer_of(open_telling(), seconds_left)
+    make_consumer = consumers.deliveries_consumer if has_groups else consumers.later_consumer
+    return make_consumer(open_notifications(), seconds_left)
 
 
 def open_schedule() -> None:
-    """Import what the release needs, and make the clients."""
+    """Import what the release needs, and create the clients."""
     from .releasing.services import open_release
 
     open_release()
 
 
 def release_due(seconds_left: Callable[[], float]) -> int:
-    """Release the commands that are due, and those that become due soon; return their number."""
+    """Release the commands that are due or become due soon; return their number."""
     from .releasing.services import open_release
     from .releasing.sweep import sweep
 

@@ -1,4 +1,4 @@
-"""What names the document of a command that fails or is interrupted, in lists. Nothing is read for it."""
+"""The label under which lists show a failed or interrupted command. Finding it reads nothing from AWS."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from jobpipe.domain.jobs.queue_message import Claim, QueueMessage
 from jobpipe.stores.aws_stores import Stores
 
 
-def label_of_failed(
+def find_label(
     message: QueueMessage, stores: Stores, refusal: Refusal | None = None, command: Command | None = None
 ) -> str | None:
-    """Return the label of a command that did not succeed, or None if nothing is known to name its document by.
+    """Return the label of a command that did not succeed, or None if none is known.
 
-    The document in the command comes first, then the stored document, if it was read before the `refusal`.
-    `command` is the command of a claim check, if that was read.
+    The label comes from the document in the command, else from the stored document if it was read before the
+    `refusal`. `command` is the command from a claim check that was read.
     """
     content = command or message.content
     collection = stores.registry.get(message.collection)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services(Stores):
-    """The stores, the two queues, and the time that must be left to begin with another command."""
+    """The stores, the queues, and the time that must be left to begin another command."""
 
     groups: GroupStore
     queue: ReceivedMessages
     parked: ParkedMessages
     reserve_seconds: float
-    events: EventQueue | None = None  # where the ends of jobs are told, if the stage has events
+    events: EventQueue | None = None  # where the ends of jobs are sent, if the stage has events
 
 
 @cache
@@ -37,7 +37,7 @@ def open_services() -> Services:
     settings = Settings.from_env(os.environ)
     clients = AwsClients(call_timeout(settings.worker_timeout))
     stores = open_stores(settings, clients, packaged_registry())
-    _ = clients.dynamodb, clients.s3  # made at the start, since every command needs them
+    _ = clients.dynamodb, clients.s3  # created at the start, since every command needs them
     return Services(
         jobs=stores.jobs,
         items=stores.items,

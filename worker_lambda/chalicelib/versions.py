@@ -1,4 +1,4 @@
-"""What is stored for a decision: the row of the next version, and the result of the job."""
+"""What the worker stores for a decision: the row of the next version, and the result of the job."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from jobpipe.domain.jobs.job import Success
 from .command_handlers import Context, Write, not_unique
 
 
-def put_later(key: str, _: str) -> DocumentRef:
-    """Return a reference to a document that is not put yet."""
+def defer_put(key: str, _: str) -> DocumentRef:
+    """Return a reference to a document that will be put later."""
     return DocumentRef(key, "")
 
 
 def next_version(write: Write, context: Context, put: Callable[[str, str], DocumentRef]) -> tuple[StoredItem, str]:
-    """Return the row of the next version, and its document's text, which `put` has stored.
+    """Return the row of the next version and the text of its document, after `put` has stored the text.
 
-    Raise TooLarge if the text is longer than a document may be; then nothing is stored.
+    Raise TooLarge, and store nothing, if the text is longer than a document may be.
     """
     text = json_text.encode(write.document)
     check_size(text)
@@ -44,22 +44,24 @@ def next_version(write: Write, context: Context, put: Callable[[str, str], Docum
     return row, text
 
 
-def success_with(item: StoredItem, superseded: str | None = None, emitted: str | None = None) -> Success:
+def success_with(
+    item: StoredItem, old_document_key: str | None = None, emitted_events: str | None = None
+) -> Success:
     """Return a success whose result is this version.
 
-    `superseded` is the key of the document that it replaced, `emitted` are the events that are told of it.
+    `old_document_key` belongs to the replaced document; `emitted_events` are the events of an operation.
     """
     return Success(
         result=item.inline,
         result_document=None if item.inline is not None else item.document,
         result_version=item.version,
-        old_document_key=superseded,
-        emitted_events=emitted,
+        old_document_key=old_document_key,
+        emitted_events=emitted_events,
     )
 
 
-def taken(new: StoredItem, locked: ValueLocked, context: Context) -> NameTaken | NotUnique:
-    """Return the refusal of a version one of whose unique values is another document's."""
+def value_taken(new: StoredItem, locked: ValueLocked, context: Context) -> NameTaken | NotUnique:
+    """Return the refusal of a version with a unique value that another document has."""
     if context.item.collection == ITEMS:
         return NameTaken(f"Another item is named {new.name!r}.", pointer="#/name", existing=locked.existing)
     return not_unique(context.collection, locked.field, value_of(new.locks[locked.field]), locked.existing)

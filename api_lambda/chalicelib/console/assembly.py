@@ -10,14 +10,14 @@ import minify_html
 _FOLDER = Path(__file__).parent
 _PART = re.compile(r"\{\{([a-z_]+\.(?:css|js))\}\}")
 _COMMENT = re.compile(r"(^| +)//.*$", re.MULTILINE)  # minify-html 0.18.1 keeps some
-_MARK = "/* @__PURE__ */ "  # which it adds for other programs
+_MARK = "/* @__PURE__ */ "  # minify-html adds it for other programs
 
 
 def assemble() -> str:
-    """Return page.html with the files in it that it names, as it is served.
+    """Return page.html with the files that it names inserted, as it is served.
 
-    Comments and white space, a quarter of the page, are for readers of the checkout and are left out. Raise
-    FileNotFoundError if the page names a file that does not exist.
+    Comments and white space, a quarter of the page, are left out. Raise FileNotFoundError if the page names a file
+    that does not exist.
     """
     page = _PART.sub(lambda part: _read(part[1]), _read("page.html"))
     minified = minify_html.minify(

@@ -11,10 +11,10 @@ from ..http.security_headers import security_headers
 @cache
 def page() -> str:
     """Return the page, which is the same for everybody."""
-    packaged = Path(__file__).with_name("assembled.html")  # infra/packaging/package.py makes it from the parts
+    packaged = Path(__file__).with_name("assembled.html")  # infra/packaging/package.py assembles it
     if packaged.exists():
         return packaged.read_text(encoding="utf-8")
-    from .assembly import assemble  # noqa: PLC0415  # only in a checkout: the Lambda has the page
+    from .assembly import assemble  # noqa: PLC0415  # only in a checkout: the Lambda contains the page
 
     return assemble()
 

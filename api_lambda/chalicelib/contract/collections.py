@@ -1,4 +1,4 @@
-"""The parts of the OpenAPI document that follow from the collections: paths, schemas, commands, problems."""
+"""The parts of the OpenAPI document that depend on the collections: paths, schemas, commands, problems."""
 
 from __future__ import annotations
 
@@ -14,73 +14,73 @@ from jobpipe.domain.errors import OPERATION_REFUSED, PROBLEM_TYPE_PREFIX
 
 Node = dict[str, Any]
 
-STORED = "Document"  # the components of a collection have its name before this word
+STORED = "Document"  # a collection's components have the collection's name before this word
 _DATA = {"const", "default", "enum", "examples"}  # keywords whose values are not schemas
 _MAPS = {"$defs", "dependentSchemas", "patternProperties", "properties"}  # keywords with schemas by name
 
 
-def declared(registry: Registry) -> list[DeclaredCollection]:
-    """Return the collections besides `items`."""
+def declared_collections(registry: Registry) -> list[DeclaredCollection]:
+    """Return the collections other than `items`."""
     return [each for each in registry if isinstance(each, DeclaredCollection)]
 
 
-def with_collections(source: Node, registry: Registry) -> Node:
-    """Return the source of the document with what the collections add."""
-    if not declared(registry):
+def add_collections(source: Node, registry: Registry) -> Node:
+    """Return the source of the document with the parts of the collections added."""
+    if not declared_collections(registry):
         return source
     source = copy.deepcopy(source)
     schemas, paths = source["components"]["schemas"], Node()
     schemas[STORED] = {
         "type": "object",
-        "description": "A document of any collection with its id. Numbers are exactly as they were sent.",
+        "description": "A document of any collection with its id. Numbers are exactly as sent.",
         "properties": {"id": _ref("ItemId")},
         "required": ["id"],
         "additionalProperties": True,
     }
     for path, methods in source["paths"].items():
         if path == "/jobs":  # the paths of collections stand between those of items and those of jobs
-            for collection in declared(registry):
+            for collection in declared_collections(registry):
                 paths |= _paths(collection, source["paths"])
         paths[path] = methods
-    for collection in declared(registry):
+    for collection in declared_collections(registry):
         source["tags"].append({"name": collection.name, "description": f"The collection {collection.name}."})
         schemas |= _schemas(collection)
         source["components"]["parameters"] |= _look_ups(collection) | _operation(collection)
     return {**source, "paths": paths}
 
 
-def description_of(registry: Registry) -> Node:
-    """Return what clients learn of each collection: its fields, its schema and its operations."""
-    return {collection.name: _described(collection) for collection in registry}
+def describe_collections(registry: Registry) -> Node:
+    """Return the description of each collection for clients: its fields, its schema and its operations."""
+    return {collection.name: _describe(collection) for collection in registry}
 
 
 def command_schemas(registry: Registry) -> Node:
-    """Return the schemas of the raw commands of the collections, by name of component."""
+    """Return the schemas of the collections' raw commands, by component name."""
     return {
         f"{prefix(collection)}{name}": schema
-        for collection in declared(registry)
+        for collection in declared_collections(registry)
         for name, schema in _commands(collection).items()
     }
 
 
 def refusal_pattern(registry: Registry) -> str:
-    """Return a pattern for the types of problem with which operations refuse commands."""
-    names = "|".join(each.name for each in declared(registry) if each.operations)
+    """Return a pattern for the problem types with which operations refuse commands."""
+    names = "|".join(each.name for each in declared_collections(registry) if each.operations)
     return f"^{PROBLEM_TYPE_PREFIX}({names}):[a-z][a-z0-9-]{{0,63}}$"
 
 
 def prefix(collection: Collection) -> str:
-    """Return what the names of the collection's components begin with: `OpenOrders` for `open-orders`."""
-    return _in_one_word(collection.name)
+    """Return the prefix of the names of the collection's components: `OpenOrders` for `open-orders`."""
+    return _camel_case(collection.name)
 
 
-def _in_one_word(name: str) -> str:
-    # The _ keeps `a-1` from having the components of `a1`.
+def _camel_case(name: str) -> str:
+    # With the _, the component names of `a-1` and `a1` differ.
     parts = (part.capitalize() for part in name.split("-"))
     return "".join(part if part[:1].isalpha() else f"_{part}" for part in parts)
 
 
-def _described(collection: Collection) -> Node:
+def _describe(collection: Collection) -> Node:
     own = isinstance(collection, DeclaredCollection)
     return {
         "title": collection.title,
@@ -100,19 +100,19 @@ def _operations(collection: DeclaredCollection) -> Mapping[str, Node]:
 
 
 def _paths(collection: DeclaredCollection, paths: Node) -> Node:
-    """Return the collection's paths, made from those of items."""
+    """Return the collection's paths, derived from the paths of items."""
     begins, title, name = prefix(collection), collection.title.lower(), collection.name
     ids = _operation_ids(begins, paths)
     all_documents, one = copy.deepcopy(paths["/items"]), copy.deepcopy(paths["/items/{item_id}"])
-    # Schema, summary and description of each operation; the rest is as for items.
+    # The schema, summary and description of each operation; the rest is the same as for items.
     texts = {
         "create": (
             f"{begins}Document",
-            f"Queue the creation of a document of {name}, whose id the answer has",
+            f"Queue the creation of a document of {name}, whose id is in the response",
             None,
         ),
         "list": (None, f"List a page of {name}, or look documents up by a field", _LIST),
-        "get": (None, f"Return the {title} as it is committed now", None),
+        "get": (None, f"Return the committed version of the {title}", None),
         "put": (f"{begins}Fields", f"Queue a command that sets the given fields of a document of {name}", _CHECKED),
         "patch": (f"{begins}Patch", f"Queue an RFC 7396 merge patch of a document of {name}", _CHECKED),
         "delete": (None, f"Queue the deletion of a document of {name}", None),
@@ -152,9 +152,9 @@ def _paths(collection: DeclaredCollection, paths: Node) -> Node:
 
 _CHECKED = "The document must fit its schema afterwards; otherwise the job fails with 400."
 _LIST = (
-    "With the key or a unique field, the page has one document or none. With an indexed field, it has those that"
-    " have the value, newest change first. A page also ends at 1 MB; the last page has no Link. A document that"
-    " cannot be read is left out and named in a header."
+    "With the key or a unique field, the page has one document or none. With an indexed field, it has the documents"
+    " with this value, newest change first. A page also ends at 1 MB; the last page has no Link. A document that"
+    " cannot be read is left out, and its id is in a header."
 )
 
 
@@ -166,20 +166,20 @@ def _operation_ids(begins: str, paths: Node) -> dict[str, str]:
 
 
 def _adapt(operation: Node, ids: Mapping[str, str], verb: str) -> None:
-    """Replace what belongs to items in the answers and problems of an operation."""
+    """Replace the parts that belong to items in the responses and problems of an operation."""
     for status, of_items in operation["responses"].items():
-        answer = copy.deepcopy(of_items)
-        answer.pop("example", None)
-        if answer["schema"] == "Item":
-            answer |= {"schema": STORED, "description": answer["description"].replace("item", "document")}
+        response = copy.deepcopy(of_items)
+        response.pop("example", None)
+        if response["schema"] == "Item":
+            response |= {"schema": STORED, "description": response["description"].replace("item", "document")}
         if verb == "list":
-            answer["schema"] = {**answer["schema"], "items": _ref(STORED)}
+            response["schema"] = {**response["schema"], "items": _ref(STORED)}
         if status == "201":
-            answer["links"] = {
-                each: {**answer["links"][each], "operationId": ids[each]}
+            response["links"] = {
+                each: {**response["links"][each], "operationId": ids[each]}
                 for each in ("get", "put", "patch", "delete")
             }
-        operation["responses"][status] = answer
+        operation["responses"][status] = response
     operation["problems"] = [_without_names(each) for each in operation["problems"]]
 
 
@@ -226,14 +226,14 @@ def _component(field: str) -> str:
 
 def _schemas(collection: DeclaredCollection) -> Node:
     begins, root = prefix(collection), f"#/components/schemas/{prefix(collection)}Document"
-    document = _moved(collection.code.contract()["schema"], root)
+    document = _rebase(collection.code.contract()["schema"], root)
     operations = _operations(collection)
     no_id = {"not": {"required": ["id"]}}
     schemas: Node = {
         f"{begins}Document": {k: v for k, v in document.items() if k not in {"$schema", "$id"}},
         f"{begins}Fields": {
             "type": "object",
-            "description": f"The given members are set, the others stay as they are. {_CHECKED}",
+            "description": f"The given members are set; the others stay unchanged. {_CHECKED}",
             "minProperties": 1,
             **no_id,
             "additionalProperties": True,
@@ -248,7 +248,7 @@ def _schemas(collection: DeclaredCollection) -> Node:
     if operations:
         bodies = [_members_of(each, {}) for each in operations.values()]
         schemas[f"{begins}Members"] = {
-            "description": "The members that the operation takes.",
+            "description": "The members that the operation accepts.",
             "anyOf": bodies,
         }
     return schemas
@@ -289,7 +289,7 @@ def _commands(collection: DeclaredCollection) -> Node:
             "if_match": IF_MATCH,
             **COMMON_MEMBERS,
         }
-        name = _in_one_word(operation)
+        name = _camel_case(operation)
         schemas[f"{name}Operation"] = _command(collection, operation, members, ["item_id", *each["takes"]])
     return schemas
 
@@ -307,21 +307,21 @@ def _command(collection: DeclaredCollection, operation: str, members: Node, need
     }
 
 
-def _moved(schema: Any, root: str) -> Any:
-    """Return the schema for its place in the document: a reference inside it starts at that place."""
+def _rebase(schema: Any, root: str) -> Any:
+    """Return the schema for its place in the document: its internal references start at `root`."""
     if not isinstance(schema, dict):
-        return [_moved(each, root) for each in schema] if isinstance(schema, list) else schema
-    moved: Node = {}
+        return [_rebase(each, root) for each in schema] if isinstance(schema, list) else schema
+    rebased: Node = {}
     for keyword, value in schema.items():
         if keyword in _DATA:
-            moved[keyword] = value
+            rebased[keyword] = value
         elif keyword in _MAPS and isinstance(value, dict):
-            moved[keyword] = {name: _moved(each, root) for name, each in value.items()}
+            rebased[keyword] = {name: _rebase(each, root) for name, each in value.items()}
         elif keyword == "$ref" and isinstance(value, str) and value.startswith("#"):
-            moved[keyword] = f"{root}{value[1:]}"
+            rebased[keyword] = f"{root}{value[1:]}"
         else:
-            moved[keyword] = _moved(value, root)
-    return moved
+            rebased[keyword] = _rebase(value, root)
+    return rebased
 
 
 def _ref(name: str) -> Node:

@@ -1,4 +1,4 @@
-"""Render the OpenAPI document as one static page, which has no script and loads nothing."""
+"""Render the OpenAPI document as one static page that has no script and loads nothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from html import escape
 from typing import Any
 
 from ..http.security_headers import security_headers
-from .openapi import ON_ALL
+from .openapi import COMMON_HEADERS
 
 Node = dict[str, Any]
 
-_COMMON = 10  # operations with the same response, from which on it is described once
+_COMMON = 10  # a response that so many operations share is described once
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2329;--dim:#57606a;--paper:#fff;--line:#d5dae0;--soft:#f4f6f8;--link:#0a58ca;
@@ -51,7 +51,7 @@ def page(document: Node) -> str:
 class _Page:
     def __init__(self, document: Node) -> None:
         self.document = document
-        # Each operation would repeat them, which was a third of the page.
+        # If each operation repeated these responses, they would be a third of the page.
         operations = [each for methods in document["paths"].values() for each in methods.values()]
         counts = Counter(row for operation in operations for row in self._responses(operation))
         self._common = sorted({row for row, count in counts.items() if count >= _COMMON})
@@ -69,7 +69,7 @@ class _Page:
             f"<header><h1>{title}</h1>\n<p>{_prose(info['summary'])}</p>\n<p>{_prose(info['description'])}</p>\n"
             '<p>This page shows <a href="openapi.json">openapi.json</a>. Requests carry an API key in the header '
             f"{_code(scheme['name'])}, unless they are marked as open. Every response has "
-            f"{', '.join(map(_code, ON_ALL))}.</p></header>\n"
+            f"{', '.join(map(_code, COMMON_HEADERS))}.</p></header>\n"
             f"{self._navigation()}\n<main>\n{groups}\n"
             f'<section id="common-responses"><h2>Common responses</h2>{_responses_table(self._common)}</section>\n'
             f'<section id="schemas"><h2>Schemas</h2>\n{described}</section>\n'
@@ -138,7 +138,7 @@ class _Page:
         )
 
     def _response(self, response: Node) -> str:
-        named = ", ".join(_code(name) for name in response["headers"] if name not in ON_ALL)
+        named = ", ".join(_code(name) for name in response["headers"] if name not in COMMON_HEADERS)
         types = [
             _code(kind)
             for media in response["content"].values()
@@ -249,5 +249,5 @@ def _code(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Return the text as the content of an element, in which `…` is code."""
+    """Return the text as the content of an element; `…` becomes code."""
     return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text, quote=False))

@@ -55,17 +55,17 @@ from ..http.callers import OWNER, UNNAMED_OWNER
 from ..http.job_responses import JSON, PROBLEM
 from .collections import (
     STORED,
+    add_collections,
     command_schemas,
-    declared,
-    description_of,
+    declared_collections,
+    describe_collections,
     refusal_pattern,
-    with_collections,
 )
 
 Node = dict[str, Any]
 
-ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
-"""Headers of every answer."""
+COMMON_HEADERS = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
+"""Headers of every response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class KnownProblem:
 
 
 def _read_source() -> Node:
-    packaged = Path(__file__).with_name("openapi.json")  # infra/packaging/package.py makes it from the YAML
+    packaged = Path(__file__).with_name("openapi.json")  # infra/packaging/package.py converts the YAML
     if packaged.exists():
         return dict(json.loads(packaged.read_text(encoding="utf-8")))
     import yaml  # noqa: PLC0415  # only in a checkout: it is not part of the Lambda
@@ -92,10 +92,10 @@ _GATEWAY = {
     group: [KnownProblem(**each) for each in problems] for group, problems in _SOURCE["x-gateway-problems"].items()
 }
 GATEWAY_PROBLEMS = tuple(problem for group in _GATEWAY.values() for problem in group)
-"""The problems that API Gateway answers with by itself."""
+"""The problems that API Gateway returns by itself."""
 _COMMAND_REFUSALS = tuple(dict.fromkeys(refusal.slug for command in COMMANDS for refusal in command.refusals))
-ONLY_OF_COLLECTIONS = (NotUnique.slug, IndexBuilding.slug)
-"""The slugs of the problems that no request about items has."""
+COLLECTION_PROBLEMS = (NotUnique.slug, IndexBuilding.slug)
+"""The slugs of the problems that no request about items can cause."""
 JOB_PROBLEMS = {
     *_COMMAND_REFUSALS,
     *(problem.slug for problem in (CommandTooLate, InternalError, AttemptsSpent, CommandUnreadable, Unavailable)),
@@ -115,9 +115,9 @@ _OUR_PROBLEMS = {each.slug: KnownProblem(each.status, each.slug, each.title) for
 
 @cache
 def document(retention: timedelta, registry: Registry = ONLY_ITEMS) -> Node:
-    """Return the document of a stage with these collections that keeps ended jobs for `retention`."""
+    """Return the document of a stage that has these collections and keeps ended jobs for `retention`."""
     values = _values(registry) | {"RETENTION_DAYS": f"{retention / timedelta(days=1):g}"}
-    return _Completion(_fill_in(with_collections(_SOURCE, registry), values), registry).document()
+    return _Completion(_fill_in(add_collections(_SOURCE, registry), values), registry).document()
 
 
 @cache
@@ -128,7 +128,7 @@ def document_text(retention: timedelta, registry: Registry = ONLY_ITEMS) -> str:
 
 def _values(registry: Registry) -> Node:
     """Return the values for the placeholders of openapi.yaml, except RETENTION_DAYS."""
-    further = declared(registry)
+    further = declared_collections(registry)
     job_problems, refusals = set(JOB_PROBLEMS), list(_COMMAND_REFUSALS)
     if further:
         job_problems |= {InvalidRequest.slug, NotUnique.slug}
@@ -139,7 +139,7 @@ def _values(registry: Registry) -> Node:
         "STORED": stored,
         "RESULTS": [_ref(stored), _ref("Deleted")],
         "COMMANDS": [*(_ref(_schema_name(each)) for each in COMMANDS), *map(_ref, command_schemas(registry))],
-        # The job of an operation or a collection that the release no longer has can still be read.
+        # Jobs of operations and collections that the release no longer has can still be read.
         "OPERATION": {"type": "string", "pattern": f"^(?:{OPERATION_NAME.pattern})$"}
         if further
         else {"type": "string", "enum": list(OPERATIONS)},
@@ -189,11 +189,11 @@ def _values(registry: Registry) -> Node:
 
 def _problems_of(registry: Registry) -> set[str]:
     slugs = {*_OUR_PROBLEMS, *(problem.slug for problem in GATEWAY_PROBLEMS)}
-    return slugs if declared(registry) else slugs - set(ONLY_OF_COLLECTIONS)
+    return slugs if declared_collections(registry) else slugs - set(COLLECTION_PROBLEMS)
 
 
 def _fill_in(node: Any, values: Node) -> Any:
-    """Return the node with its placeholders filled in; one that is a whole string becomes a value of any type."""
+    """Fill in the placeholders of the node; a string that is only a placeholder becomes a value of any type."""
     if isinstance(node, dict):
         return {name: _fill_in(each, values) for name, each in node.items()}
     if isinstance(node, list):
@@ -230,12 +230,12 @@ class _Completion:
                 | {_schema_name(each): _schema(each) for each in COMMANDS}
                 | command_schemas(self._collections),
             },
-            "x-jobpipe-collections": description_of(self._collections),
+            "x-jobpipe-collections": describe_collections(self._collections),
         }
 
     def _operation(self, short: Node) -> Node:
-        answers = {status: self._answer(each) for status, each in short["responses"].items()}
-        operation = {**short, "responses": answers}
+        responses = {status: self._response(each) for status, each in short["responses"].items()}
+        operation = {**short, "responses": responses}
         gateway = list(_GATEWAY["any"])
         if "security" not in short:
             gateway += _GATEWAY["keyed"]
@@ -247,18 +247,18 @@ class _Completion:
             content = {media_type: {"schema": _ref(short["requestBody"])} for media_type in media_types}
             operation["requestBody"] = {"required": operation.pop("body_required", True), "content": content}
         # The query or path of any request can be invalid.
-        slugs = ["invalid-request", "not-found", *_flat(operation.pop("problems", []))]
+        slugs = ["invalid-request", "not-found", *_flatten(operation.pop("problems", []))]
         refused = OPERATION_REFUSED in slugs
         problems = [*(_OUR_PROBLEMS[slug] for slug in slugs if slug != OPERATION_REFUSED), *gateway]
         for status in sorted({problem.status for problem in problems}):
             of_status = [each for each in problems if each.status == status]
-            answers[str(status)] = self._problem(of_status, refused=refused and status == OperationRefused.status)
+            responses[str(status)] = self._problem(of_status, refused=refused and status == OperationRefused.status)
         return operation
 
-    def _answer(self, short: Node) -> Node:
+    def _response(self, short: Node) -> Node:
         schema = _ref(short["schema"]) if isinstance(short["schema"], str) else short["schema"]
         example = {"example": short["example"]} if "example" in short else {}
-        headers = {name: self._header(name) for name in ON_ALL}
+        headers = {name: self._header(name) for name in COMMON_HEADERS}
         if short.get("public"):
             headers["Cache-Control"] = self._header("Public-Cache-Control")
         headers |= {name.removesuffix("?"): self._header(name) for name in short.get("headers", [])}
@@ -275,12 +275,12 @@ class _Completion:
         return _ref(component, "headers")
 
     def _problem(self, problems: list[KnownProblem], *, refused: bool) -> Node:
-        """Return a reference to the answer for these problems, which have one status.
+        """Return a reference to the response for these problems, which share a status.
 
-        `refused`: whether an operation's own refusal is one of them.
+        `refused` says whether an operation's own refusal is among them.
         """
         status, slugs = problems[0].status, sorted({problem.slug for problem in problems})
-        short = self._source["x-problem-answers"][str(status)]
+        short = self._source["x-problem-responses"][str(status)]
         schema: Node = {
             "allOf": [_ref("Problem")],
             "properties": {
@@ -299,7 +299,7 @@ class _Completion:
         }
         named = [*slugs, *([OPERATION_REFUSED] if refused else [])]
         component = f"{'Or'.join(slug.title().replace('-', '') for slug in named)}{status}"
-        self._responses[component] = self._answer(
+        self._responses[component] = self._response(
             {**short, "schema": schema, "media_type": PROBLEM, "example": example}
         )
         return _ref(component, "responses")
@@ -330,8 +330,8 @@ def _schema(command: type[Command]) -> Node:
 
 
 def _event_type(registry: Registry) -> Node:
-    """Return the schema of an event that a webhook can ask for: one of the service, or one of operations."""
-    names = [each.name for each in declared(registry)]
+    """Return the schema of the event types that a webhook can name: of the service, or of operations."""
+    names = [each.name for each in declared_collections(registry)]
     if not names:
         return {"type": "string", "enum": list(EVENT_TYPES)}
     emitted = rf"^(?:{'|'.join(names)})\.{EVENT_TYPE.pattern}$"
@@ -339,8 +339,8 @@ def _event_type(registry: Registry) -> Node:
 
 
 def _type_schema(types: list[str], registry: Registry) -> Node:
-    """Return the schema of a problem's type: one of these, or a refusal of an operation."""
-    if not any(each.operations for each in declared(registry)):
+    """Return the schema of a problem's type: one of these types, or a refusal by an operation."""
+    if not any(each.operations for each in declared_collections(registry)):
         return {"type": "string", "enum": types}
     return {"type": "string", "anyOf": [{"enum": types}, {"pattern": refusal_pattern(registry)}]}
 
@@ -349,6 +349,6 @@ def _types(slugs: Iterable[str]) -> list[str]:
     return [PROBLEM_TYPE_PREFIX + slug for slug in sorted(slugs)]
 
 
-def _flat(names: list[Any]) -> Iterator[str]:
+def _flatten(names: list[Any]) -> Iterator[str]:
     for each in names:
-        yield from _flat(each) if isinstance(each, list) else [each]
+        yield from _flatten(each) if isinstance(each, list) else [each]

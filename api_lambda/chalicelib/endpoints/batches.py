@@ -29,11 +29,11 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue up to 100 commands and report the outcome of each."""
     request_fields.refuse_preconditions(request)
     key = request_fields.idempotency_key(request)
-    time = AcceptanceTime(request.owner, key, services)
+    acceptance = AcceptanceTime(request.owner, key, services)
 
     def check(command: Command) -> None:
         check_stored_size(command, request)
-        time.check(command)
+        acceptance.check(command)
 
     requested = request_fields.json_body(
         request, partial(parse_batch, check=check, registry=services.registry, owner=request.owner)
@@ -42,7 +42,7 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     check_limit(len(requested.commands), request, services)
     submitted = submit(
         requested,
-        at=time.at,
+        at=acceptance.at,
         owner=request.owner,
         idempotency_key=key,
         request_id=request.request_id,
@@ -54,7 +54,7 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
         meter.add(UNAVAILABLE)
         first = next(iter(submitted.unsent.values()))
         extra = {"unsent": len(unsent)}
-        logger.warning("part of a batch was not queued; the response says which", exc_info=first, extra=extra)
+        logger.warning("part of a batch was not queued; the response lists it", exc_info=first, extra=extra)
     response = batch_response(202, submitted.batch, submitted.jobs, unsent=unsent)
     response.headers["Location"] = f"{request.to_root}batches/{submitted.batch.batch_id}"
     _count_accepted(submitted.jobs.values(), response)
@@ -62,7 +62,7 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def get_batch(request: HttpRequest, services: Services) -> HttpResponse:
-    """Return the batch now, its jobs counted by status."""
+    """Return the batch as it is now, with its jobs counted by status."""
     batch, jobs = _own_batch(request, services)
     return batch_response(200, batch, jobs)
 
@@ -88,11 +88,11 @@ def retry_batch(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def _own_batch(request: HttpRequest, services: Services) -> tuple[Batch, dict[int, Job]]:
-    """Return the caller's batch, and its jobs by position without those that have expired."""
+    """Return the caller's batch, and its unexpired jobs by position."""
     batch_id = request.path_parameters["batch_id"]
     batch = services.batches().get(batch_id) if is_batch_id(batch_id) else None
     at = now()
-    # Another caller's batch is a 404 too, so that callers see nothing of each other.
+    # Another caller's batch is a 404 too, so that callers learn nothing about each other.
     if batch is None or batch.owner != request.owner or batch.is_expired(at):
         raise NotFound("There is no such batch, or it has expired.")
     positions = {batch.job_id(position): position for position in batch.accepted_positions[: batch.stored]}
@@ -101,7 +101,7 @@ def _own_batch(request: HttpRequest, services: Services) -> tuple[Batch, dict[in
 
 
 def _count_accepted(jobs: Collection[Job], response: HttpResponse) -> None:
-    """Log the jobs that a 202 has promised, where the audit finds them, and count them."""
+    """Log the jobs that the 202 promises, so that the audit finds them, and count them."""
     response.log["job_ids"] = [job.job_id for job in jobs]
     for collection, number in Counter(job.collection for job in jobs).items():
         meter.add(ACCEPTED, number, collection=collection)

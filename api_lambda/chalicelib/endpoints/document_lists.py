@@ -1,4 +1,4 @@
-"""Lists and look-ups of a collection's documents. They are imported when one of them is first requested."""
+"""Lists and look-ups of a collection's documents. This module is imported when one is first requested."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .item_pages import Page, read_page
 
 
 def list_documents(collection: Collection, request: HttpRequest, services: Services) -> HttpResponse:
-    """Return a page of documents in no particular order; a header lists those that cannot be read."""
+    """Return a page of documents in no particular order; a header names the unreadable ones."""
     items = services.items_of(collection.name, collection.scope(request.owner))
-    field = _looked_up(collection, request)
+    field = _look_up_field(collection, request)
     if field is not None:
         return _look_up(collection, field, cast("CollectionStore", items), request, services)
     limit, after = request_fields.limit(request), request_fields.cursor(request)
@@ -30,8 +30,8 @@ def list_documents(collection: Collection, request: HttpRequest, services: Servi
     return _response(collection, page, f"limit={limit}", request)
 
 
-def _looked_up(collection: Collection, request: HttpRequest) -> str | None:
-    """Return the field that the query names, if any."""
+def _look_up_field(collection: Collection, request: HttpRequest) -> str | None:
+    """Return the field by which the query looks documents up, if there is one."""
     fields = [name for name in collection.look_ups if name in request.query]
     if len(fields) > 1:
         raise InvalidRequest(f"The query must have one of {' and '.join(fields)}, not both.")

@@ -1,4 +1,4 @@
-"""The endpoints of a collection: those under /items, and those under each other collection's name."""
+"""The endpoints of a collection: under /items, and under the name of every other collection."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CollectionEndpoints:
     collection: Collection
 
     def create(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Queue the creation of a document. The response contains its id."""
+        """Queue the creation of a document. The response contains the document's id."""
         request_fields.refuse_preconditions(request)
         document = request_fields.json_body(request, self.collection.check_new)
         scope = self.collection.scope(request.owner)
@@ -67,7 +67,7 @@ class CollectionEndpoints:
         return self._submit(command, request, services)
 
     def run(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Queue an operation of the collection for a document; the body has its members."""
+        """Queue an operation of the collection for a document; the body has the operation's members."""
         operation = request.path_parameters["operation"]
         if operation not in self.collection.operations:
             raise NotFound(
@@ -109,7 +109,7 @@ class CollectionEndpoints:
         )
 
     def list(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Return a page of documents in no particular order; a header lists those that cannot be read."""
+        """Return a page of documents in no particular order; a header names the unreadable ones."""
         from .document_lists import list_documents  # noqa: PLC0415  # most requests do not need it
 
         return list_documents(self.collection, request, services)

@@ -1,4 +1,4 @@
-"""Pages of items, whose size is limited both as HTTP sends them and as Lambda counts them."""
+"""Pages of items. Their size is limited twice: as sent over HTTP, and as Lambda counts it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 MAX_PAGE_BYTES = 1024 * 1024
 """The limit for a page's body in UTF-8, unless its first item alone is larger."""
 
-MAX_ANSWER_BYTES = 6_291_556
-"""The limit for the response that the runtime posts to Lambda, which refuses a longer one.
+MAX_RESPONSE_BYTES = 6_291_556
+"""The limit for the response that the runtime posts to Lambda; Lambda refuses a longer one.
 
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html says 6 MB; the error states this number.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html says 6 MB; the error names this number.
 """
 
 _ROOM_FOR_HEADERS = 64 * 1024
-"""A hundred ids of unreadable items, a Link, and the headers of every response take a tenth of it."""
+"""A hundred ids of unreadable items, a Link and the common headers take a tenth of it."""
 
-MAX_POSTED_BYTES = MAX_ANSWER_BYTES - _ROOM_FOR_HEADERS
+MAX_POSTED_BYTES = MAX_RESPONSE_BYTES - _ROOM_FOR_HEADERS
 """The limit for a page's body as a string in JSON."""
 
 _BRACKETS = len("[]") - len(",")
-"""There is one comma less than items."""
+"""There is one comma fewer than items."""
 
 
 def posted_bytes(text: str) -> int:
-    """Return the length of the text in a JSON string of Python 3.11's runtime, which escapes all but ASCII.
+    """Return the length of the text as a JSON string of the Python 3.11 runtime, which escapes all but ASCII.
 
     Later runtimes write UTF-8, which is never longer.
     """
@@ -49,9 +49,9 @@ class Page:
 
     next_after: str | None  # the id after which the next page starts; None for the last page
     unreadable: list[str] = field(default_factory=list)
-    has_faults: bool = False  # whether an item is damaged or lost, not just unavailable for the moment
+    has_faults: bool = False  # whether an item is damaged or lost, not just unavailable at the moment
     shown: int = 0  # how many of the stored items the page has dealt with
-    truncated: bool = False  # whether it was full before all of them were
+    truncated: bool = False  # whether the page was full before it had dealt with all of them
     _texts: list[str] = field(default_factory=list)
     _bytes: int = _BRACKETS
     _posted: int = _BRACKETS
@@ -79,7 +79,7 @@ def read_page(stored: ItemPage, documents: DocumentStore) -> Page:
         if isinstance(item, MalformedItem):
             logger.error("malformed row", extra={"item_id": item.item_id})
             page.has_faults = True
-            # An id of any other form was not assigned by the service, so that no caller knows it.
+            # The service did not assign an id in any other form, so no caller knows such an id.
             if is_item_cursor(item.item_id):
                 page.unreadable.append(item.item_id)
         else:

@@ -35,55 +35,55 @@ def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def get_job(request: HttpRequest, services: Services) -> HttpResponse:
-    """Return the job now, or as soon as it ends or is retrying."""
+    """Return the job as it is now, or as soon as it ends or is retrying."""
     seconds = request_fields.wait_query(request)
-    job = _named_job(request, services, or_failed=request.caller.may(Right.SEE_ALL_FAILURES))
+    job = _job_in_path(request, services, or_failed=request.caller.may(Right.SEE_ALL_FAILURES))
     if seconds:
         job = wait_for(job, seconds, request, services)
-    is_own = job.owner == request.owner  # the command of another caller is not for an operator
-    shown = _shown_to(request.owner, job)
+    is_own = job.owner == request.owner  # an operator must not see the command of another caller
+    shown = _as_seen_by(request.owner, job)
     return job_response(200, shown, services.documents, with_owner=not is_own, with_command=is_own)
 
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
     """List a page of the caller's jobs, latest first."""
-    wanted, limit = request_fields.job_filter(request), request_fields.limit(request)
-    page = _page_of_jobs(request, services, wanted, limit)
+    job_filter, limit = request_fields.job_filter(request), request_fields.limit(request)
+    page = _page_of_jobs(request, services, job_filter, limit)
     link = None
     if page.next_after is not None:
         kept = {name: values[0] for name, values in request.query.items() if name not in {"limit", "cursor"}}
         cursor = request_fields.make_cursor(page.next_after)
         link = f"{request.to_root}jobs?{urlencode({**kept, 'limit': limit, 'cursor': cursor})}"
-    jobs = [_shown_to(request.owner, job) for job in page.jobs]
+    jobs = [_as_seen_by(request.owner, job) for job in page.jobs]
     return jobs_response(jobs, link, with_owner="owner" in request.query)
 
 
-def _shown_to(owner: str, job: Job) -> Job:
-    """Return the job as this caller may see it: the label of another caller's job comes from its command."""
+def _as_seen_by(owner: str, job: Job) -> Job:
+    """Return the job without its label if another caller owns it: the label comes from that caller's command."""
     return job if job.owner == owner or job.label is None else replace(job, label=None)
 
 
-def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, limit: int) -> JobPage:
-    owner, status = request_fields.listed_owner(request, wanted), wanted.status
+def _page_of_jobs(request: HttpRequest, services: Services, job_filter: JobFilter, limit: int) -> JobPage:
+    owner, status = request_fields.owner_filter(request, job_filter), job_filter.status
     if owner == request_fields.EVERY_OWNER and status is not None:
         after = request_fields.all_owners_cursor(request)
-        return services.jobs.list_jobs_of_all_owners(status, limit, after, now(), job_filter=wanted)
+        return services.jobs.list_jobs_of_all_owners(status, limit, after, now(), job_filter=job_filter)
     if status in request_fields.STATUSES_WITH_LISTS:
         after = request_fields.job_cursor(request, status.value)
-        return services.jobs.list_jobs(owner or request.owner, status, limit, after, now(), job_filter=wanted)
+        return services.jobs.list_jobs(owner or request.owner, status, limit, after, now(), job_filter=job_filter)
     after = request_fields.job_cursor(request, "all")
     if services.recent_jobs is None:
         raise JobListOff(
             "This stage keeps no list of all jobs, since it is deployed without the parameter JobLists=on."
             " GET /jobs?status=failed and GET /jobs?status=retrying work without it."
         )
-    return services.recent_jobs.page(request.owner, wanted, limit, after, now())
+    return services.recent_jobs.page(request.owner, job_filter, limit, after, now())
 
 
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Cancel a job that has not taken effect."""
     request_fields.refuse_preconditions(request)
-    job = cancel(_named_job(request, services), services.jobs, sends_events=services.tells_ends)
+    job = cancel(_job_in_path(request, services), services.jobs, sends_events=services.sends_events)
     if job.status is not Status.CANCELLED:
         raise why_not_cancelled(job)
     return job_response(200, job, services.documents)
@@ -95,8 +95,8 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
 
     request_fields.refuse_preconditions(request)
     seconds, at = request_fields.preferred_wait(request), now()
-    limit = request_fields.new_limit(request, at)
-    job = _named_job(request, services)
+    time_limit = request_fields.new_time_limit(request, at)
+    job = _job_in_path(request, services)
     check_limit(int(job.status is Status.FAILED), request, services)
     job = retry(
         job,
@@ -105,7 +105,7 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
         queue=services.queue,
         request_id=request.request_id,
         at=at,
-        not_after=limit,
+        not_after=time_limit,
     )
     return wait_and_respond(job, seconds, request, services)
 
@@ -113,18 +113,18 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
 def dismiss_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Take a failed job off the list of failed jobs."""
     request_fields.refuse_preconditions(request)
-    job = dismiss(_named_job(request, services), services.jobs)
+    job = dismiss(_job_in_path(request, services), services.jobs)
     return job_response(200, job, services.documents)
 
 
-def _named_job(request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:
+def _job_in_path(request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:
     return own_job(request.path_parameters["job_id"], request, services, or_failed=or_failed)
 
 
 def own_job(job_id: str, request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:
-    """Return the caller's job; with `or_failed`, also a failed or retrying one of another caller."""
+    """Return the caller's job; with `or_failed`, also a failed or retrying job of another caller."""
     job = services.jobs.get(job_id) if is_job_id(job_id) else None
-    # Another caller's job is a 404 too, so that callers see nothing of each other.
+    # Another caller's job is a 404 too, so that callers learn nothing about each other.
     if (
         job is None
         or job.is_expired(now())

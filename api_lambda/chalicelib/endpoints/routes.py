@@ -22,7 +22,7 @@ Endpoint = Callable[[HttpRequest, Services], HttpResponse]
 class Route:
     """One method of one path; an `open` route needs no API key, and `query` has the allowed query parameters.
 
-    Each other route needs a `right` of its key: by default GET needs that to read, and all else that to change.
+    On any other route the key needs a `right`: by default the right to read for GET, and to change otherwise.
     """
 
     method: str
@@ -42,8 +42,8 @@ class Route:
         return f"{self.method} {self.path}"
 
 
-def _late(module: str, name: str, summary: str) -> Endpoint:
-    """Return an endpoint of a module that is not imported before it is needed, so that starts stay short."""
+def _lazy(module: str, name: str, summary: str) -> Endpoint:
+    """Return an endpoint whose module is imported when it is first requested, so that cold starts stay short."""
 
     def endpoint(request: HttpRequest, services: Services) -> HttpResponse:
         found: Endpoint = getattr(import_module(f".{module}", __package__), name)
@@ -53,7 +53,7 @@ def _late(module: str, name: str, summary: str) -> Endpoint:
     return endpoint
 
 
-_batches, _webhooks = partial(_late, "batches"), partial(_late, "webhooks")
+_batches, _webhooks = partial(_lazy, "batches"), partial(_lazy, "webhooks")
 _JOB_LIST = ("status", "collection", "since", "until", "owner", "limit", "cursor")
 _PAGE = ("limit", "cursor")
 _WEBHOOK = "/webhooks/{webhook_id}"
@@ -101,8 +101,8 @@ _AFTER_COLLECTIONS = (
 
 def routes_of(registry: Registry) -> tuple[Route, ...]:
     """Return all routes of a stage with these collections."""
-    of_collections = (route for collection in registry for route in _routes_of_collection(collection))
-    return (*_BEFORE_COLLECTIONS, *of_collections, *_AFTER_COLLECTIONS)
+    collection_routes = (route for collection in registry for route in _routes_of_collection(collection))
+    return (*_BEFORE_COLLECTIONS, *collection_routes, *_AFTER_COLLECTIONS)
 
 
 def _routes_of_collection(collection: Collection) -> Iterator[Route]:

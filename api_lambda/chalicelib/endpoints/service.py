@@ -1,4 +1,4 @@
-"""The endpoints about the service itself: what it is, whether it answers, its contract, its console, its queues."""
+"""The endpoints about the service itself: index, health, OpenAPI document, its page, console and statistics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: AR
 
 
 def health(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
-    """Report whether requests reach this Lambda; call nothing else, whose outage would look like its own."""
+    """Report whether requests reach this Lambda; call nothing else, whose outage would look like one here."""
     return _json({"status": "ok", "version": __version__})
 
 
@@ -53,7 +53,7 @@ def openapi(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: 
 
 
 def docs(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
-    """Return the OpenAPI document as a page to read."""
+    """Return the OpenAPI document as a readable page."""
     from ..contract.docs_page import headers, page  # noqa: PLC0415
     from ..contract.openapi import document  # noqa: PLC0415
 

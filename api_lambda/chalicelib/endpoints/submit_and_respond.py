@@ -19,7 +19,7 @@ from ..submitting.submit import submit
 from ..submitting.wait import wait_for
 
 _LARGEST_GROWTH = 6
-"""How many times longer JSON can become when it is written again: a DELETE character becomes an escape of six."""
+"""How many times longer JSON can become when it is re-encoded: a DELETE character becomes an escape of six."""
 
 
 def submit_and_respond(command: Command, request: HttpRequest, services: Services) -> HttpResponse:
@@ -34,7 +34,7 @@ def submit_and_respond(command: Command, request: HttpRequest, services: Service
 
 
 def check_limit(commands: int, request: HttpRequest, services: Services) -> None:
-    """Raise TooManyRequests if the caller may not send so many commands now; nothing is stored yet."""
+    """Raise TooManyRequests if the caller may not send so many commands now. Call this before storing anything."""
     if services.limit is not None and commands:
         services.limit.spend(request.owner, commands)
 
@@ -70,10 +70,10 @@ def _response_in_time(accepted: Job, wait_seconds: int, request: HttpRequest, se
                 exc_info=True,
                 extra={"job_id": job.job_id, "item_id": logged_id(job.item_id)},
             )
-    # An ended job would need its result's document, which could not be read: the 202 shows the job as accepted.
+    # An ended job would need the document of its result, which could not be read: the 202 shows the accepted job.
     return accepted_response(accepted if job.status.done else job, services.documents, request.to_root)
 
 
 def new_item_id() -> str:
-    """Return an id for an item to be created; it is assigned on acceptance, so that the 202 has it."""
+    """Return an id for an item to be created. It is assigned on acceptance, so that the 202 can contain it."""
     return str(uuid.uuid4())

@@ -17,7 +17,7 @@ from .request_and_response import HttpResponse
 
 EXPIRED, REFUSED = "expired", "refused"
 COUNTS = (*(status.value for status in Status), EXPIRED, REFUSED)
-"""The states that the commands of a batch are counted by."""
+"""The states by which the commands of a batch are counted."""
 
 
 def batch_response(
@@ -30,7 +30,7 @@ def batch_response(
 ) -> HttpResponse:
     """Return the batch as a resource; the keys of the mappings are the positions of the commands.
 
-    `unsent` are the problems of commands that have no job, `problems` those of jobs that a request did not change.
+    `unsent` has the problems of commands without a job, and `problems` the problems of jobs that were not changed.
     """
     refused = {**batch.refused, **(unsent or {})}
     expired = NotFound("The job has expired.").to_problem()
@@ -60,8 +60,8 @@ def batch_response(
         "entries": entries,
         "links": {"self": f"/batches/{batch.batch_id}"},
     }
-    given = {"name": batch.name, "idempotency_key": batch.idempotency_key}
-    members |= {member: value for member, value in given.items() if value is not None}
+    optional = {"name": batch.name, "idempotency_key": batch.idempotency_key}
+    members |= {member: value for member, value in optional.items() if value is not None}
     response = HttpResponse(
         http_status, json_text.encode(members), {"Content-Type": JSON}, {"batch_id": batch.batch_id}
     )
@@ -76,7 +76,7 @@ def batch_response(
 
 
 def _job(job: Job) -> dict[str, Any]:
-    """Return a job without its result: a hundred results would not fit one response."""
+    """Return a job without its result: a hundred results would not fit into one response."""
     members: dict[str, Any] = {
         "id": job.job_id,
         "status": job.status.value,

@@ -1,11 +1,11 @@
 """Find the owner and the role of an API key.
 
-A key is its owner's name, a letter for its role, and 32 hex digits of secret. The gateway has checked that the key
-exists, so the Lambda trusts name and letter and needs no table of keys. A new key of the same owner is the same
-caller. Text in another form, such as two keys in one header, never stands for a named owner.
+A key consists of its owner's name, a letter for its role, and 32 hex digits of secret. The gateway has checked that
+the key exists, so the Lambda trusts the name and the letter and needs no table of keys. A new key of the same owner
+is the same caller. Text in another form, such as two keys in one header, never stands for a named owner.
 
-No owner's name and no secret has an upper-case letter, so that none can be taken for a role's: `bobreader…` is a
-key of an owner `bobreader`. Keys without a letter are those of earlier releases, whose rights they keep.
+Neither names nor secrets have upper-case letters, so the letter of the role is unambiguous: `bobreader…` is a key
+of an owner `bobreader`. Keys without a letter come from earlier releases, and keep their rights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KEY = re.compile(rf"({OWNER.pattern})([RWO]?)[0-9a-f]{{32}}")
 
 
 class Right(Enum):
-    """What a route needs."""
+    """A right that a route requires."""
 
     READ = auto()
     CHANGE = auto()
@@ -33,7 +33,7 @@ class Right(Enum):
 
 
 class Role(StrEnum):
-    """What a key was made for."""
+    """The purpose for which a key was created."""
 
     READER = "reader"
     WRITER = "writer"
@@ -45,7 +45,7 @@ class Role(StrEnum):
         return self.value[0].upper()
 
 
-_RIGHTS: dict[Role | None, tuple[Right, ...]] = {  # tuples: a set would hash a right, which takes longer
+_RIGHTS: dict[Role | None, tuple[Right, ...]] = {  # tuples, because hashing a right for a set takes longer
     Role.READER: (Right.READ,),
     Role.WRITER: (Right.READ, Right.CHANGE),
     None: (Right.READ, Right.CHANGE, Right.SEE_STATS),
@@ -66,7 +66,7 @@ class Caller:
         return right in _RIGHTS[self.role]
 
     def check(self, right: Right) -> None:
-        """Raise Forbidden if the key has not this right."""
+        """Raise Forbidden if the key does not have this right."""
         if not self.may(right):
             role = self.role and self.role.value
             named = f"The role of this key, {role}," if role else "This key has no role, which"
@@ -79,15 +79,15 @@ def caller_of(api_key: str) -> Caller:
     """Return the key's owner and role; raise Forbidden if there is no key."""
     if not api_key:
         raise Forbidden("The x-api-key header must have a valid API key.")
-    if "," in api_key:  # two headers, of which it is not known which one the gateway has checked
+    if "," in api_key:  # two headers; it is not known which of them the gateway has checked
         raise Forbidden("A request must have one x-api-key header.")
     match = _KEY.fullmatch(api_key)
     if match:
         return Caller(match[1], _BY_LETTER[match[2]])
-    # Jobs are stored with their owner, and keys must not be stored: hence the digest.
+    # Jobs are stored with their owner, but keys must not be stored, so the owner's name contains a digest.
     return Caller(f"key-{hashlib.sha256(api_key.encode()).hexdigest()[:32]}")
 
 
 def owner_of(api_key: str) -> str:
-    """Return the owner's name, or one made from a key in another form; raise Forbidden if there is no key."""
+    """Return the owner's name, derived from the digest for a key in another form; raise Forbidden without a key."""
     return caller_of(api_key).owner

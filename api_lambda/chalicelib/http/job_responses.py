@@ -1,4 +1,4 @@
-"""Build the responses that show a job, and the final responses, which a synchronous API would have given."""
+"""Build the responses that show a job, and the final responses that a synchronous API would have given."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AGE_DIVISOR = 4
 
 
 def poll_delay(age: float) -> int:
-    """Return the seconds until the next poll of a job that has not changed for `age` seconds: a quarter of them."""
+    """Return the seconds until the next poll of a job that last changed `age` seconds ago: a quarter of `age`."""
     return min(max(1, int(age / _AGE_DIVISOR)), _LONGEST_POLL_DELAY)
 
 
@@ -68,13 +68,13 @@ def jobs_response(jobs: Sequence[Job], next_page: str | None, *, with_owner: boo
 def accepted_response(job: Job, documents: DocumentStore, to_root: str) -> HttpResponse:
     """Return a 202 with the job and the URL at which to poll it."""
     response = job_response(202, job, documents)
-    # Relative (RFC 9110, section 10.2.2), so that the path of the stage or emulator need not be known.
+    # The URL is relative (RFC 9110, section 10.2.2), so that the stage's path need not be known.
     response.headers["Location"] = f"{to_root}jobs/{job.job_id}"
     return response
 
 
 def final_response(job: Job, documents: DocumentStore, to_root: str, request_id: str) -> HttpResponse:
-    """Return what a synchronous API would have answered to the command of this ended job."""
+    """Return the response that a synchronous API would have given to the command of this ended job."""
     if job.status is not Status.SUCCEEDED:
         problem = job.error or CommandCancelled("The command was cancelled before it took effect.").to_problem()
         response = problem_response(problem, request_id)

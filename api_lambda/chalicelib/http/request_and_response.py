@@ -27,7 +27,7 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """A response; `log` has further fields for the request's log line."""
+    """A response; `log` has additional fields for the request's log line."""
 
     status: int
     body: str

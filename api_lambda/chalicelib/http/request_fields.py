@@ -21,7 +21,7 @@ from jobpipe.domain.violations import Violations
 
 from .callers import OWNER, UNNAMED_OWNER, Right
 from .request_and_response import HttpRequest
-from .time_fields import rounded_up
+from .time_fields import round_time_up
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ DEFAULT_PAGE = 50
 LISTED_STATUSES = (Status.FAILED, Status.RETRYING)
 """The statuses by which operators list the jobs of all owners."""
 STATUSES_WITH_LISTS = (Status.SCHEDULED, *LISTED_STATUSES)
-"""The statuses whose jobs every stage lists; the others are in the list of all jobs only."""
+"""The statuses whose jobs every stage lists; jobs in other statuses are only in the list of all jobs."""
 
 # RFC 9110, section 8.3.1. No character matches in two ways, so the expressions do not backtrack.
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -66,7 +66,7 @@ def json_body(
     *,
     empty_as: str | None = None,
 ) -> T:
-    """Return what `check` makes of the body's JSON value; an InvalidRequest has the violations of both steps.
+    """Return the result of `check` for the body's JSON value; an InvalidRequest has the violations of both steps.
 
     `empty_as` is the JSON that an empty body stands for; without it, an empty body is refused.
     """
@@ -87,8 +87,8 @@ def json_body(
     return check(value)
 
 
-def new_limit(request: HttpRequest, at: datetime) -> str | None:
-    """Return the time limit in the body of a retry at this time, if it has a body."""
+def new_time_limit(request: HttpRequest, at: datetime) -> str | None:
+    """Return the time limit in the body of a retry at this time, if there is one."""
 
     def check(value: Any) -> str | None:
         if not isinstance(value, dict):
@@ -126,7 +126,7 @@ def if_match(request: HttpRequest) -> str | None:
 
 
 def refuse_preconditions(request: HttpRequest, *, allow_if_match: bool = False) -> None:
-    """Refuse preconditions that the request would not be held to."""
+    """Refuse preconditions that the endpoint would ignore."""
     if "if-match" in request.headers and not allow_if_match:
         raise InvalidRequest(
             "If-Match is for PUT, PATCH and DELETE of an item; a raw command has the member if_match instead."
@@ -152,7 +152,7 @@ def preferred_wait(request: HttpRequest) -> int:
 
 def wait_query(request: HttpRequest) -> float:
     """Return the seconds of `?wait=N`, or 0 without it."""
-    value = _one(request, "wait")
+    value = _single(request, "wait")
     if value is None:
         return 0
     return _whole_number("wait", value, 0, MAX_WAIT_SECONDS) if value else DEFAULT_WAIT_SECONDS
@@ -160,7 +160,7 @@ def wait_query(request: HttpRequest) -> float:
 
 def limit(request: HttpRequest) -> int:
     """Return the greatest number of entries on the page."""
-    value = _one(request, "limit")
+    value = _single(request, "limit")
     return DEFAULT_PAGE if value is None else _whole_number("limit", value, 1, MAX_PAGE)
 
 
@@ -170,27 +170,27 @@ def cursor(request: HttpRequest) -> str | None:
 
 
 def job_filter(request: HttpRequest) -> JobFilter:
-    """Return which jobs to list."""
-    status, collection = _one(request, "status"), _one(request, "collection")
+    """Return the filter for the list of jobs."""
+    status, collection = _single(request, "status"), _single(request, "collection")
     if status is not None and status not in {each.value for each in Status}:
         *others, last = (each.value for each in Status)
         raise InvalidRequest(f"status must be {', '.join(others)} or {last}.")
     if collection is not None and not COLLECTION_NAME.fullmatch(collection):
         raise InvalidRequest("collection must be the name of a collection.")
-    times = {name: _one(request, name) for name in ("since", "until")}
-    since, until = (None if text is None else rounded_up(name, text) for name, text in times.items())
+    times = {name: _single(request, name) for name in ("since", "until")}
+    since, until = (None if text is None else round_time_up(name, text) for name, text in times.items())
     if since is not None and until is not None and since > until:
         raise InvalidRequest("since must not be later than until.")
     return JobFilter(None if status is None else Status(status), collection, since, until)
 
 
-def listed_owner(request: HttpRequest, wanted: JobFilter) -> str | None:
+def owner_filter(request: HttpRequest, job_filter: JobFilter) -> str | None:
     """Return the owner whose jobs to list, `*` for all owners, or None for the caller itself."""
-    owner = _one(request, "owner")
+    owner = _single(request, "owner")
     if owner is None:
         return None
     request.caller.check(Right.SEE_ALL_FAILURES)
-    if wanted.status not in LISTED_STATUSES:
+    if job_filter.status not in LISTED_STATUSES:
         raise InvalidRequest("With owner, status must be failed or retrying: an operator sees no other jobs.")
     if owner != EVERY_OWNER and not (OWNER.fullmatch(owner) or UNNAMED_OWNER.fullmatch(owner)):
         raise InvalidRequest("owner must be the name of an owner of keys, or * for all owners.")
@@ -203,38 +203,38 @@ def all_owners_cursor(request: HttpRequest) -> str | None:
 
 
 def job_cursor(request: HttpRequest, name: str) -> str | None:
-    """Return the position in the list of this name after which the page of jobs starts, if there is one."""
-    # The owner is not part of a cursor: a forged one shows another part of the forger's own list.
+    """Return the position after which the page starts in the list of this name, if there is one."""
+    # The owner is not part of a cursor: a forged cursor shows another part of the forger's own list.
     after = _cursor(request, _JOB_CURSOR)
     if after is not None and not after.startswith(f"{name}#"):
-        # DynamoDB refuses a start key outside of the queried range.
+        # DynamoDB refuses a start key outside the queried range.
         raise InvalidRequest(f"The cursor does not belong to the list of {name} jobs.")
     return after
 
 
 def index_cursor(request: HttpRequest) -> str | None:
-    """Return the entry of an index after which the page starts, if there is one."""
+    """Return the index entry after which the page starts, if there is one."""
     return _cursor(request, _INDEX_CURSOR)
 
 
 def event_cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
-    """Return the id of the event after whose delivery the page starts, if there is one; ids have this form."""
+    """Return the id of the event after which the page starts, if there is one; ids have this form."""
     return _cursor(request, form)
 
 
 def job_of_events(request: HttpRequest) -> str | None:
     """Return the id of the job whose events to list, or None for the events of all jobs."""
-    job_id = _one(request, "job")
+    job_id = _single(request, "job")
     if job_id is not None and not is_job_id(job_id):
         raise InvalidRequest("job must be the id of a job.")
     return job_id
 
 
 def refuse_paging(request: HttpRequest, field: str) -> None:
-    """Refuse `limit` and `cursor` for a look-up that finds one document at most."""
+    """Refuse `limit` and `cursor` for a look-up that finds at most one document."""
     for name in ("limit", "cursor"):
         if name in request.query:
-            raise InvalidRequest(f"A look-up by {field} finds one document at most, so it has no {name}.")
+            raise InvalidRequest(f"A look-up by {field} finds at most one document, so it has no {name}.")
 
 
 def is_item_cursor(item_id: str) -> bool:
@@ -248,7 +248,7 @@ def make_cursor(after: str) -> str:
 
 
 def _cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
-    value = _one(request, "cursor")
+    value = _single(request, "cursor")
     if value is None:
         return None
     try:
@@ -275,13 +275,13 @@ def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
 
 
 def _is_utf_8(parameters: str) -> bool:
-    # `charset*` (RFC 8187) is refused with them: a media type has no such parameter.
+    # `charset*` (RFC 8187) is refused too: a media type has no such parameter.
     named = _ONE_PARAMETER.findall(parameters)
     charsets = [value for name, value in named if name.lower().partition("*")[0] == "charset"]
     return all(charset.strip('"').lower() in ("utf-8", "utf8") for charset in charsets)
 
 
-def _one(request: HttpRequest, name: str) -> str | None:
+def _single(request: HttpRequest, name: str) -> str | None:
     values = request.query.get(name)  # at most one (request_lines.py)
     return values[0] if values else None
 

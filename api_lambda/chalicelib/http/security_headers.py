@@ -7,7 +7,7 @@ import hashlib
 
 
 def security_headers(*, style: str, script: str | None = None) -> dict[str, str]:
-    """Return headers that let a page use this style and script only; with a script it may also call this API."""
+    """Return headers that let a page use only this style and script. With a script, it may also call this API."""
     policy = ["default-src 'none'", f"style-src '{_hash(style)}'", "base-uri 'none'", "form-action 'none'"]
     policy.append("frame-ancestors 'none'")
     if script is not None:

@@ -1,4 +1,4 @@
-"""Times in the query, in RFC 3339."""
+"""Times in a query or a body, in RFC 3339."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from jobpipe.domain.clock import to_milliseconds
 from jobpipe.domain.errors import InvalidRequest
 
 
-def rounded_up(name: str, text: str) -> str:
-    """Return the time in UTC with milliseconds, rounded up: as many whole milliseconds are before it."""
+def round_time_up(name: str, text: str) -> str:
+    """Return the time in UTC, rounded up to milliseconds, so that the same whole milliseconds are before it."""
     try:
         return to_milliseconds(text, ROUND_CEILING)
     except ValueError:

@@ -1,17 +1,17 @@
-"""Limits waits in vain, those that end before their job: they hold executions that the worker needs."""
+"""Limit waits in vain, which end before their job does: they occupy executions that the worker needs."""
 
 from __future__ import annotations
 
 import time
 
 _CAPACITY, _REFILL_SECONDS = 60.0, 9
-"""Three of the longest waits fit the budget. Nine seconds refill what one second in vain has spent."""
+"""The budget is enough for three of the longest waits. It regains one spent second in nine seconds."""
 _ITEM_CAPACITY, _ITEM_REFILL_SECONDS = 40.0, 29
-"""One item can be blocked by a command that kills its worker; its budget leaves something for the others."""
+"""A command that kills its worker can block an item. This budget leaves something for other items."""
 
 
 class _Budget:
-    """Seconds that waits in vain may spend: in T seconds at most (capacity * refill + T) / (refill + 1)."""
+    """The seconds that waits in vain may spend: in T seconds at most (capacity * refill + T) / (refill + 1)."""
 
     def __init__(self, capacity: float, refill_seconds: float, at: float) -> None:
         self._capacity, self._refill_seconds = capacity, refill_seconds
@@ -24,23 +24,23 @@ class _Budget:
         return self.available(at) >= self._capacity
 
     def spend(self, seconds: float, at: float) -> None:
-        """Spend seconds that are over at `at`, and so have refilled nothing."""
+        """Spend the seconds up to `at`, during which nothing was refilled."""
         self._available = self.available(at - seconds) - seconds
         self._counted_at = at
 
 
 class CircuitBreaker:
-    """Decides whether a request may wait, by the earlier waits of this execution environment; it calls nothing.
+    """Decides from the earlier waits of this execution environment whether a request may wait. It makes no calls.
 
-    In any T seconds waits in vain take at most T / 10 + 54, and those for one item at most T / 30 + 39. (A slow
+    In any T seconds, waits in vain take at most T / 10 + 54 seconds, and for one item at most T / 30 + 39. (A slow
     read at the end of a wait is not counted.) An environment serves one request at a time, so there is no lock.
     """
 
-    # The wall clock, because the monotonic clock may stop while Lambda freezes the environment.
+    # It uses the wall clock, because the monotonic clock may stop while Lambda freezes the environment.
 
     def __init__(self) -> None:
         self._budget = _Budget(_CAPACITY, _REFILL_SECONDS, time.time())
-        self._item_budgets: dict[str, _Budget] = {}  # those that are not full
+        self._item_budgets: dict[str, _Budget] = {}  # only budgets that are not full
 
     def allows(self, item_id: str, seconds: float) -> bool:
         """Return whether a request may wait for a job of this item for so many seconds."""

@@ -1,20 +1,20 @@
-"""How many commands an owner may send: a rate, with a burst, that all processes of the API keep together.
+"""How many commands an owner may send: a rate, with a burst, that all processes of the API enforce together.
 
-The row of an owner has one time, `full_at`: when its allowance is complete again if nothing more is sent. An
-allowance of `burst` commands grows by `rate` a second, so what is left of it now follows from that time alone, and
-to take from it is to move the time. A process takes a share of commands in one conditional update (a lease), and
-spends it without a call for LEASE_SECONDS; what is not spent by then is lost.
+The row of an owner has one time, `full_at`: when its allowance is full again if nothing more is sent. An allowance
+of `burst` commands grows by `rate` a second, so the rest of it follows from that time alone, and taking from the
+allowance moves the time. A process takes a share of commands in one conditional update (a lease), and spends it
+without a call for LEASE_SECONDS; the commands not spent by then are lost.
 
 So in any T seconds an owner gets at most burst + rate x (T + LEASE_SECONDS) commands accepted, however many
-processes there are: what is spent in that time was taken in it or in the LEASE_SECONDS before it. No caller must be
-refused because of what is lost, so a share is larger than its request only
+processes there are: they were taken in that time or in the LEASE_SECONDS before it. No caller must be refused
+because of lost commands, so a share is larger than its request only
 
 - while more than the reserve stays in the allowance. Below that, each request takes exactly what it needs. Hence an
-  owner that never sends more than `reserve` beyond its rate is never refused, over whatever processes it is spread;
-- or if this process has just refused the owner, which has more to send than it may.
+  owner that never sends more than `reserve` beyond its rate is never refused, whichever processes it uses;
+- or if this process has just refused the owner, because the owner sends more than it may.
 
-A refused owner is told when to come again, and until then this process refuses it without a call. What an owner
-that was refused then gets in one share has to last for a second.
+A refusal says when to try again; until then this process refuses the owner without a call. The first share that
+the owner gets after that has to last for a second.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
     from jobpipe.domain.ports import Allowances
 
 LEASE_SECONDS: Final = 5
-"""How long a share may be spent. The longer, the fewer calls, and the less exact the limit."""
+"""How long a share may be spent. A longer time means fewer calls and a less exact limit."""
 OPEN_SECONDS: Final = 5
-"""How long an owner is not limited by a process that could not ask for its allowance."""
-_SECOND: Final = 1_000_000  # microseconds, which all times here are in
+"""How long a process does not limit an owner whose allowance it could not read."""
+_SECOND: Final = 1_000_000  # in microseconds, the unit of all times here
 _TRIES: Final = 4
-"""The first may fail since the row is not known, and later ones since other processes take what was free."""
+"""The first try may fail because the row is unknown, and later ones because other processes take from it."""
 _EXACT_TRY: Final = 2
 """From the third try on, a share is no larger than its request."""
 
 
 @dataclass(slots=True)
 class _Share:
-    """What this process has of an owner's allowance."""
+    """The part of an owner's allowance that this process has."""
 
     left: int = 0  # commands
     until: int = 0
     spent: int = 0  # since the last lease
-    full_at: int = 0  # as last seen; it only grows
-    refused: int = 0  # the smallest number of commands that was refused last
+    full_at: int = 0  # as last read; it only grows
+    refused: int = 0  # so many commands or more are refused until the next time
     refused_until: int = 0
-    asks_again_at: int = 0  # after a share was taken for an owner that had been refused
+    next_lease_at: int = 0  # set when an owner that had been refused gets a share
     open_until: int = 0  # after an outage
 
 
@@ -67,7 +67,7 @@ class OwnerLimit:
         allowances: Allowances,
         clock: Callable[[], float] = lambda: now().timestamp(),
     ) -> None:
-        """`rate`: commands a second, over 0. `burst`: commands at once, at least those of the largest batch."""
+        """`rate` is in commands a second, over 0. `burst` is in commands, at least as many as a batch may have."""
         self._rate = rate
         self._burst = burst
         self._reserve = max(burst // 2, MAX_COMMANDS)
@@ -79,7 +79,7 @@ class OwnerLimit:
     def spend(self, owner: str, commands: int) -> None:
         """Let the owner send so many commands, or raise TooManyRequests.
 
-        During an outage nobody is refused: a limit that cannot be asked must not stop those that keep it.
+        During an outage nobody is refused: callers that keep the limit must not fail because it cannot be read.
         """
         at = int(self._clock() * _SECOND)
         share = self._shares.setdefault(owner, _Share())
@@ -90,8 +90,8 @@ class OwnerLimit:
         if share.left < commands:
             if at < share.refused_until and commands >= share.refused:
                 raise _refusal(share.refused_until - at)
-            if at < share.asks_again_at:
-                share.refused, share.refused_until = commands, share.asks_again_at
+            if at < share.next_lease_at:
+                share.refused, share.refused_until = commands, share.next_lease_at
                 raise _refusal(share.refused_until - at)
             try:
                 self._lease(owner, share, commands - share.left, at)
@@ -107,13 +107,13 @@ class OwnerLimit:
         was_refused = at < share.refused_until + _SECOND
         is_recent = at < share.until + LEASE_SECONDS * _SECOND
         reserve = 0 if was_refused else self._reserve
-        wanted = needed + min(
+        desired = needed + min(
             self._largest_share, max(1, math.floor(self._rate)) if was_refused else 2 * share.spent * is_recent
         )
         for attempt in range(_TRIES):
             if attempt == _EXACT_TRY:
-                wanted = needed
-            size = self._size(share.full_at, needed, wanted, reserve, at)
+                desired = needed
+            size = self._size(share.full_at, needed, desired, reserve, at)
             if size is None:
                 break
             kept = reserve if size > needed else 0
@@ -124,20 +124,20 @@ class OwnerLimit:
             if granted:
                 share.left += size
                 share.until, share.spent = at + LEASE_SECONDS * _SECOND, 0
-                share.asks_again_at = at + _SECOND if was_refused else 0
+                share.next_lease_at = at + _SECOND if was_refused else 0
                 return
         free_at = share.full_at + self._duration(needed) - self._duration(self._burst)
         seconds = max(1, math.ceil((free_at - at) / _SECOND))
         share.refused, share.refused_until = needed, at + seconds * _SECOND
         raise _refusal(share.refused_until - at)
 
-    def _size(self, full_at: int, needed: int, wanted: int, reserve: int, at: int) -> int | None:
+    def _size(self, full_at: int, needed: int, desired: int, reserve: int, at: int) -> int | None:
         """Return the size of the share to take, or None if the allowance does not have what is needed."""
         used = max(0, full_at - at)
         if used + self._duration(needed) > self._duration(self._burst):
             return None
         spare = math.floor((self._duration(self._burst - reserve) - used) * self._rate / _SECOND)
-        return max(needed, min(wanted, spare))
+        return max(needed, min(desired, spare))
 
     def _duration(self, commands: int) -> int:
         """Return the microseconds in which the allowance grows by so many commands."""

@@ -1,10 +1,10 @@
-"""Accept commands that are not due yet: their jobs are stored with their messages, which are sent then.
+"""Accept commands that are not due yet: each job is stored with its message, which is sent when the command is due.
 
-    put job       (with its message, and its place in the index of what is due)
-    put command   (only of one over 16 KB: under a key that does not expire)
+    put job       (with its message, and its place in the index of due commands)
+    put command   (only if it is over 16 KB: under a key that does not expire)
     202
 
-A crash between the two breaks no promise: the caller has no 202, and the repeated request puts the command.
+A crash between the two puts breaks no promise: the caller has no 202, and the repeated request puts the command.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def store_command(job: Job, command: Command, services: Services, *, replayed: b
     if replayed:
         if services.documents.keys(key):
             return job
-        # Either it was never stored, or the job was released and then the object deleted. The order of the reads
-        # tells: the object is deleted only when the job is scheduled no more.
+        # Either the command was never stored, or the job was released and then the object deleted. Reading the job
+        # now tells which: the object is deleted only when the job is no longer scheduled.
         job = services.jobs.get(job.job_id) or job
         if job.status is not Status.SCHEDULED:
             return job
@@ -41,14 +41,14 @@ def store_command(job: Job, command: Command, services: Services, *, replayed: b
 
 
 def withdraw(job: Job, services: Services) -> None:
-    """End a scheduled job whose command may not be stored, since without a key no request can repeat it."""
-    with suppress(NotFound):  # it has expired
-        cancel(job, services.jobs, sends_events=services.tells_ends)
+    """End a scheduled job whose command may not be stored: without a key, no request can repeat it."""
+    with suppress(NotFound):  # the job has expired
+        cancel(job, services.jobs, sends_events=services.sends_events)
 
 
 @dataclass(slots=True)
 class StoredCommands:
-    """What became of the scheduled commands of a batch, by position."""
+    """The outcomes of the scheduled commands of a batch, by position."""
 
     jobs: dict[int, Job] = field(default_factory=dict)
     unstored: dict[int, ProblemError] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def store_commands(
     *,
     replayed: bool,
 ) -> StoredCommands:
-    """Store the commands of a batch that need the bucket; none after an outage, in which calls hang."""
+    """Store the commands of a batch that need the bucket; stop at the first outage, in which calls hang."""
     result = StoredCommands()
     outage: Unavailable | None = None
     for position, (job, command) in scheduled.items():
@@ -75,6 +75,6 @@ def store_commands(
         except Unavailable as error:
             outage = result.unstored[position] = error
         except Exception:  # noqa: BLE001  # the caller must learn of the other commands
-            logger.exception("a scheduled command could not be stored; it is answered with a problem")
+            logger.exception("a scheduled command could not be stored; the response has a problem")
             result.unstored[position] = InternalError("The command could not be stored.")
     return result

@@ -19,10 +19,10 @@ from .time_limits import check_times
 def submit(
     command: Command, *, owner: str, idempotency_key: str | None, request_id: str, services: Services
 ) -> Job:
-    """Return the command's job, whose message is in SQS or waits; raise Unavailable if that is not certain.
+    """Return the command's job after its message is in SQS or stored; raise Unavailable if that is not certain.
 
     If the caller has used the Idempotency-Key for the same command before, return the job of that request; raise
-    IdempotencyKeyReused if the command was another one.
+    IdempotencyKeyReused if the earlier command was a different one.
     """
     at = now()
     job = new_job(command, owner, idempotency_key, at, services.job_retention)
@@ -34,17 +34,19 @@ def submit(
     if earlier is not None:
         if earlier.fingerprint != job.fingerprint:
             raise IdempotencyKeyReused("This Idempotency-Key was used before with another command.")
-        if earlier.generation != job.generation:  # else this request has put it, and botocore has repeated the put
+        if earlier.generation != job.generation:  # else this request has put the job, and botocore repeated the put
             earlier = give_token(earlier, command.task_token, services)
         if was_sent(earlier, services):
             return earlier
-        # The earlier message may be lost. If it is not, SQS drops this one as a duplicate for five minutes, and
-        # later the worker finds the job ended.
+        # The earlier message may be lost. If not, SQS drops the new one as a duplicate within five minutes, and
+        # after that the worker finds that the job has ended.
         job = earlier
         if isinstance(command, CreateItem | UpsertItem):
             command = with_item_id(command, earlier.item_id)
     if job.status is Status.SCHEDULED:
-        return _scheduled(job, command, services, replayed=earlier is not None, has_key=idempotency_key is not None)
+        return _store_scheduled(
+            job, command, services, replayed=earlier is not None, has_key=idempotency_key is not None
+        )
     message = QueueMessage.of(job, command, request_id)
     envelope = seal(message)
     try:
@@ -54,7 +56,7 @@ def submit(
         envelope = sendable
         services.queue.send(envelope)
     except Unavailable:
-        # The message may or may not be in SQS. With a key the job stays queued for the repeated request.
+        # The message may or may not be in SQS. With a key, the job stays queued for the repeated request.
         ended = None if idempotency_key else fail_unconfirmed(job, envelope, services)
         if ended is None:
             raise
@@ -63,7 +65,7 @@ def submit(
 
 
 def _with_message(job: Job, command: Command, request_id: str) -> Job:
-    """Return a scheduled job with its message; any other job, as it is."""
+    """Return a scheduled job with its message, and any other job unchanged."""
     if job.status is not Status.SCHEDULED:
         return job
     from jobpipe.domain.jobs.scheduled import add_message  # noqa: PLC0415  # most commands are due at once
@@ -71,8 +73,8 @@ def _with_message(job: Job, command: Command, request_id: str) -> Job:
     return add_message(job, command, request_id)
 
 
-def _scheduled(job: Job, command: Command, services: Services, *, replayed: bool, has_key: bool) -> Job:
-    """Return a scheduled job, whose command is stored; raise Unavailable if that is not certain."""
+def _store_scheduled(job: Job, command: Command, services: Services, *, replayed: bool, has_key: bool) -> Job:
+    """Store the command of a scheduled job and return the job; raise Unavailable if that is not certain."""
     from .schedule import store_command, withdraw  # noqa: PLC0415
 
     services.scheduled().expect_some()
@@ -85,17 +87,17 @@ def _scheduled(job: Job, command: Command, services: Services, *, replayed: bool
 
 
 def was_sent(job: Job, services: Services) -> bool:
-    """Return whether the message of a stored job was certainly sent, or is not needed any more."""
+    """Return whether the message of a stored job was certainly sent or is no longer needed."""
     may_be_unsent = job.status in {Status.SCHEDULED, Status.QUEUED} and not job.retries
-    return not may_be_unsent and not _waits_to_be_told(job, services)
+    return not may_be_unsent and not _needs_message(job, services)
 
 
-def _waits_to_be_told(job: Job, services: Services) -> bool:
-    """Return whether only the message of the job lets its end be told, and may never have been sent.
+def _needs_message(job: Job, services: Services) -> bool:
+    """Return whether an ended job still needs its message, so that the worker sends the job's event.
 
-    That is so if it was cancelled: its request may have ended before it sent the message.
+    A cancelled job does: the request that created the job may have died before it sent the message.
     """
-    return job.status is Status.CANCELLED and services.tells_ends
+    return job.status is Status.CANCELLED and services.sends_events
 
 
 def put_claim(
@@ -103,31 +105,31 @@ def put_claim(
 ) -> Envelope | Job:
     """Store the envelope's claim check, if it has one, and return the envelope to send.
 
-    Return the job instead if it has ended meanwhile, as the job of a replayed request can.
+    Return the job instead if it has ended, which is possible for the job of a replayed request.
     """
     claim = envelope.claim
     if claim is None:
         return _with_earlier_claim(message, envelope, services) if replayed and envelope.is_large else envelope
     if job.status.done:
-        return envelope  # its command is not needed any more
+        return envelope  # the command is no longer needed
     if replayed and services.documents.keys(claim.key):
         return envelope
     if replayed:
         # Either the claim check was never stored, or the worker has ended the job and deleted it.
         job = services.jobs.get(job.job_id) or job
         if job.status.done:
-            return envelope if _waits_to_be_told(job, services) else job
-        # The job may still end before this put. A message with a deduplication id of its own, which SQS does not
-        # drop, then makes the worker delete the claim check.
+            return envelope if _needs_message(job, services) else job
+        # The job may still end before this put. SQS does not drop a message with its own deduplication id, so the
+        # worker gets the message and deletes the claim check.
         envelope = replace(envelope, deduplication_id=f"{envelope.deduplication_id}:{token_hex(8)}")
     services.documents.put(claim.key, claim.text)
     return envelope
 
 
 def _with_earlier_claim(message: QueueMessage, envelope: Envelope, services: Services) -> Envelope:
-    """Return the envelope of a replay; it names the claim check that another release has put for the command."""
-    # Claim checks began with smaller commands before. If the request died before it sent its message, nothing but
-    # this message names the claim check, which the worker deletes with the message that names it.
+    """Return the envelope of a replay; if an earlier release has put a claim check, the envelope names it."""
+    # Earlier releases put claim checks for smaller commands too. If the earlier request died before it sent its
+    # message, only this message names the claim check, and the worker deletes only claim checks that are named.
     _, claim = message.keep()
     if claim is None or not services.documents.keys(claim.key):
         return envelope
@@ -137,8 +139,8 @@ def _with_earlier_claim(message: QueueMessage, envelope: Envelope, services: Ser
 def fail_unconfirmed(job: Job, envelope: Envelope | None, services: Services) -> Job | None:
     """Fail a job whose message may be in SQS, so that the message has no effect; return None.
 
-    If the worker has ended the job first, return it as it ended. A job that was cancelled meanwhile may have no
-    message, by which its end would be told, so it is not returned. `envelope` is None if nothing was sent.
+    If the worker has ended the job first, return the ended job. A job that was cancelled meanwhile is not returned,
+    because the message that its event needs may be missing. `envelope` is None if nothing was sent.
     """
     problem = Unavailable("The command could not be queued.").to_problem()
     try:
@@ -146,7 +148,7 @@ def fail_unconfirmed(job: Job, envelope: Envelope | None, services: Services) ->
     except JobEnded:
         ended = services.jobs.get(job.job_id)
         # This problem means that our own write ended the job: its response was lost and botocore repeated it.
-        if ended is not None and ended.error != problem and not _waits_to_be_told(ended, services):
+        if ended is not None and ended.error != problem and not _needs_message(ended, services):
             return ended
     if envelope is not None and envelope.claim is not None:
         services.documents.delete([envelope.claim.key])

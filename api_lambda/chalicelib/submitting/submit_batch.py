@@ -1,4 +1,4 @@
-"""Accept a batch: store it with its jobs, then send the messages of those that are due, ten in a call."""
+"""Accept a batch: store it with its jobs, then send the messages of the due commands, ten in a call."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .submit import fail_unconfirmed, put_claim, was_sent
 from .task_tokens import give_tokens
 
 _SECONDS_FOR_A_CALL = 15.0
-"""With less time left no call to SQS or S3 begins: it may hang in three tries, and the caller needs a response."""
+"""With less time left, no call to SQS or S3 begins: it may hang in three tries, and the caller needs a response."""
 _SECONDS_TO_RESPOND = 10.0
-"""With less time left no call that fails a job begins: it may hang as well."""
+"""With less time left, no call begins that fails a job: it may hang as well."""
 
 
 @dataclass(slots=True)
@@ -33,8 +33,8 @@ class SubmittedBatch:
     """The outcome of each command, by its position in the request."""
 
     batch: Batch
-    jobs: dict[int, Job] = field(default_factory=dict)  # their messages are in SQS
-    unsent: dict[int, ProblemError] = field(default_factory=dict)  # why their messages are not
+    jobs: dict[int, Job] = field(default_factory=dict)  # jobs whose messages are in SQS or stored
+    unsent: dict[int, ProblemError] = field(default_factory=dict)  # why the other messages are not
 
 
 def submit_batch(
@@ -47,10 +47,10 @@ def submit_batch(
     services: Services,
     seconds_left: Callable[[], float],
 ) -> SubmittedBatch:
-    """Submit the commands, those of one item in their order; raise the first problem if none could be sent.
+    """Submit the commands, in order for each item; raise the first problem if none could be sent.
 
     If the caller has used the Idempotency-Key for the same batch before, submit the rest of that batch; raise
-    IdempotencyKeyReused if the batch was another one.
+    IdempotencyKeyReused if the earlier batch was a different one.
     """
     stored = _store(requested, owner, idempotency_key, services, seconds_left, request_id=request_id, at=at)
     result = SubmittedBatch(stored.batch)
@@ -65,8 +65,8 @@ def submit_batch(
         elif stored.replayed and was_sent(job, services):
             result.jobs[position] = job
         else:
-            # If an earlier request has sent this message too, SQS drops this one as a duplicate for five minutes,
-            # and later the worker finds the job ended.
+            # If an earlier request has sent this message too, SQS drops the new one as a duplicate within five
+            # minutes, and after that the worker finds that the job has ended.
             message = QueueMessage.of(job, command, request_id)
             messages.append(_Message(position, job, message, seal(message)))
     _Sender(result, services, seconds_left, replayed=stored.replayed).send(messages)
@@ -74,23 +74,23 @@ def submit_batch(
         _fail_unsent(messages, result, services, seconds_left)
     if scheduled:
         services.scheduled().expect_some()
-    _let_wait(
+    _store_scheduled(
         scheduled, result, services, seconds_left, replayed=stored.replayed, has_key=idempotency_key is not None
     )
     if stored.replayed:
-        give_tokens(requested.commands, result, services, _no_time(seconds_left))
+        give_tokens(requested.commands, result, services, _make_time_check(seconds_left))
     if result.unsent and not result.jobs:
         raise next(iter(result.unsent.values()))
     return result
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _StoredBatch:
     batch: Batch
     commands: Mapping[int, Command]  # by position, with the ids of their items
     planned: Sequence[Job]  # the jobs of the commands, as this request would store them
-    jobs: Mapping[str, Job]  # those that are stored, by id
-    replayed: bool  # whether another request has stored them, and may have sent their messages
+    jobs: Mapping[str, Job]  # the stored jobs, by id
+    replayed: bool  # whether another request has stored the jobs, and may have sent their messages
 
 
 def _store(
@@ -102,24 +102,24 @@ def _store(
     *,
     request_id: str,
     at: datetime,
-) -> _Stored:
-    """Store the batch and its jobs, or find those of an earlier request with the same key."""
-    # DynamoDB stores the batch and at most 99 jobs in one transaction. Two requests with one Idempotency-Key and
-    # 100 commands:
+) -> _StoredBatch:
+    """Store the batch and its jobs, or find the batch of an earlier request with the same key."""
+    # DynamoDB stores the batch and at most 99 jobs in one transaction. For two requests with the same
+    # Idempotency-Key and 100 commands:
     #
     #   request A   put batch and 99 ────→ put the last (99 are stored) ── succeeds ──→ send
     #   request B        put batch ── fails and returns A's batch ──→ put the last ── fails ──→ read all, send
     #
-    # A crash at any point breaks no promise. With a key, the repeated request continues; without one, nobody can
-    # send the messages of the 99 jobs, so they are failed if the last put fails.
+    # A crash at any point breaks no promise. With a key, the repeated request continues. Without a key, nobody can
+    # send the messages of the 99 jobs, so this request fails the jobs if the last put fails.
     batch = new_batch(requested, owner, key, at, services.job_retention)
-    commands, jobs = _planned(batch, requested, request_id, at, services)
+    commands, jobs = _plan_jobs(batch, requested, request_id, at, services)
     earlier = services.batches().put_new(batch, jobs, at)
     if earlier is not None:
         if earlier.fingerprint != batch.fingerprint or earlier.owner != owner:
             raise IdempotencyKeyReused("This Idempotency-Key was used before with another batch.")
         batch = earlier
-        commands, jobs = _planned(batch, requested, request_id, at, services)
+        commands, jobs = _plan_jobs(batch, requested, request_id, at, services)
     stored_here = earlier is None
     if batch.stored < len(jobs):
         try:
@@ -129,12 +129,12 @@ def _store(
                 _fail_all(jobs, services, seconds_left)
             raise
     if stored_here:
-        return _Stored(batch, commands, jobs, {job.job_id: job for job in jobs}, replayed=False)
+        return _StoredBatch(batch, commands, jobs, {job.job_id: job for job in jobs}, replayed=False)
     found = services.batches().jobs([job.job_id for job in jobs])
-    return _Stored(batch, commands, jobs, found, replayed=True)
+    return _StoredBatch(batch, commands, jobs, found, replayed=True)
 
 
-def _planned(
+def _plan_jobs(
     batch: Batch, requested: RequestedBatch, request_id: str, at: datetime, services: Services
 ) -> tuple[Mapping[int, Command], list[Job]]:
     """Return the commands with the ids of their items, and their jobs as they are about to be stored."""
@@ -146,7 +146,7 @@ def _planned(
     ]
 
 
-def _let_wait(
+def _store_scheduled(
     scheduled: Mapping[int, tuple[Job, Command]],
     result: SubmittedBatch,
     services: Services,
@@ -155,8 +155,8 @@ def _let_wait(
     replayed: bool,
     has_key: bool,
 ) -> None:
-    """Store what the commands need that are not due yet; without a key, withdraw those for which that fails."""
-    stored = store_commands(scheduled, services, _no_time(seconds_left), replayed=replayed)
+    """Store the scheduled commands that need the bucket; without a key, withdraw the jobs for which that fails."""
+    stored = store_commands(scheduled, services, _make_time_check(seconds_left), replayed=replayed)
     result.jobs |= stored.jobs
     result.unsent |= stored.unstored
     if not has_key:
@@ -164,7 +164,7 @@ def _let_wait(
             _try_to_withdraw(scheduled[position][0], services, seconds_left)
 
 
-def _no_time(seconds_left: Callable[[], float]) -> Callable[[], Unavailable | None]:
+def _make_time_check(seconds_left: Callable[[], float]) -> Callable[[], Unavailable | None]:
     return lambda: _out_of_time() if seconds_left() < _SECONDS_FOR_A_CALL else None
 
 
@@ -177,7 +177,7 @@ def _try_to_withdraw(job: Job, services: Services, seconds_left: Callable[[], fl
 
 
 def _fail_all(jobs: list[Job], services: Services, seconds_left: Callable[[], float]) -> None:
-    """Fail all jobs of the batch, the last one too: its put may have succeeded."""
+    """Fail all jobs of the batch, including the last one, whose put may have succeeded."""
     for job in jobs:
         succeeded, _ = _try_to_fail(job, None, services, seconds_left)
         if not succeeded:
@@ -194,7 +194,7 @@ class _Message:
 
 @dataclass(slots=True)
 class _Sender:
-    """Sends messages and records the outcome of each; after a failure it sends no later message of that item."""
+    """Sends messages and records their outcomes. After a failure it sends no later message of the same item."""
 
     result: SubmittedBatch
     services: Services
@@ -203,7 +203,7 @@ class _Sender:
     _failed_groups: set[str] = field(default_factory=set)
 
     def send(self, messages: list[_Message]) -> None:
-        """Send up to ten messages in a call, one for each item; the item's next follows when SQS has the last."""
+        """Send up to ten messages in a call, one of each item; the next of an item waits until SQS has the last."""
         remaining = self._with_claims(messages)
         while remaining:
             if self._is_late():
@@ -213,10 +213,10 @@ class _Sender:
             try:
                 refused = self.services.queue.send_batch([message.envelope for message in call])
             except Unavailable as outage:
-                # Some of this call may be in SQS, and the next call would hang as long.
+                # Some messages of this call may be in SQS, and the next call would hang as long.
                 return self._record_unsent(remaining, outage)
-            except Exception:  # noqa: BLE001  # the caller must learn of the messages that were sent before
-                logger.exception("messages could not be sent; their commands are answered with a problem")
+            except Exception:  # noqa: BLE001  # the caller must learn about the messages that were sent
+                logger.exception("messages could not be sent; the response has a problem for each")
                 return self._record_unsent(remaining, InternalError("The command could not be queued."))
             for message in call:
                 problem = refused.get(message.envelope.deduplication_id)
@@ -248,7 +248,7 @@ class _Sender:
                 outage = error
                 self._fail_group(message, error)
             except Exception:  # noqa: BLE001  # the other messages must be sent or recorded as unsent
-                logger.exception("claim check could not be stored; its command is answered with a problem")
+                logger.exception("a claim check could not be stored; the response has a problem")
                 self._fail_group(message, InternalError("The command could not be queued."))
             else:
                 if isinstance(envelope, Job):
@@ -267,7 +267,7 @@ class _Sender:
             return messages
         failed = [message for message in messages if message.envelope.group_id in self._failed_groups]
         self._record_unsent(
-            failed, Unavailable("An earlier command of this batch for its item could not be queued.")
+            failed, Unavailable("An earlier command of this batch for the same item could not be queued.")
         )
         return [message for message in messages if message.envelope.group_id not in self._failed_groups]
 
@@ -285,7 +285,7 @@ def _out_of_time() -> Unavailable:
 def _fail_unsent(
     messages: list[_Message], result: SubmittedBatch, services: Services, seconds_left: Callable[[], float]
 ) -> None:
-    """Fail the jobs whose messages are not certainly in SQS: without a key no request can repeat them."""
+    """Fail the jobs whose messages may not be in SQS: without a key, no request can send them again."""
     for message in messages:
         if message.position in result.unsent:
             succeeded, ended = _try_to_fail(message.job, message.envelope, services, seconds_left)
@@ -299,9 +299,9 @@ def _fail_unsent(
 def _try_to_fail(
     job: Job, envelope: Envelope | None, services: Services, seconds_left: Callable[[], float]
 ) -> tuple[bool, Job | None]:
-    """Call fail_unconfirmed; return whether that succeeded, and its result.
+    """Call fail_unconfirmed; return whether the call succeeded, and its result.
 
-    This raises nothing, since the caller must learn which commands are queued. A job that cannot be failed stays
+    This does not raise, since the caller must learn which commands are queued. A job that cannot be failed stays
     queued until it expires.
     """
     try:

@@ -1,10 +1,10 @@
-"""Task tokens: the task of Step Functions that waits for a job is answered when the job has ended.
+"""Task tokens: a Step Functions task that waits for a job gets its answer when the job has ended.
 
-A new job is stored with its token. A repeated request may have another one, since Step Functions makes one for each
-try of a state: then the last one counts.
+A new job is stored with its token. A repeated request may have another token, since Step Functions creates a token
+for each try of a state. The last token counts.
 
-    the job ends after the token was stored     whoever tells its end finds the token
-    it has ended before                         the update returns the ended job, and a message lets it be answered
+    the job ends after the token is stored      the worker that sends the end finds the token
+    the job has ended before                    the update returns the ended job, and a message answers the task
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 
 def check_task_tokens(commands: Iterable[Command], services: Services) -> None:
-    """Raise TaskTokensOff if a command has a token in a stage that answers none."""
+    """Raise TaskTokensOff if a command has a task token and the stage does not answer tokens."""
     if services.tasks is None and any(command.task_token is not None for command in commands):
         raise TaskTokensOff(
-            "This stage answers no task tokens, since it is deployed without the parameter TaskTokens, which names"
+            "Task tokens are disabled in this stage: it is deployed without the parameter TaskTokens, which names"
             " the state machines that may wait for jobs and needs Events=on."
         )
 
 
 def give_token(job: Job, token: str | None, services: Services) -> Job:
-    """Give the job of a repeated request the token of this request; return the job as it is then.
+    """Store the token of this request with the job of a repeated request; return the updated job.
 
-    If it has ended, let its task be answered now. Raise Unavailable if it is not certain that it will be.
+    If the job has ended, have the task answered now. Raise Unavailable if that is not certain.
     """
     if token is None or services.tasks is None:
         return job
@@ -58,7 +58,7 @@ def give_tokens(
     services: Services,
     no_time: Callable[[], Unavailable | None],
 ) -> None:
-    """Give the jobs of a repeated batch the tokens of this request; record as unsent those for which that fails."""
+    """Store the tokens of this request with the jobs of a repeated batch; a job is unsent if that fails."""
     outage: Unavailable | None = None
     for position, command in commands.items():
         job = result.jobs.get(position)
@@ -72,7 +72,7 @@ def give_tokens(
             except Unavailable as error:
                 outage = problem = error
             except Exception:  # noqa: BLE001  # the caller must learn of the other commands
-                logger.exception("a job could not be given its task token; it is answered with a problem")
+                logger.exception("a task token could not be stored; the response has a problem")
                 problem = InternalError("The task token could not be stored.")
         if problem is not None:
             result.unsent[position] = problem

@@ -1,4 +1,4 @@
-"""Wait for a job inside the Lambda, so that its caller need not poll."""
+"""Wait for a job inside the Lambda, so that the caller need not poll."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..services import Services
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.06
 READ_SECONDS = 0.009
-"""A read costs as much as so many seconds of waiting (docs/decisions/0020; a test compares the prices)."""
+"""A read costs as much as this many seconds of waiting (docs/decisions/0020; a test compares the prices)."""
 _SECONDS_TO_RESPOND = 2.0  # before Lambda ends the invocation
 
 
 def wait_for(job: Job, seconds: float, request: HttpRequest, services: Services) -> Job:
     """Return the job when it is no longer queued, or after so many seconds.
 
-    Return it at once if the circuit breaker or the stage's longest wait forbids waiting.
+    Return the job at once if the circuit breaker or the stage's longest wait forbids waiting.
     """
     seconds = min(seconds, services.longest_wait, request.remaining_seconds() - _SECONDS_TO_RESPOND)
     if seconds <= 0 or job.status is not Status.QUEUED or not services.breaker.allows(job.item_id, seconds):
@@ -45,7 +45,7 @@ def pause_after(elapsed: float) -> float:
     """Return the seconds until the next read, after so many seconds of waiting.
 
     A pause that grows with the square root keeps the price of the reads in proportion to the price of noticing the
-    end too late. The upper bound limits that delay to 30 ms at the median, and costs at most an eighth more.
+    end late. The upper bound limits the median delay to 30 ms, and costs at most an eighth more.
     """
     return min(max(FIRST_PAUSE, math.sqrt(2 * READ_SECONDS * elapsed)), LONGEST_PAUSE)
 
@@ -61,7 +61,7 @@ def _poll(job: Job, started: float, seconds: float, services: Services) -> tuple
             job = services.jobs.get(job.job_id) or job
         except Unavailable:
             logger.warning(
-                "job could not be read; the wait ends and the response shows it as last read",
+                "the job could not be read; the wait ends, and the response shows the job as last read",
                 exc_info=True,
                 extra={"job_id": job.job_id, "item_id": logged_id(job.item_id)},
             )

@@ -1,7 +1,7 @@
 """Cancel or retry the jobs of a batch, one after the other, by the rules for a single job.
 
-If a call fails, or time is short, the jobs that were not reached are answered with a problem, and the same request
-goes on with them: a job that is cancelled, or queued again, stays so.
+If a call fails or time is short, the response has a problem for each job that was not reached. The same request can
+be sent again to continue: jobs that are cancelled or queued again stay so.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from jobpipe.runtime.telemetry import logger
 from ..services import Services
 
 _SECONDS_FOR_A_JOB = 15.0
-"""With less time left no job is begun with: a call may hang in three tries, and the caller needs a response."""
+"""With less time left, no change begins: a call may hang in three tries, and the caller needs a response."""
 
 
 @dataclass(slots=True)
 class ChangedJobs:
     """The jobs of a batch after a request to change them, by their position in the batch."""
 
-    jobs: dict[int, Job]  # as they are now; those that have expired are missing
+    jobs: dict[int, Job]  # as they are now, without expired jobs
     problems: dict[int, Problem] = field(default_factory=dict)  # why the request did not change the job
-    # those that it did change; of a cancel also those found cancelled
+    # The jobs that the request changed; for a cancel, including jobs that were already cancelled.
     changed: list[int] = field(default_factory=list)
 
 
 def cancel_jobs(jobs: Mapping[int, Job], services: Services, seconds_left: Callable[[], float]) -> ChangedJobs:
     """Cancel the jobs that have not taken effect; raise Unavailable if an outage prevents all of it.
 
-    The last job is cancelled first. So of the commands for one item none takes effect after one before it was
-    cancelled by this request.
+    The last job is cancelled first. So no command takes effect after this request has cancelled an earlier command
+    of the same item.
     """
     unfinished = [position for position in sorted(jobs, reverse=True) if not jobs[position].status.done]
     result = _change(
-        unfinished, jobs, lambda job: cancel(job, services.jobs, sends_events=services.tells_ends), seconds_left
+        unfinished, jobs, lambda job: cancel(job, services.jobs, sends_events=services.sends_events), seconds_left
     )
     for position, job in result.jobs.items():
         if job.status.done and job.status is not Status.CANCELLED:
@@ -53,13 +53,13 @@ def retry_jobs(
 ) -> ChangedJobs:
     """Queue the failed jobs again, in the order of the batch; raise Unavailable if an outage prevents all of it.
 
-    A job that another request has queued meanwhile is not among the changed ones, since that request counts it. If
-    both do it at the same moment, both count it, as two requests to retry a single job do.
+    A job that another request has queued meanwhile does not count as changed, since the other request counts it. If
+    both queue the job at the same moment, both count it, as two requests to retry a single job do.
     """
     queued: set[str] = set()
 
-    def retried(listed: Job) -> Job:
-        job = services.jobs.get(listed.job_id)  # with its command, which the batch is read without
+    def retry_listed(listed: Job) -> Job:
+        job = services.jobs.get(listed.job_id)  # with its command, which the jobs of a batch are read without
         if job is None or job.is_expired(now()):
             raise NotFound("There is no such job, or it has expired.")
         if job.status is not Status.FAILED:
@@ -76,7 +76,7 @@ def retry_jobs(
         return job
 
     failed = [position for position in sorted(jobs) if jobs[position].status is Status.FAILED]
-    result = _change(failed, jobs, retried, seconds_left)
+    result = _change(failed, jobs, retry_listed, seconds_left)
     result.changed = [position for position in result.changed if result.jobs[position].job_id in queued]
     return result
 
@@ -103,9 +103,9 @@ def _change(
             # The calls for the next job would hang as long.
             result.problems.update(dict.fromkeys(positions[n:], outage.to_problem()))
             break
-        except Exception:  # noqa: BLE001  # the caller must learn what became of the other jobs
+        except Exception:  # noqa: BLE001  # the caller must learn the outcomes of the other jobs
             logger.exception(
-                "a job of a batch was not changed; it is answered with a problem",
+                "a job of a batch could not be changed; the response has a problem",
                 extra={"job_id": jobs[position].job_id},
             )
             result.problems[position] = InternalError("The job could not be changed.").to_problem()

@@ -14,10 +14,10 @@ from jobpipe_client.cli.command import State, pass_state, write_examples
 from jobpipe_client.cli.exits import OperatorError
 
 
-def own_checkout_module(name: str) -> ModuleType:
-    """Import a module of `scripts` from the checkout that this client is part of; OperatorError if it is in none.
+def import_from_own_checkout(name: str) -> ModuleType:
+    """Import a module of `scripts` from the checkout that contains this client, or raise OperatorError.
 
-    For commands of callers: they may run in any folder, so code from the current folder must not be imported.
+    This is for callers' commands. They may run in any folder, so code from the current folder must not be imported.
     """
     root = Path(__file__).resolve().parents[3]
     if not _is_checkout(root):
@@ -27,10 +27,10 @@ def own_checkout_module(name: str) -> ModuleType:
     return _import(f"scripts.{name}")
 
 
-def _checkout_module(name: str) -> ModuleType:
-    """Import a module of `scripts` from the installed checkout or the one around the current folder.
+def _import_from_checkout(name: str) -> ModuleType:
+    """Import a module of `scripts` from the installed checkout or the checkout around the current folder.
 
-    For operators' commands. Raise OperatorError if there is no checkout.
+    This is for operators' commands. Raise OperatorError if there is no checkout.
     """
     _add_checkout_to_path()
     return _import(f"scripts.{name}")
@@ -79,10 +79,10 @@ def _is_checkout(folder: Path) -> bool:
 
 
 class _ScriptCommand(click.Command):
-    """A command that passes its arguments, `--help` among them, to a program of `scripts`."""
+    """A command that passes its arguments, including `--help`, to a program of `scripts`."""
 
     def __init__(self, name: str, text: str, examples: str) -> None:
-        more = f"All options are those of its own program, which a checkout has: jobpipe {name} --help."
+        more = f"The program in a checkout defines all options: jobpipe {name} --help."
         super().__init__(
             name,
             callback=_run,
@@ -100,14 +100,14 @@ class _ScriptCommand(click.Command):
 @pass_state
 def _run(state: State, arguments: tuple[str, ...]) -> int:
     name = click.get_current_context().info_name
-    given = list(arguments)
-    if state.stage is not None and not any(each.split("=")[0] == "--stage" for each in given):
-        given = ["--stage", state.stage, *given]
-    if state.json and "--json" not in given:
-        given.append("--json")
+    passed = list(arguments)
+    if state.stage is not None and not any(each.split("=")[0] == "--stage" for each in passed):
+        passed = ["--stage", state.stage, *passed]
+    if state.json and "--json" not in passed:
+        passed.append("--json")
     try:
-        return int(_checkout_module(f"{name}.__main__").main(given))
-    except SystemExit as end:  # of argparse, after --help or a usage error
+        return int(_import_from_checkout(f"{name}.__main__").main(passed))
+    except SystemExit as end:  # from argparse, after --help or a usage error
         return end.code if isinstance(end.code, int) else 0
 
 
@@ -128,11 +128,11 @@ doctor = _ScriptCommand(
 )
 redrive = _ScriptCommand(
     "redrive",
-    "Retry failed jobs of all callers, those that match every filter.",
+    "Retry the failed jobs of all callers that match every filter.",
     "jobpipe redrive --reason attempts-spent --since 2026-11-22T20:00:00Z --dry-run\njobpipe redrive --all",
 )
 parked = _ScriptCommand(
     "parked",
-    "Show parked messages, which are no valid commands, and resend or drop them.",
+    "Show parked messages, which are not valid commands, and resend or drop them.",
     "jobpipe parked\njobpipe parked --resend ID\njobpipe parked --drop --all",
 )

@@ -20,7 +20,7 @@ from jobpipe_client.cli.commands.items import (
     write_options,
 )
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.fields import Given, read_fields
+from jobpipe_client.cli.fields import ParsedFields, read_fields
 from jobpipe_client.cli.schemas import identifying_fields, look_up_fields, types_of
 
 
@@ -43,8 +43,8 @@ def collections(state: State) -> None:
 @click.command(
     cls=Command,
     epilog="""
-MEMBERS are NAME=VALUE, NAME:=JSON, one JSON object, the name of a file with one, or - for standard input. The
-operation says whether a VALUE is text, a number, true or false, or JSON.
+MEMBERS are NAME=VALUE, NAME:=JSON, one JSON object, the name of a file with an object, or - for standard input. The
+operation defines whether a VALUE is text, a number, true or false, or JSON.
 """,
     examples="""
     jobpipe run ship 7a41… --collection orders carrier=dhl
@@ -67,22 +67,22 @@ def run(
         others = f"; it has {', '.join(info.operations)}" if info.operations else ""
         more = did_you_mean(operation, info.operations) or others
         raise click.UsageError(f"{collection} have no operation {operation!r}{more}")
-    given = _members(info, info.operations[operation], members)
-    status = write(state, collection, "run", operation, item_id, given.document, **options)
-    return given.note(state.output, status)
+    parsed = _parse_members(info, info.operations[operation], members)
+    status = write(state, collection, "run", operation, item_id, parsed.document, **options)
+    return parsed.note_texts(state.output, status)
 
 
-def _members(info: CollectionInfo, operation: OperationInfo, members: tuple[str, ...]) -> Given:
-    """Return the members. Raise UsageError if the operation does not take one of them, or if it needs others."""
+def _parse_members(info: CollectionInfo, operation: OperationInfo, members: tuple[str, ...]) -> ParsedFields:
+    """Return the members. Raise UsageError if the operation does not know a member, or needs further members."""
     schemas = {**operation.takes, **operation.optional}
-    given = read_fields(members, types_of(info, schemas)) if members else Given({}, {})
-    for name in given.document:
+    parsed = read_fields(members, types_of(info, schemas)) if members else ParsedFields({}, {})
+    for name in parsed.document:
         if name not in schemas:
             near = did_you_mean(name, schemas) or f"; it takes {', '.join(schemas) or 'none'}"
             raise click.UsageError(f"the operation has no member {name!r}{near}")
-    if missing := [name for name in operation.takes if name not in given.document]:
+    if missing := [name for name in operation.takes if name not in parsed.document]:
         raise click.UsageError(f"the operation needs {', '.join(missing)}")
-    return given
+    return parsed
 
 
 @click.command(
@@ -93,14 +93,14 @@ def _members(info: CollectionInfo, operation: OperationInfo, members: tuple[str,
     """,
 )
 @click.argument("field", metavar="FIELD=VALUE")
-@click.option("--limit", type=click.IntRange(1), help="Show at most so many.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most this many.")
 @with_collection
 @pass_state
 def find(state: State, *, field: str, limit: int | None, collection: str) -> None:
     """Find documents by the key, a unique field or an indexed field.
 
-    By the key or a unique field it shows the document, and the exit status is 1 if there is none. By an indexed
-    field it lists the documents, newest change first; a change may take a moment to be listed.
+    With the key or a unique field, show the document; the exit status is 1 if there is none. With an indexed field,
+    list the documents, latest change first; a change may take a moment to appear in the list.
     """
     info = collection_info(state, collection)
     name, equals, value = field.partition("=")
@@ -127,9 +127,9 @@ def find(state: State, *, field: str, limit: int | None, collection: str) -> Non
 @click.option("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else the checkout's collections/.")
 @pass_state
 def new(state: State, *, name: str, collections: str | None) -> None:
-    """Write a small collection that works, with comments, to begin with.
+    """Write a small working collection, with comments, as a starting point.
 
-    It needs a checkout of jobpipe, as a deployment does. Nothing is overwritten.
+    This needs a checkout of jobpipe, as a deployment does. Nothing is overwritten.
     """
     written = write_collection(name, collections)
     files = sorted(each.name for each in written.iterdir())

@@ -1,4 +1,4 @@
-"""`jobpipe dismiss`: take failed jobs off the list of failed jobs, by id or by reason."""
+"""`jobpipe dismiss`: remove failed jobs from the list of failed jobs, by id or by reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobpipe_client.cli.exits import ERROR, OK
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Job
 
-_LEFT_SINCE = {"job-not-failed", "not-found"}  # it was retried, or has expired, since it was listed
+_NOT_LISTED = {"job-not-failed", "not-found"}  # since it was listed, it was retried or has expired
 
 
 @click.command(
@@ -30,10 +30,10 @@ _LEFT_SINCE = {"job-not-failed", "not-found"}  # it was retried, or has expired,
 @reason_option
 @pass_state
 def dismiss(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tuple[str, ...]) -> int:
-    """Take failed jobs off the list of failed jobs.
+    """Remove failed jobs from the list of failed jobs.
 
-    A dismissed job stays as it is until it expires: `jobpipe status` shows it, and `jobpipe retry` with its id
-    queues it again. If it then fails again, it is listed again.
+    A dismissed job is kept until it expires: `jobpipe status` shows it, and `jobpipe retry` with its id queues it
+    again. If it fails again, it is listed again.
 
     The exit status is 1 if a job that was named has not failed or does not exist.
     """
@@ -46,7 +46,7 @@ def dismiss(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: t
     failed = list(state.client.jobs("failed"))  # the whole list first: a dismissed job leaves it
     chosen = [job for job in failed if all_failed or reason_of(job) in reasons]
     _dismiss(state, chosen)
-    if not chosen:  # the existing reasons, if no job has that one
+    if not chosen:  # no job has the given reason, so name the existing reasons
         for reason, n in Counter(map(reason_of, failed)).most_common():
             state.output.note(f"{n:,} left: {reason} (--reason {reason} dismisses them)")
     return OK
@@ -60,9 +60,9 @@ def _dismiss(state: State, chosen: Sequence[Job]) -> None:
             try:
                 state.output.job(state.client.dismiss(job.id))
             except ProblemError as error:
-                if error.slug not in _LEFT_SINCE:
+                if error.slug not in _NOT_LISTED:
                     raise
             else:
                 dismissed += 1
-    finally:  # also after an error, by which jobs may have been dismissed
+    finally:  # also after an error, since some jobs may have been dismissed
         state.output.note(f"{dismissed:,} dismissed")

@@ -45,9 +45,9 @@ jobpipe export items.csv && jobpipe --stage other import items.csv --ignore id
 def export(state: State, *, file: str, collection: str, form: str | None) -> None:
     """Write all items, or all documents of a collection, to a file or to standard output.
 
-    They are read page by page while they are written. The file appears when it is complete. The header of a CSV
-    names the kind of each column that is not text (price:number, tags:json), so that it can be imported as it is,
-    except for the ids. With --collection it has the fields of the schema, in their order, and further ones.
+    Items are read page by page while they are written. The file appears when it is complete. The header of a CSV
+    names the kind of each column that is not text (price:number, tags:json), so the file can be imported as it is,
+    except for the ids. With --collection, the fields of the schema come first, in their order.
 
     If an item cannot be read, all others are still written; then its id is printed and the exit status is 1.
     """
@@ -80,7 +80,7 @@ def _write_escaped(text: str) -> None:
 
 
 def _with_progress(state: State, collection: str, unreadable: list[str]) -> Iterator[Item]:
-    """Yield all items, and show on a terminal how many there are so far."""
+    """Yield all items, and show on a terminal how many have been read."""
     console = state.output.log
     columns = (SpinnerColumn(), TextColumn(f"{{task.completed:,.0f}} {collection}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -101,7 +101,7 @@ def write_jsonl(items: Iterable[Item], write: _Write) -> int:
 
 
 def write_csv(items: Iterable[Item], write: _Write, columns: Mapping[str, str] = _ITEM_COLUMNS) -> int:
-    """Write each item as a row, and return how many there are. `columns` has the first columns with their kinds.
+    """Write each item as a row, and return how many there are. `columns` maps the first columns to their kinds.
 
     The header depends on all items, so they are written to a temporary file first.
     """
@@ -114,7 +114,7 @@ def write_csv(items: Iterable[Item], write: _Write, columns: Mapping[str, str] =
             spool.write(json_text.encode(item) + "\n")
             n += 1
         spool.seek(0)
-        found = {name: _common(each, columns.get(name, "text")) for name, each in kinds.items()}
+        found = {name: _common_kind(each, columns.get(name, "text")) for name, each in kinds.items()}
         write(_csv_line([header_cell(name, kind, columns.get(name, "text")) for name, kind in found.items()]))
         for line in spool:
             item = json_text.decode(line)
@@ -128,8 +128,8 @@ def _columns(info: CollectionInfo | None) -> Mapping[str, str]:
     return {"id": "text", **kinds_of(info)}
 
 
-def _common(kinds: set[str], usual: str) -> str:
-    """Return the kind of a column: that of all its values, which must be exact; `usual` if it has none."""
+def _common_kind(kinds: set[str], usual: str) -> str:
+    """Return the kind of a column: the kind of all its values, else json; `usual` if it has no values."""
     return min(kinds, default=usual) if len(kinds) < 2 else "json"  # noqa: PLR2004
 
 

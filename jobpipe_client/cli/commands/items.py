@@ -16,17 +16,17 @@ from jobpipe_client.cli.collections import collection_info, with_collection
 from jobpipe_client.cli.command import Command, State, global_options, page_size, pass_state
 from jobpipe_client.cli.commands.jobs import TIMEOUT, seconds
 from jobpipe_client.cli.exits import FAILED, OK, describe, print_error
-from jobpipe_client.cli.fields import Given, read_fields
+from jobpipe_client.cli.fields import ParsedFields, read_fields
 from jobpipe_client.cli.importing.rules.item_rules import REQUIRED
 from jobpipe_client.cli.schemas import ONLY_TEXT, fields_of, kinds_of, look_up_fields, types_of
 from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Item
 
-_MOST_COLUMNS = 5  # of a list, besides the id
+_MAX_COLUMNS = 5  # in a list, besides the id
 
 FIELDS_HELP = """
-FIELDS are NAME=TEXT, NAME:=JSON, one JSON object, the name of a file with one, or - for standard input. With
+FIELDS are NAME=TEXT, NAME:=JSON, one JSON object, the name of a file with an object, or - for standard input. With
 --collection the schema says whether the VALUE of NAME=VALUE is text, a number, true or false, or JSON. A note names
 values that are stored as text although they look like numbers or other JSON.
 """
@@ -39,9 +39,9 @@ if_match_option = click.option("--if-match", metavar="ETAG", help="Only if the i
 def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that every write takes."""
     for option in (
-        click.option("--no-wait", is_flag=True, help="Show the job at once, and do not wait for its end."),
+        click.option("--no-wait", is_flag=True, help="Show the job at once, without waiting for its end."),
         click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait."),
-        click.option("--idempotency-key", metavar="KEY", help="The same key is the same job."),
+        click.option("--idempotency-key", metavar="KEY", help="A repeated key returns the same job."),
     ):
         function = option(function)
     return function
@@ -68,8 +68,8 @@ def items() -> None:
 @pass_state
 def create(state: State, /, *, fields: tuple[str, ...], collection: str, **options: Any) -> int:
     """Create an item."""
-    given = _given(state, collection, fields)
-    return given.note(state.output, write(state, collection, "create", given.document, **options))
+    parsed = _parse_fields(state, collection, fields)
+    return parsed.note_texts(state.output, write(state, collection, "create", parsed.document, **options))
 
 
 @items.command(
@@ -85,8 +85,8 @@ def upsert(state: State, /, *, fields: tuple[str, ...], collection: str, **optio
     """Create a document, or set its fields if its key exists, in a collection that has a key."""
     if collection == ITEMS or collection_info(state, collection).key is None:
         raise click.UsageError(f"an upsert needs a collection with a key, and {collection} has none")
-    given = _given(state, collection, fields)
-    return given.note(state.output, write(state, collection, "upsert", given.document, **options))
+    parsed = _parse_fields(state, collection, fields)
+    return parsed.note_texts(state.output, write(state, collection, "upsert", parsed.document, **options))
 
 
 @items.command(cls=Command, examples="jobpipe items get 7a41…\njobpipe items get 7a41… --json | jq .price")
@@ -95,7 +95,7 @@ def upsert(state: State, /, *, fields: tuple[str, ...], collection: str, **optio
 @pass_state
 def get(state: State, *, item_id: str, collection: str) -> None:
     """Show an item as last committed, with its ETag."""
-    show(state, collection_named(state, collection).get_item(item_id))
+    show(state, get_collection(state, collection).get_item(item_id))
 
 
 @items.command(
@@ -114,9 +114,9 @@ def get(state: State, *, item_id: str, collection: str) -> None:
 @write_options
 @pass_state
 def set_fields(state: State, /, *, item_id: str, fields: tuple[str, ...], collection: str, **options: Any) -> int:
-    """Set fields of an item; the others stay."""
-    given = _given(state, collection, fields)
-    return given.note(state.output, write(state, collection, "update", item_id, given.document, **options))
+    """Set fields of an item; other fields are unchanged."""
+    parsed = _parse_fields(state, collection, fields)
+    return parsed.note_texts(state.output, write(state, collection, "update", item_id, parsed.document, **options))
 
 
 @items.command(
@@ -131,9 +131,9 @@ def set_fields(state: State, /, *, item_id: str, fields: tuple[str, ...], collec
 @write_options
 @pass_state
 def merge(state: State, /, *, item_id: str, fields: tuple[str, ...], collection: str, **options: Any) -> int:
-    """Apply an RFC 7396 merge patch: null removes a field, objects merge, all else replaces."""
-    given = _given(state, collection, fields)
-    return given.note(state.output, write(state, collection, "merge", item_id, given.document, **options))
+    """Apply an RFC 7396 merge patch: null removes a field, objects are merged, other values are replaced."""
+    parsed = _parse_fields(state, collection, fields)
+    return parsed.note_texts(state.output, write(state, collection, "merge", item_id, parsed.document, **options))
 
 
 @items.command(cls=Command, examples="jobpipe items delete 7a41…")
@@ -156,18 +156,18 @@ def delete(state: State, /, *, item_id: str, collection: str, **options: Any) ->
     jobpipe items list --collection orders
     """,
 )
-@click.option("--limit", type=click.IntRange(1), help="Show at most so many.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most this many.")
 @with_collection
 @pass_state
 def list_items(state: State, *, limit: int | None, collection: str) -> None:
-    """List all items, page by page. If one cannot be read, the others are listed and the exit status is 1."""
+    """List all items, page by page. If an item cannot be read, list the others and exit with status 1."""
     unreadable: list[str] = []
-    found = collection_named(state, collection).iter_items(page_size(limit), on_unreadable=unreadable.append)
+    found = get_collection(state, collection).iter_items(page_size(limit), on_unreadable=unreadable.append)
     show_list(state, collection, islice(found, limit), unreadable)
 
 
 def show_list(state: State, collection: str, found: Iterable[Item], unreadable: Sequence[str]) -> None:
-    """Show the documents as they come. Raise OperatorError at the end if some could not be read."""
+    """Show the documents as they arrive. Raise OperatorError at the end if some could not be read."""
     state.output.stops_unread = True
     if state.output.json:
         for item in found:
@@ -180,17 +180,17 @@ def show_list(state: State, collection: str, found: Iterable[Item], unreadable: 
 
 
 def _columns(info: CollectionInfo) -> Sequence[str]:
-    """Return the fields that a list shows: first those by which documents are looked up, then other short ones."""
+    """Return the fields that a list shows: first the look-up fields, then other short fields."""
     short = [name for name, kind in kinds_of(info).items() if kind != "json"]
-    return list(dict.fromkeys([*look_up_fields(info), *short]))[:_MOST_COLUMNS]
+    return list(dict.fromkeys([*look_up_fields(info), *short]))[:_MAX_COLUMNS]
 
 
-def collection_named(state: State, name: str) -> Collection:
+def get_collection(state: State, name: str) -> Collection:
     """Return the collection with this name. Raise UsageError, with the nearest name, if it does not exist."""
     return state.client.collection(name if name == ITEMS else collection_info(state, name).name)
 
 
-def _given(state: State, collection: str, fields: Sequence[str]) -> Given:
+def _parse_fields(state: State, collection: str, fields: Sequence[str]) -> ParsedFields:
     if collection == ITEMS:
         return read_fields(fields, dict.fromkeys(REQUIRED, ONLY_TEXT))
     info = collection_info(state, collection)
@@ -206,8 +206,8 @@ def write(
     timeout: float,
     **options: str | None,
 ) -> int:
-    """Call a method of `Collection` with `no_wait`, else of `SyncCollection`, and show the job or the document."""
-    documents = collection_named(state, collection)
+    """Call a method of `SyncCollection`, or with `no_wait` of `Collection`, and show the document or the job."""
+    documents = get_collection(state, collection)
     if no_wait:
         state.output.job(getattr(documents, method)(*arguments, **options))
         return OK
@@ -227,7 +227,7 @@ def write(
 
 
 def show(state: State, item: Item) -> None:
-    """Show one document, with its ETag if it is known."""
+    """Show one document, with its ETag if known."""
     if state.output.json:
         state.output.document(item)
         return

@@ -21,7 +21,12 @@ from jobpipe_client.models import Job, Status, WaitTimeout
 T = TypeVar("T")
 
 TIMEOUT = 60.0
-_OF_ONE_JOB = {"not-found", "job-ended", "job-not-failed", "too-late"}  # other jobs may still be changed
+_ERRORS_OF_ONE_JOB = {
+    "not-found",
+    "job-ended",
+    "job-not-failed",
+    "too-late",
+}  # the command continues
 BEFORE = "In RFC 3339, or a duration from now: 90s, 30m, 2h, 7d."
 seconds = Seconds(0, 7 * 24 * 3600)
 
@@ -41,11 +46,11 @@ seconds = Seconds(0, 7 * 24 * 3600)
 @click.argument("command", metavar="JSON|FILE|-")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended; the exit status says how.")
 @click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
-@click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, however often it is sent.")
-@click.option("--at", type=Time(), metavar="TIME", help=f"Not sooner than this time. {BEFORE}")
+@click.option("--idempotency-key", metavar="KEY", help="A repeated key returns the same job.")
+@click.option("--at", type=Time(), metavar="TIME", help=f"Not before this time. {BEFORE}")
 @click.option("--in", "after", type=Time(), metavar="DURATION", help="The same, as a duration from now.")
-@click.option("--before", type=Time(), metavar="TIME", help=BEFORE)
-@click.option("--task-token", metavar="TOKEN", help="Of a task of Step Functions that waits for the job's end.")
+@click.option("--before", type=Time(), metavar="TIME", help=f"By this time or never. {BEFORE}")
+@click.option("--task-token", metavar="TOKEN", help="The token of a Step Functions task that waits for the job.")
 @pass_state
 def submit(
     state: State,
@@ -62,8 +67,8 @@ def submit(
     """Queue one command in its raw form.
 
     With --at or --in, the job is scheduled until that time, and can be cancelled until then. With --before, the
-    command takes effect by that time or never: its job then fails as too-late. With an idempotency key, repeat the
-    same times and not durations.
+    command takes effect by that time or its job fails as too-late. To repeat a command with the same idempotency
+    key, pass the same times, not durations.
     """
     if at is not None and after is not None:
         raise click.UsageError("Give --at or --in, not both.")
@@ -80,7 +85,7 @@ def submit(
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 @pass_state
 def status(state: State, *, jobs: tuple[str, ...]) -> int:
-    """Show jobs as they are now. Exit status 3 if one has failed or was cancelled."""
+    """Show the current state of jobs. The exit status is 3 if a job has failed or was cancelled."""
     found, complete = call_for_each(jobs, state.client.job)
     state.output.jobs(found)
     return _exit_status(found) if complete else ERROR
@@ -90,10 +95,10 @@ def status(state: State, *, jobs: tuple[str, ...]) -> int:
     cls=Command, examples="jobpipe wait 5f0c… --timeout 300\njobpipe wait 5f0c… 77ab… && echo both succeeded"
 )
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
-@click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds, for all together.")
+@click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds for all jobs together.")
 @pass_state
 def wait(state: State, *, jobs: tuple[str, ...], timeout: float) -> int:
-    """Wait for jobs, and show each as it ends. Exit status 3 if one failed, 4 if one has not ended in time."""
+    """Wait for jobs, and show each as it ends. Exit status 3 if a job failed, 4 if a job did not end in time."""
     found, complete = call_for_each(jobs, state.client.job)
     result = _wait_for(state, found, timeout)
     return result if complete else ERROR
@@ -113,7 +118,7 @@ def _wait_for(state: State, jobs: Iterable[Job], timeout: float) -> int:
 
 def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
     @click.command(name, cls=Command, help=text, examples=f"jobpipe {name}\njobpipe {name} --limit 20 --json")
-    @click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
+    @click.option("--limit", type=click.IntRange(1), help="Show at most this many, the latest.")
     @pass_state
     def command(state: State, *, limit: int | None) -> None:
         state.output.stops_unread = True
@@ -143,12 +148,12 @@ def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
 @click.option(
     "--owner", metavar="NAME", help="Failed or retrying jobs of another caller, or of all (*): for operators."
 )
-@click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most this many, the latest.")
 @pass_state
 def list_jobs(state: State, /, *, job_status: Status | None, limit: int | None, **filters: str | None) -> None:
     """List your jobs, latest first.
 
-    A stage without JobLists=on lists scheduled, failed and retrying jobs only, so it needs --status.
+    A stage without JobLists=on lists only scheduled, failed and retrying jobs, so it needs --status.
     """
     state.output.stops_unread = True
     state.output.jobs(islice(state.client.jobs(job_status, page_size(limit), **filters), limit))
@@ -166,12 +171,12 @@ retrying = _list(
 def cancel(state: State, *, jobs: tuple[str, ...]) -> int:
     """Cancel jobs that have not taken effect, so that they never will.
 
-    The id of a batch cancels all of its jobs that have not taken effect; the others are not an error.
+    The id of a batch cancels all of its jobs that have not taken effect; other jobs of the batch are not an error.
     """
-    return show_each(state, jobs, state.client.cancel, state.client.cancel_batch)
+    return change_each(state, jobs, state.client.cancel, state.client.cancel_batch)
 
 
-def show_each(
+def change_each(
     state: State, ids: Iterable[str], change_job: Callable[[str], Job], change_batch: Callable[[str], Batch]
 ) -> int:
     """Call a function for each job or batch, show what it returns, and return the exit status."""
@@ -188,15 +193,15 @@ def show_each(
 
 
 def is_batch(identifier: str) -> bool:
-    """Return whether the id is that of a batch, and not of a job."""
+    """Return whether the id names a batch and not a job."""
     return identifier.startswith("batch-")
 
 
 def _show_batch(state: State, batch: Batch) -> bool:
-    """Show the batch, and why jobs were not changed; return whether all of them were reached."""
+    """Show the batch, and why jobs were not changed. Return whether all jobs were reached."""
     state.output.batch(batch)
     for why, n in Counter(str(entry.unchanged) for entry in batch.entries if entry.unchanged).most_common():
-        state.output.note(f"{batch.id}: {n:,} left as they are: {why}")
+        state.output.note(f"{batch.id}: {n:,} left unchanged: {why}")
     if batch.unreached:
         print_error(f"{batch.id}: not all jobs were reached; run the same command again")
     return not batch.unreached
@@ -205,7 +210,7 @@ def _show_batch(state: State, batch: Batch) -> bool:
 def call_for_each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T], bool]:
     """Return the jobs or batches that the function returns, and whether it returned one for each id.
 
-    An id that is not a job's or a batch's, or whose job has ended already, is a line on standard error.
+    If an id names no job or batch, or a job that has already ended, a line on standard error says so.
     """
     found: list[T] = []
     complete = True
@@ -213,7 +218,7 @@ def call_for_each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T]
         try:
             found.append(call(each))
         except (ProblemError, ValueError) as error:
-            if isinstance(error, ProblemError) and error.slug not in _OF_ONE_JOB:
+            if isinstance(error, ProblemError) and error.slug not in _ERRORS_OF_ONE_JOB:
                 raise
             print_error(f"{each}: {describe(error)}")
             complete = False

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 
 from jobpipe_client.cli.command import Command, State, pass_state
-from jobpipe_client.cli.commands.checkout import own_checkout_module
+from jobpipe_client.cli.commands.checkout import import_from_own_checkout
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.output.escaping import cell
 from jobpipe_client.cli.polling import INTERVAL, show_repeatedly
@@ -18,11 +18,11 @@ from jobpipe_client.models import Stats
 
 _OWN_PACKAGES = {"infra", "jobpipe", "jobpipe_client", "scripts"}
 _COUNTS = ("waiting", "in_flight", "delayed", "oldest_seconds", "dead_letters", "parked", "scheduled")
-_MOST_COUNTED = 1000  # the service counts no more scheduled commands
+_MAX_SCHEDULED = 1000  # the service counts at most this many scheduled commands
 
 
 class Outcomes(Protocol):
-    """How jobs of the last minutes ended: the result of scripts.stage.outcomes."""
+    """How the jobs of the last minutes ended, as scripts.stage.outcomes returns it."""
 
     @property
     def succeeded(self) -> int: ...
@@ -38,7 +38,7 @@ class Outcomes(Protocol):
     cls=Command,
     examples="jobpipe stats\njobpipe stats --watch --interval 5\njobpipe stats --json | jq .oldest_seconds",
 )
-@click.option("--watch", is_flag=True, help="Show them again and again, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Refresh the numbers until Ctrl-C.")
 @click.option("--interval", type=INTERVAL, default=2.0, show_default=True, help="Seconds between two requests.")
 @click.option(
     "--minutes", type=click.IntRange(1, 24 * 60), default=10, show_default=True, help="The period of the outcomes."
@@ -47,8 +47,8 @@ class Outcomes(Protocol):
 def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
     """Show the queue's depth and age, dead letters, parked and scheduled commands, how jobs ended, and a pause.
 
-    How jobs ended is read from the stage's metrics, on an emulator from the worker's log. That takes the jobpipe
-    of a checkout and the stage's AWS; without them all else is shown.
+    How jobs ended is read from the stage's metrics, or on an emulator from the worker's log. This needs the jobpipe
+    of a checkout and access to the stage's AWS account; without them, everything else is shown.
     """
     state.output.stops_unread = True
     view = _View(state, minutes)
@@ -97,7 +97,7 @@ class _View:
     def _outcomes(self) -> tuple[Outcomes | None, str | None]:
         """Return the outcomes, or the reason why they cannot be read."""
         try:
-            module = own_checkout_module("stage.outcomes")
+            module = import_from_own_checkout("stage.outcomes")
             return module.read_outcomes(self._state.stage, self._state.client.base_url, self._minutes), None
         except OperatorError as error:
             return None, str(error)
@@ -108,7 +108,7 @@ class _View:
 
 
 def count_rows(counts: Stats) -> list[tuple[str, str]]:
-    """Return a row with its name for each number; a paused stage says so in the first."""
+    """Return a row with a name for each number; the first row shows a pause of the stage."""
     oldest, paused_at, scheduled = counts.oldest_seconds, counts.paused_at, counts.scheduled
     return [
         *([] if paused_at is None else [("PAUSED", f"since {paused_at:%Y-%m-%d %H:%M:%S %Z}")]),
@@ -118,12 +118,12 @@ def count_rows(counts: Stats) -> list[tuple[str, str]]:
         ("oldest", "unknown" if oldest is None else f"{oldest:,.0f} s"),
         ("dead letters", f"{counts.dead_letters:,}"),
         ("parked", f"{counts.parked:,}"),
-        *([] if scheduled is None else [("scheduled", f"{scheduled:,}{'+' * (scheduled >= _MOST_COUNTED)}")]),
+        *([] if scheduled is None else [("scheduled", f"{scheduled:,}{'+' * (scheduled >= _MAX_SCHEDULED)}")]),
     ]
 
 
 def outcome_rows(outcomes: Outcomes | None, minutes: int) -> list[tuple[str, str]]:
-    """Return rows with the numbers of ended jobs, marked "at least" if incomplete; none if they are unknown."""
+    """Return rows with the numbers of ended jobs, marked "at least" if incomplete; no rows if unknown."""
     if outcomes is None:
         return []
     at_least = "" if outcomes.is_complete else "at least "

@@ -13,16 +13,16 @@ from jobpipe_client.cli.commands.jobs import call_for_each
 from jobpipe_client.cli.commands.stats import count_rows
 from jobpipe_client.cli.exits import ERROR, FAILED, OK, describe
 from jobpipe_client.cli.output.escaping import cell
-from jobpipe_client.cli.output.output import drawn_jobs
+from jobpipe_client.cli.output.output import draw_jobs
 from jobpipe_client.cli.polling import INTERVAL, show_repeatedly
 from jobpipe_client.cli.watching.activity import Activity
-from jobpipe_client.cli.watching.failures import MOST_BEFORE, NewFailures
-from jobpipe_client.cli.watching.lines import fitted
+from jobpipe_client.cli.watching.failures import MAX_OLD_FAILURES, NewFailures
+from jobpipe_client.cli.watching.lines import wrap_parts
 from jobpipe_client.exceptions import Forbidden
 from jobpipe_client.models import Job
 
-_MOST_SHOWN = 10  # failed jobs, and as many that are retrying
-_MOST_RETRYING = 100  # in a pipe
+_MAX_SHOWN = 10  # failed jobs, and as many retrying jobs
+_MAX_RETRYING = 100  # in a pipe
 
 
 @click.command(
@@ -34,14 +34,14 @@ _MOST_RETRYING = 100  # in a pipe
 def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
     """Watch jobs until they have ended, with the queue, the throughput and running imports.
 
-    Without JOB it goes on until Ctrl-C, and an outage of the service does not end it. Shown are your own jobs: how
-    many were accepted, have ended and have failed in the last minute and in the last five, and how far the running
-    imports and batches are, whoever sent them with your key. An import that runs on this machine has the name of
-    its file and the time that is left. The throughput and batches need a stage with JobLists=on.
+    Without JOB, the command continues until Ctrl-C, even during an outage of the service. It shows your own jobs:
+    how many were accepted, ended and failed in the last minute and the last five minutes, and the progress of
+    running imports and batches, whichever program sent them. An import that runs on this machine is shown with the
+    name of its file and the time left. The throughput and batches need a stage with JobLists=on.
 
-    Where the output is no terminal, each job that fails is a line, and so is each change of the latest 100 retrying
-    jobs. Without JOB, standard error has a line when something begins or ends, and once a minute in between. Jobs
-    that had failed before are counted and not shown. Exit status 3 if one of the jobs failed.
+    If the output is not a terminal, there is a line for each job that fails and for each change of the latest 100
+    retrying jobs. Without JOB, standard error has a line when something begins or ends, and once a minute in
+    between. Jobs that had failed before are counted but not shown. Exit status 3 if a job failed.
     """
     state.output.stops_unread = not jobs
     found, complete = call_for_each(jobs, state.client.job)
@@ -55,7 +55,7 @@ def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
 
 
 class _View:
-    """The jobs that are watched and the other failed and retrying jobs, as last seen."""
+    """The watched jobs and the other failed and retrying jobs, as last read."""
 
     def __init__(self, state: State, jobs: Iterable[Job]) -> None:
         self._state = state
@@ -64,7 +64,7 @@ class _View:
         self._failures = NewFailures(state.client)
         self._has_begun = False
         self._before = 0  # jobs that had failed before
-        self._written: dict[str, tuple[str, int, int]] = {}  # of the watched or retrying jobs
+        self._written: dict[str, tuple[str, int, int]] = {}  # the last written state of watched or retrying jobs
 
     def has_ended(self) -> bool:
         return bool(self._watched) and all(job.done for job in self._watched.values())
@@ -73,7 +73,7 @@ class _View:
         return any(job.done and not job.succeeded for job in self._watched.values())
 
     def write(self) -> None:
-        """Write the watched jobs that have changed; without any, the new failures and the changed retrying jobs."""
+        """Write the watched jobs that have changed; without any, new failures and changed retrying jobs."""
         if self._watched:
             self._read_watched()
             self._write_changed(self._watched.values())
@@ -82,7 +82,7 @@ class _View:
             self._begin()
             if self._before:
                 self._state.output.note(self._old_failures())
-        self._write_changed(self._retrying(_MOST_RETRYING))
+        self._write_changed(self._retrying(_MAX_RETRYING))
         self._state.output.jobs(self._failures.read())
         self._activity.read()
         for text in self._activity.notes():
@@ -106,41 +106,41 @@ class _View:
             *self._activity.lines(width),
             *([self._old_failures()] if self._before else []),
         ]
-        retrying, failed = self._retrying(_MOST_SHOWN), self._failures.latest(_MOST_SHOWN)
+        retrying, failed = self._retrying(_MAX_SHOWN), self._failures.latest(_MAX_SHOWN)
         others = [job for job in (*retrying, *failed) if job.id not in self._watched]
         tables = [
-            drawn_jobs(self._watched.values(), width, "Jobs"),
-            drawn_jobs(others, width, "Failed or retrying"),
+            draw_jobs(self._watched.values(), width, "Jobs"),
+            draw_jobs(others, width, "Failed or retrying"),
         ]
         shown = [table for table in tables if table is not None]
         if not shown:
             shown = [cell(f"no failed or retrying jobs{' since then' if self._before else ''}")]
         more = self._failures.count - len(failed)
-        if len(failed) == _MOST_SHOWN and more > 0:
+        if len(failed) == _MAX_SHOWN and more > 0:
             shown.append(cell(f"and {more:,} earlier failures since the start: `jobpipe failed` lists all"))
         return Group(*map(cell, lines), *shown)
 
     def _counts(self, width: int) -> list[str]:
-        """Return the queue in a line, or why the key may not see it; the jobs are shown all the same.
+        """Return a line with the numbers of the queue, or why the key may not see them.
 
-        If they do not fit on a line, the numbers that are zero are left out.
+        If the numbers do not fit on a line, zeros are left out.
         """
         try:
             rows = count_rows(self._state.client.stats())
         except Forbidden as error:
             return [f"no counts of the queue: {describe(error)}"]
         label, *parts = (f"{name}: {value}" for name, value in rows)
-        found = fitted("", [label, *parts], width)
+        found = wrap_parts("", [label, *parts], width)
         if len(found) == 1:
             return found
-        return fitted(
+        return wrap_parts(
             "", [label, *(part for part in parts if not part.endswith((": 0", ": 0 s", ": unknown")))], width
         )
 
     def _old_failures(self) -> str:
         """Return a line that says how many jobs had failed before the command was started."""
         count = self._before
-        jobs = "1 job" if count == 1 else f"{count} jobs" if count < MOST_BEFORE else f"{count} jobs or more"
+        jobs = "1 job" if count == 1 else f"{count} jobs" if count < MAX_OLD_FAILURES else f"{count} jobs or more"
         return f"{jobs} had failed before: `jobpipe failed` lists them, `jobpipe dismiss` takes them off the list"
 
     def _begin(self) -> None:

@@ -13,13 +13,13 @@ from jobpipe_client.cli.command import Command, State, global_options, page_size
 from jobpipe_client.webhook_models import Webhook, WebhookDelivery
 
 _webhook_id = click.argument("webhook_id", metavar="WEBHOOK")
-_events_help = "job.ended, item.changed, or an operation's, such as orders.shipped; may be repeated."
+_events_help = "job.ended, item.changed, or the event of an operation, such as orders.shipped; may be repeated."
 _collections_help = "Only events of this collection; may be repeated."
 
 
 @click.group(params=global_options())
 def webhooks() -> None:
-    """Let receivers be told when your jobs end and when documents change."""
+    """Notify receivers when your jobs end and when documents change."""
 
 
 @webhooks.command(
@@ -32,14 +32,14 @@ def webhooks() -> None:
 @click.argument("url")
 @click.option("--event", "events", metavar="EVENT", multiple=True, required=True, help=_events_help)
 @click.option("--collection", "collections", metavar="NAME", multiple=True, help=_collections_help)
-@click.option("--idempotency-key", metavar="KEY", help="The same key is the same webhook, with the same secret.")
+@click.option("--idempotency-key", metavar="KEY", help="A repeated key returns the same webhook and secret.")
 @pass_state
 def create(
     state: State, *, url: str, events: tuple[str, ...], collections: tuple[str, ...], idempotency_key: str | None
 ) -> None:
     """Create a webhook, and show its secret, which no other command shows.
 
-    The receiver verifies by the secret that a request comes from the stage.
+    With the secret, the receiver verifies that a request comes from the stage.
     """
     made = state.client.webhooks.create(
         url, events=events, collections=collections, idempotency_key=idempotency_key
@@ -91,7 +91,7 @@ def change(
     collections: tuple[str, ...],
     all_collections: bool,
 ) -> None:
-    """Change a webhook. The events and collections that are given replace the present ones."""
+    """Change a webhook. The given events and collections replace the current ones."""
     if collections and all_collections:
         raise click.UsageError("Name collections, or say --all-collections, not both.")
     changes: dict[str, Any] = {name: value for name, value in (("url", url), ("events", events)) if value}
@@ -106,7 +106,7 @@ def change(
 @_webhook_id
 @pass_state
 def pause(state: State, *, webhook_id: str) -> None:
-    """Let the events of a webhook wait, for 30 days at most, until it is resumed."""
+    """Hold back the events of a webhook, for at most 30 days, until it is resumed."""
     _show(state, state.client.webhooks.change(webhook_id, paused=True))
 
 
@@ -114,7 +114,7 @@ def pause(state: State, *, webhook_id: str) -> None:
 @_webhook_id
 @pass_state
 def resume(state: State, *, webhook_id: str) -> None:
-    """Deliver what has waited, and go on."""
+    """Deliver the events that have waited, and continue."""
     _show(state, state.client.webhooks.change(webhook_id, paused=False))
 
 
@@ -132,10 +132,10 @@ def delete(state: State, *, webhook_id: str) -> None:
 
 @webhooks.command(cls=Command, examples="jobpipe webhooks rotate 0c1d…")
 @_webhook_id
-@click.option("--idempotency-key", metavar="KEY", help="The same key is the same secret, until the next rotation.")
+@click.option("--idempotency-key", metavar="KEY", help="A repeated key returns the same secret.")
 @pass_state
 def rotate(state: State, *, webhook_id: str, idempotency_key: str | None) -> None:
-    """Give a webhook a new secret, and show it. The old one signs too, for a day."""
+    """Give a webhook a new secret, and show it. The old secret still signs for a day."""
     _show_with_secret(state, state.client.webhooks.rotate(webhook_id, idempotency_key=idempotency_key))
 
 
@@ -145,7 +145,7 @@ def rotate(state: State, *, webhook_id: str, idempotency_key: str | None) -> Non
 @_webhook_id
 @pass_state
 def test(state: State, *, webhook_id: str) -> None:
-    """Send a test event, also to a paused webhook, and show its id."""
+    """Send a test event, even to a paused webhook, and show the id of the event."""
     event = state.client.webhooks.test(webhook_id)
     if state.output.json:
         state.output.document({"event": event})
@@ -162,13 +162,13 @@ def test(state: State, *, webhook_id: str) -> None:
     """,
 )
 @click.argument("webhook_id", metavar="[WEBHOOK]", required=False)
-@click.option("--job", "job_id", metavar="JOB", help="Only events of this job of yours.")
-@click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
+@click.option("--job", "job_id", metavar="JOB", help="Only events of this job.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most this many, the latest.")
 @pass_state
 def deliveries(state: State, *, webhook_id: str | None, job_id: str | None, limit: int | None) -> None:
-    """List the events of the last 30 days, newest first, and what the receiver answered.
+    """List the events of the last 30 days, newest first, and the receiver's responses.
 
-    With --job and without WEBHOOK, list what each of your webhooks was told of the job.
+    With --job and without WEBHOOK, list the events of the job that each of your webhooks got.
     """
     state.output.stops_unread = True
     client = state.client.webhooks
@@ -182,7 +182,7 @@ def deliveries(state: State, *, webhook_id: str | None, job_id: str | None, limi
         for each, delivery in shown:
             state.output.document({**delivery.raw, "webhook": each} if webhook_id is None else delivery.raw)
         return
-    columns = ("event", "type", "state", "attempts", "last answer", "next attempt", "subject")
+    columns = ("event", "type", "state", "attempts", "last response", "next attempt", "subject")
     if webhook_id is not None:
         state.output.table(columns, (_delivery_row(delivery) for _, delivery in shown))
     else:
@@ -201,7 +201,7 @@ def deliveries(state: State, *, webhook_id: str | None, job_id: str | None, limi
 @click.option("--since", metavar="TIME", help="All events since this time (RFC 3339).")
 @pass_state
 def replay(state: State, *, webhook_id: str, events: tuple[str, ...], since: str | None) -> None:
-    """Deliver events once more, with the same ids and new signatures, outside of their order."""
+    """Deliver events again, with the same ids and new signatures, outside of their order."""
     if bool(events) == bool(since):
         raise click.UsageError("Name events, or say --since, not both.")
     for event in events:
@@ -256,10 +256,10 @@ def _lists(webhook: Webhook) -> tuple[str, str]:
 
 def _delivery_row(delivery: WebhookDelivery) -> tuple[str, ...]:
     last = delivery.attempts[-1] if delivery.attempts else None
-    answer = "" if last is None else f"{last.status or last.error}, {last.milliseconds} ms"
+    response = "" if last is None else f"{last.status or last.error}, {last.milliseconds} ms"
     due = "" if delivery.due is None else _time(delivery.due)
     number = str(len(delivery.attempts))
-    return (delivery.event, delivery.type, delivery.state, number, answer, due, delivery.subject)
+    return (delivery.event, delivery.type, delivery.state, number, response, due, delivery.subject)
 
 
 def _time(at: datetime) -> str:

@@ -22,23 +22,23 @@ from jobpipe_client.cli.importing.failures_file import check_writable, write_fai
 from jobpipe_client.cli.importing.journal import Failure, FailuresFile, Journal, Progress
 from jobpipe_client.cli.importing.reading.csv_rows import CsvRows
 from jobpipe_client.cli.importing.reading.read_options import ReadOptions
-from jobpipe_client.cli.importing.reading.rows import Format, Row, rows_of
-from jobpipe_client.cli.importing.reading.source import Lines, Source, journal_of, open_source
+from jobpipe_client.cli.importing.reading.rows import Format, Row, read_rows
+from jobpipe_client.cli.importing.reading.source import Lines, Source, find_journal, open_source
 from jobpipe_client.cli.importing.reading.target import Target
-from jobpipe_client.cli.importing.repeated import MOST_READ_AGAIN, with_equal_lines
+from jobpipe_client.cli.importing.repeated import MAX_REREAD_BYTES, add_equal_lines
 from jobpipe_client.cli.importing.report import SHOWN_FAILURES, print_report, progress_bar
-from jobpipe_client.cli.importing.rules.schema_limits import not_checked
+from jobpipe_client.cli.importing.rules.schema_limits import unchecked_keywords
 from jobpipe_client.cli.importing.run import Import, resume
-from jobpipe_client.cli.importing.running import announced
+from jobpipe_client.cli.importing.running import keep_note
 from jobpipe_client.many import MAX_COMMANDS
 
 _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _API_KEY = re.compile(r"([a-z][a-z0-9]{0,62})[RWO]?[0-9a-f]{32}")  # an owner, a role's letter and a secret
 _EXAMPLES = """
 jobpipe import items.csv --number price --boolean active
-jobpipe import items.jsonl --dry-run        # only read it, and say what is wrong by line number
+jobpipe import items.jsonl --dry-run        # only read it, and report errors by line number
 jobpipe import items.csv                    # after Ctrl-C: continues, nothing is sent twice
-jobpipe import items.failed.csv             # what had failed, after it was repaired
+jobpipe import items.failed.csv             # the rows that had failed, after you have repaired them
 jobpipe import orders.csv --collection orders --upsert   # again after each change of the file
 jobpipe import commands.jsonl --commands    # lines such as {"operation": "delete", "item_id": "…"}
 zcat items.jsonl.gz | jobpipe import - --format jsonl
@@ -47,7 +47,7 @@ zcat items.jsonl.gz | jobpipe import - --format jsonl
 
 @click.command("import", cls=Command, examples=_EXAMPLES)
 @click.argument("file", metavar="FILE")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the name of FILE does not tell it.")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the name of FILE does not show it.")
 @with_collection
 @click.option("--upsert", is_flag=True, help="Create each row's document, or set its fields if its key exists.")
 @click.option("--commands", is_flag=True, help="The lines of JSON are commands in their raw form, not items.")
@@ -58,8 +58,8 @@ zcat items.jsonl.gz | jobpipe import - --format jsonl
     "--ignore", multiple=True, metavar="COLUMN", help="Leave out this field; '' is a column without a name."
 )
 @click.option("--null", multiple=True, metavar="CELL", help="Treat this text as an empty cell, such as \\N or NA.")
-@click.option("--delimiter", default=",", show_default=True, help="Between the cells of a CSV; \\t is a tab.")
-@click.option("--dry-run", is_flag=True, help="Only read the file, and say what is wrong with it.")
+@click.option("--delimiter", default=",", show_default=True, help="The separator of a CSV; \\t is a tab.")
+@click.option("--dry-run", is_flag=True, help="Only read the file, and report what is wrong with it.")
 @click.option("--restart", is_flag=True, help="Forget an earlier import of this file and send all rows again.")
 @click.option(
     "--failures",
@@ -67,10 +67,10 @@ zcat items.jsonl.gz | jobpipe import - --format jsonl
     help="The file for rows that fail [FILE.failed.csv; in a dry run, none].",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(1, MAX_COMMANDS), default=100, show_default=True, help="Rows in a request."
+    "--batch-size", type=click.IntRange(1, MAX_COMMANDS), default=100, show_default=True, help="Rows per request."
 )
 @click.option(
-    "--concurrency", type=click.IntRange(1, 64), default=16, show_default=True, help="Batches under way at most."
+    "--concurrency", type=click.IntRange(1, 64), default=16, show_default=True, help="Batches in flight at most."
 )
 @pass_state
 def import_file(
@@ -93,20 +93,20 @@ def import_file(
     batch_size: int,
     concurrency: int,
 ) -> int:
-    """Create an item, or a document of a collection, from each row of a CSV or line of JSON, of any size.
+    """Create an item, or a document of a collection, from each row of a CSV or JSON lines file of any size.
 
-    The file is read while it is sent, in batches. FILE.jobpipe-import notes what has been sent: after an
-    interruption, the same command continues, and no row takes effect twice. A file that has changed since is
-    refused; --restart forgets the notes.
+    The file is sent in batches while it is read. FILE.jobpipe-import records what was sent: after an
+    interruption, the same command continues, and no row takes effect twice. If the file has changed since, it is
+    refused; --restart forgets the record.
 
     CSV: UTF-8, with a header. A column is a field of the item, as text; price:number, active:boolean and tags:json
     in the header, or options, change that. An empty cell leaves the field out; "" is the empty text. With
     --collection the schema says how a column is read, unless the header or an option does.
 
-    With --upsert a row whose key exists sets the fields of that document, so a changed file can be imported again.
+    With --upsert, a row whose key exists sets the fields of that document, so a changed file can be imported again.
 
-    Rows that cannot be read are reported by line number, and the others are imported. These rows, and those that
-    the service refused, are written to FILE.failed.csv (or .jsonl) with their line and error in front, to be
+    Rows that cannot be read are reported by line number; all other rows are imported. Rows that could not be read
+    or failed are written to FILE.failed.csv (or .jsonl), with the line number and the error in front, to be
     repaired and imported.
     """
     kinds = {"number": number, "boolean": boolean, "json": json_column}
@@ -131,7 +131,7 @@ def import_file(
         if dry_run:
             return _dry_run(state, opened, lines, commands=commands, target=target, failures_file=failures)
         failures_file = failures or _failures_file(source, options.format)
-        journal = stack.enter_context(closing(Journal(None if source.path is None else journal_of(source.path))))
+        journal = stack.enter_context(closing(Journal(None if source.path is None else find_journal(source.path))))
         settings = {
             "deployment": state.client.base_url,
             "caller": _caller(state),
@@ -140,11 +140,11 @@ def import_file(
             "batch_size": batch_size,
             "size": source.size,
         }
-        restarting = repeating = "--restart sends all commands again"
+        restart_advice = repeat_advice = "--restart sends all commands again"
         if not commands:
-            restarting, repeating = target.restarting(), target.repeating()
+            restart_advice, repeat_advice = target.restart_advice(), target.repeat_advice()
         is_resumed = not restart and resume(
-            journal, source, settings, state.client, restarting=restarting, repeating=repeating
+            journal, source, settings, state.client, restart_advice=restart_advice, repeat_advice=repeat_advice
         )
         check_writable(failures_file)
         began = time.monotonic()
@@ -154,12 +154,12 @@ def import_file(
         if progress.finished:
             began_at = f"{journal.began:%Y-%m-%d %H:%M} UTC"
             state.output.note(
-                f"{file} was imported already and has not changed: this is the report of the import that began "
-                f"{began_at}; {repeating}"
+                f"{file} was already imported and has not changed: this is the report of the import that began "
+                f"{began_at}; {repeat_advice}"
             )
         else:
             if progress.number:
-                state.output.note(f"continuing after {progress.rows:,} rows{_on_their_way(progress)}")
+                state.output.note(f"continuing after {progress.rows:,} rows{_describe_open_batches(progress)}")
             else:
                 _report_text_columns(state, opened)
             importing = Import(
@@ -172,23 +172,23 @@ def import_file(
                 concurrency=concurrency,
                 in_order=commands or upsert,
                 note=state.output.note,
-                restarting=restarting,
+                restart_advice=restart_advice,
             )
-            with announced(progress.key, journal.path) as write_rows:
+            with keep_note(progress.key, journal.path) as write_rows:
                 _run(state, importing, failures_file, write_rows)
         shown: Iterable[Failure] = islice(journal.failures(), SHOWN_FAILURES)
-        if source.size is not None and source.size <= MOST_READ_AGAIN and not commands:
+        if source.size is not None and source.size <= MAX_REREAD_BYTES and not commands:
 
             def read_again() -> Iterator[Row]:
                 again = source.lines(0, 0, source.size)
-                return rows_of(options.open(again, target), again)
+                return read_rows(options.open(again, target), again)
 
-            shown = with_equal_lines(shown, read_again, target, journal.failures)
+            shown = add_equal_lines(shown, read_again, target, journal.failures)
         print_report(
             state.output,
             progress,
             shown,
-            failures_file=_written(progress, failures_file, journal),
+            failures_file=_existing_failures_file(progress, failures_file, journal),
             seconds=time.monotonic() - began,
             options=" with --commands" if commands else target.options(),
         )
@@ -197,12 +197,12 @@ def import_file(
 
 def _target(state: State, collection: str, *, upsert: bool, commands: bool) -> Target:
     if commands and (upsert or collection != ITEMS):
-        raise click.UsageError("--commands takes no --collection or --upsert: the commands name theirs")
+        raise click.UsageError("--commands excludes --collection and --upsert: each command names its own")
     if collection == ITEMS and not upsert:
-        return Target.of_items()  # its rules are known, so that a dry run needs no service
+        return Target.for_items()  # the rules of items are known, so a dry run needs no service
     if collection == ITEMS:
         raise click.UsageError("--upsert needs a collection with a key, and items have none")
-    return Target.of_collection(collection_info(state, collection), upsert=upsert)
+    return Target.for_collection(collection_info(state, collection), upsert=upsert)
 
 
 def _dry_run(
@@ -219,9 +219,9 @@ def _dry_run(
             state.output,
             progress,
             failures,
-            failures_file=None if written is None or failures_file is None else _shown(written, failures_file),
+            failures_file=_path_to_show(written, failures_file) if written and failures_file else None,
             seconds=time.monotonic() - began,
-            not_checked=[] if target.info is None else not_checked(target.info.schema),
+            not_checked=[] if target.info is None else unchecked_keywords(target.info.schema),
         )
     return FAILED if progress.failed else OK
 
@@ -238,35 +238,35 @@ def _run(state: State, importing: Import, failures_file: Path, write_rows: Calla
 
             importing.run(on_rows_ended)
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(_interrupted(source, journal.progress))
+        interrupt.add_note(_describe_interruption(source, journal.progress))
         raise
     try:
         earlier = journal.progress.failures_file
         written = write_failures(failures_file, importing.form, journal.failures, earlier)
-    except OSError:  # the failed rows of a pipe are nowhere else
+    except OSError:  # the report is the only record of a pipe's failed rows
         seconds = time.monotonic() - began
         print_report(state.output, journal.progress, journal.failures(), failures_file=None, seconds=seconds)
         raise
-    journal.finished(written)
+    journal.record_finished(written)
     if written is not None and written.sha256 and Path(written.path) != failures_file.resolve():
-        state.output.note(f"{failures_file} is left as it is, since this import has not written it")
+        state.output.note(f"{failures_file} is left unchanged, since this import did not write it")
 
 
-def _written(progress: Progress, failures_file: Path, journal: Journal) -> Path | None:
-    """Return the file of failures of an import that has finished, if it is still there."""
+def _existing_failures_file(progress: Progress, failures_file: Path, journal: Journal) -> Path | None:
+    """Return the file of failures of a finished import, if it still exists."""
     if progress.failures_file is not None:
-        path = _shown(progress.failures_file, failures_file)
+        path = _path_to_show(progress.failures_file, failures_file)
     elif any(failure.text is not None for failure in journal.failures()):
-        path = failures_file  # an earlier release has not noted it
+        path = failures_file  # an earlier release did not record it
     else:
         return None
     return path if path.exists() else None
 
 
-def _shown(written: FailuresFile, asked_for: Path) -> Path:
+def _path_to_show(written: FailuresFile, requested: Path) -> Path:
     """Return the path of the file as the user would write it."""
     path = Path(written.path)
-    return asked_for.with_name(path.name) if path.parent.resolve() == asked_for.parent.resolve() else path
+    return requested.with_name(path.name) if path.parent.resolve() == requested.parent.resolve() else path
 
 
 def _report_text_columns(state: State, form: Format) -> None:
@@ -274,15 +274,15 @@ def _report_text_columns(state: State, form: Format) -> None:
         form.report_text_columns(state.output.note)
 
 
-def _interrupted(source: Source, progress: Progress) -> str:
-    ended = f"{progress.rows:,} rows have ended{_on_their_way(progress)}"
+def _describe_interruption(source: Source, progress: Progress) -> str:
+    ended = f"{progress.rows:,} rows have ended{_describe_open_batches(progress)}"
     if source.path is None:
         return f"Interrupted. {ended}; an import from a pipe cannot be continued"
     return f"Interrupted. Run the same command to continue; {ended}"
 
 
-def _on_their_way(progress: Progress) -> str:
-    """Say how many batches were sent whose outcome is not known: some of their rows may be stored."""
+def _describe_open_batches(progress: Progress) -> str:
+    """Say how many batches were sent but have no known outcome: some of their rows may be stored."""
     count = len(progress.open)
     return f", and {count:,} more batch{'' if count == 1 else 'es'} may have been stored" if count else ""
 
@@ -302,7 +302,7 @@ def _failures_file(source: Source, form: str) -> Path:
 
 
 def _caller(state: State) -> str:
-    """Return the caller as the service names its owners, since the journal must not have the API key."""
+    """Return the owner in the API key, or a hash of the key, since the journal must not contain the key itself."""
     key: str = state.client.transport.api_key
     match = _API_KEY.fullmatch(key)
     return match[1] if match else f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.importing.journal import Failure, Progress
-from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row, rows_of
+from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row, read_rows
 from jobpipe_client.cli.importing.reading.source import Lines
 from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.rules.item_rules import MAX_DOCUMENT_BYTES, document_bytes, name_key, violations
@@ -39,11 +39,11 @@ class Failures:
 
 
 def check_rows(form: Format, lines: Lines, failures: Failures, *, commands: bool, target: Target) -> Progress:
-    """Return how many rows could be sent and why the others would be refused, and add these to the failures."""
+    """Return how many rows could be sent or would be refused, and add the refused rows to the failures."""
     progress = Progress()
     with closing(_Values()) as values:
-        for row in rows_of(form, lines):
-            failure = _invalid(row, target) or (None if commands else values.taken(row, target))
+        for row in read_rows(form, lines):
+            failure = _find_violation(row, target) or (None if commands else values.find_conflict(row, target))
             if failure is None:
                 progress.succeeded += 1
                 continue
@@ -52,7 +52,7 @@ def check_rows(form: Format, lines: Lines, failures: Failures, *, commands: bool
     return progress
 
 
-def _invalid(row: Row, target: Target) -> Failure | None:
+def _find_violation(row: Row, target: Target) -> Failure | None:
     if row.command is None:
         return Failure(row.reported_line, UNREADABLE, row.error or UNREADABLE)
     if target.info is None:
@@ -91,42 +91,42 @@ class _Values:
         )
         self.close = self._database.close
 
-    def taken(self, row: Row, target: Target) -> Failure | None:
-        """Return the failure of a row whose name or unique value an earlier row has, else None."""
+    def find_conflict(self, row: Row, target: Target) -> Failure | None:
+        """Return the failure of a row whose name or unique value an earlier row has, or None."""
         document = row.command["item"] if row.command is not None else {}
         if target.info is None:
             name = document["name"]
-            line = self._line_with(row, "name", name_key(name))
+            line = self._claim(row, "name", name_key(name))
             error = f"409 name-taken: The row at line {line} has the name {name!r} too."
             return None if line is None else Failure(row.reported_line, "name-taken", error)
         key = value_of(document, target.info.key) if target.upsert and target.info.key is not None else None
-        for field in target.fields_taken():
+        for field in target.fields_to_compare():
             value = value_of(document, field)
-            line = None if value is None else self._line_with(row, field, value, document=key)
+            line = None if value is None else self._claim(row, field, value, document=key)
             if line is not None:
                 shown = json_text.encode(document[field])[:80]
                 error = f"409 not-unique: The row at line {line} has the {field} {shown} too."
                 return Failure(row.reported_line, "not-unique", error)
         return None
 
-    def _line_with(self, row: Row, field: str, value: str, *, document: str | None = None) -> int | None:
-        """Return the line of an earlier row of another document with this value, or note the value of this row."""
+    def _claim(self, row: Row, field: str, value: str, *, document: str | None = None) -> int | None:
+        """Claim a value for this row. If an earlier row of another document has it, return the line of that row."""
         digest = _digest(f"{field}\0{value}")
-        of = None if document is None else _digest(document)
-        if of is not None:
-            self._hold(of, field, digest)
+        owner = None if document is None else _digest(document)
+        if owner is not None:
+            self._hold(owner, field, digest)
         inserted = self._database.execute(
-            "INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", (digest, row.reported_line, of)
+            "INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", (digest, row.reported_line, owner)
         )
         if inserted.rowcount:
             return None
         line, other = self._database.execute(
             "SELECT line, document FROM taken WHERE digest = ?", (digest,)
         ).fetchone()
-        return None if of is not None and of == other else int(line)
+        return None if owner is not None and owner == other else int(line)
 
     def _hold(self, document: bytes, field: str, digest: bytes) -> None:
-        """Note the value of an upserted document's field; the value that an earlier row gave it is free again."""
+        """Record the value of an upserted document's field, and release the value from an earlier row."""
         before = self._database.execute(
             "SELECT digest FROM held WHERE document = ? AND field = ?", (document, field)
         ).fetchone()

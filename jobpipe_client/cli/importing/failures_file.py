@@ -1,4 +1,4 @@
-"""Write the rows of an import that failed to a file, to be repaired there. A changed file is never overwritten."""
+"""Write the failed rows of an import to a file, where they can be repaired. A changed file is never overwritten."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_writable(path: Path) -> None:
     path = path.resolve()
     folder = path.parent
     if not folder.is_dir():
-        raise OperatorError(f"{path} cannot be written: {folder} is no folder")
+        raise OperatorError(f"{path} cannot be written: {folder} is not a folder")
     if not os.access(folder, os.W_OK):
         raise OperatorError(f"{path} cannot be written: {folder} is read-only")
 
@@ -32,9 +32,9 @@ def check_writable(path: Path) -> None:
 def write_failures(
     path: Path, form: Format, failures: Callable[[], Iterable[Failure]], earlier: FailuresFile | None
 ) -> FailuresFile | None:
-    """Write the file of failures and return it; None if there are none, and the earlier import's file is deleted.
+    """Write the file of failures and return it. If nothing failed, delete the earlier file and return None.
 
-    A file that is there and is not as the earlier import has written it stays as it is: the new file has a number.
+    An existing file is left unchanged if it differs from what the earlier import wrote: the new file gets a number.
     """
     if next(_lines(form, failures()), None) is None:
         if earlier is not None and not is_pipe(path) and is_unchanged(earlier):
@@ -43,11 +43,11 @@ def write_failures(
     digest = hashlib.sha256()
     names = [path.absolute()]
 
-    def name(draft: Path, path: Path) -> None:
-        with _locked(path.parent):
-            names.append(_name(draft, path, {digest.hexdigest(), "" if earlier is None else earlier.sha256}))
+    def rename(draft: Path, path: Path) -> None:
+        with _lock(path.parent):
+            names.append(_rename(draft, path, {digest.hexdigest(), "" if earlier is None else earlier.sha256}))
 
-    with atomic_file(path, name) as file:
+    with atomic_file(path, rename) as file:
         for line in _lines(form, failures()):
             digest.update(line)
             file.write(line)
@@ -55,13 +55,13 @@ def write_failures(
 
 
 def is_unchanged(file: FailuresFile) -> bool:
-    """Return whether the file is as the import has written it."""
+    """Return whether the file is still as the import wrote it."""
     path = Path(file.path)
     return path.is_file() and _digest(path) == file.sha256
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     """Keep other imports from naming their files in this folder during the block."""
     import fcntl  # noqa: PLC0415  # only POSIX has it, and the other commands do not need it
 
@@ -73,23 +73,23 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _name(draft: Path, path: Path, replaced: set[str]) -> Path:
+def _rename(draft: Path, path: Path, replaceable: set[str]) -> Path:
     """Rename the draft and return its new path.
 
-    That is `path`, or if another file has this name, the first free one of `path` with the numbers 2, 3 and so on.
-    A file with one of the digests in `replaced` is replaced. It is renamed before its digest is computed once more,
-    so that nothing is lost that somebody saves meanwhile.
+    The new path is `path`, or if that is another file, the first free path with the number 2, 3 and so on. A file
+    whose digest is in `replaceable` is replaced. The file is renamed before its digest is computed once more, so
+    that nothing is lost that somebody saves in the meantime.
     """
     numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
     for name in chain([path], numbered):
         if not name.exists():
             draft.replace(name)
             return name
-        if not name.is_file() or _digest(name) not in replaced:
+        if not name.is_file() or _digest(name) not in replaceable:
             continue
         aside = draft.with_suffix(".old")
         name.rename(aside)
-        if _digest(aside) in replaced:
+        if _digest(aside) in replaceable:
             draft.replace(name)
             aside.unlink()
             return name
@@ -98,7 +98,7 @@ def _name(draft: Path, path: Path, replaced: set[str]) -> Path:
 
 
 def _lines(form: Format, failures: Iterable[Failure]) -> Iterator[bytes]:
-    """Yield the lines of the file; none if no failure belongs into it."""
+    """Yield the lines of the file. It contains only failures that may be sent again."""
     header = form.failures_header()
     is_first = True
     for failure in failures:

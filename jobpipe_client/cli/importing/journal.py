@@ -1,12 +1,12 @@
 """The journal beside an imported file, with which the import continues after any interruption.
 
-    header    the file, deployment, caller and options, and the beginning of all keys
-    sent n    a range of the file and its digest; on the disk before the batch is sent
-    done n    how the rows of the batch ended, and those that failed
+    header    the file, deployment, caller and options, and the prefix of all idempotency keys
+    sent n    a range of the file and its digest; written to disk before the batch is sent
+    done n    how the rows of the batch ended, and which rows failed
     finished  every row has ended, and the file of failures is complete
 
-A batch that is sent and not done may have reached the service or not: the same range is sent again under the same
-key, and the service takes it for the same batch. An incomplete last line is from a crash: it is cut off.
+A batch that is sent but not done may or may not have reached the service. The same range is sent again with the
+same key, so the service recognizes it as the same batch. An incomplete last line, left by a crash, is cut off.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, NamedTuple
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.importing.reading.batches import Batch
 
-KEYS_LAST = timedelta(days=28)  # the service forgets an Idempotency-Key some days later
+KEY_LIFETIME = timedelta(days=28)  # the service keeps an Idempotency-Key for some days more
 _VERSION = 2
 
 
@@ -42,14 +42,14 @@ class Failure:
 
 
 class FailuresFile(NamedTuple):
-    """A file of failures as an import has written it."""
+    """A file of failures as an import wrote it."""
 
     path: str
     sha256: str
 
 
 class Sent(NamedTuple):
-    """A range of the file that may have been sent; `line` is the number of the line before it."""
+    """A range of the file that may have been sent; `line` is the number of the line before the range."""
 
     number: int
     start: int
@@ -63,17 +63,17 @@ class Progress:
     """How far an import has come."""
 
     key: str = field(default_factory=lambda: f"import-{secrets.token_hex(12)}")
-    open: dict[int, Sent] = field(default_factory=dict)  # sent and not done
-    number: int = 0  # of the next batch
-    offset: int | None = None  # of the next batch; None: after the header
-    line: int = 0  # before the next batch
+    open: dict[int, Sent] = field(default_factory=dict)  # sent but not done
+    number: int = 0  # the number of the next batch
+    offset: int | None = None  # where the next batch begins; None: after the header
+    line: int = 0  # the number of the line before the next batch
     bytes_done: int = 0
     succeeded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)  # of the rows that failed
-    refused: int = 0  # of these, the rows that became no jobs
+    refused: int = 0  # the failed rows that became no jobs
     finished: bool = False
     last_batch: str | None = None  # the id of a batch that is done
-    failures_file: FailuresFile | None = None  # of this import or, before it has finished, of the one before
+    failures_file: FailuresFile | None = None  # of this import or, until it has finished, of the previous import
 
     @property
     def failed(self) -> int:
@@ -95,7 +95,7 @@ class Progress:
             self.last_batch = entry.get("batch") or self.last_batch
             self.succeeded += entry["succeeded"]
             self.reasons.update(failure[1] for failure in entry["failed"])
-            self.refused += entry.get("refused", 0)  # which earlier releases do not note
+            self.refused += entry.get("refused", 0)  # earlier releases do not record it
         elif "finished" in entry:
             self.finished = True
         if "failures_file" in entry:
@@ -128,7 +128,7 @@ class Journal:
             raise OperatorError(f"another import of this file is running ({self.path} is in use)") from None
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        """Begin a new import, and forget an earlier one, except for its file of failures."""
+        """Begin a new import, and forget an earlier import, except for its file of failures."""
         self.progress = Progress(failures_file=self._earlier_failures_file())
         self._file.truncate(0)
         began = self.began.isoformat(timespec="seconds")
@@ -141,7 +141,7 @@ class Journal:
             for entry in self._entries():
                 if "finished" in entry or "jobpipe-import" in entry:
                     found.apply(entry)
-        except (OperatorError, TypeError):  # it is damaged or no journal: then the file counts as changed
+        except (OperatorError, TypeError):  # damaged, or not a journal: the file of failures counts as changed
             return None
         return found.failures_file
 
@@ -151,7 +151,7 @@ class Journal:
         version = header and header.get("jobpipe-import")
         if header is not None and version != _VERSION:
             if not isinstance(version, int):
-                raise self._damaged()
+                raise self._damaged_error()
             raise OperatorError(f"{self.path} is from another release of jobpipe; --restart sends all rows again")
         return header
 
@@ -165,41 +165,41 @@ class Journal:
                 if "sent" in entry:
                     yield self.progress.open[entry["sent"]]
         except (KeyError, TypeError, ValueError):
-            raise self._damaged() from None
+            raise self._damaged_error() from None
 
     @property
     def is_forgotten(self) -> bool:
         """Whether the service may have forgotten the keys of the import."""
-        return datetime.now(UTC) - self.began > KEYS_LAST
+        return datetime.now(UTC) - self.began > KEY_LIFETIME
 
-    def sent(self, batch: Batch) -> None:
-        """Note, before a batch is sent, that it may have been sent."""
+    def record_sent(self, batch: Batch) -> None:
+        """Record, before a batch is sent, that it may have been sent."""
         place = {"sent": batch.number, "start": batch.start, "end": batch.end, "line": batch.line}
-        self._note({**place, "last": batch.last_line, "sha256": batch.sha256})
+        self._record({**place, "last": batch.last_line, "sha256": batch.sha256})
 
-    def done(
+    def record_done(
         self, number: int, batch_id: str | None, succeeded: int, failed: list[Failure], *, refused: int = 0
     ) -> None:
-        """Note that every row of a batch has ended, and how many of those that failed became no jobs."""
+        """Record that every row of a batch has ended, and how many of the failed rows became no jobs."""
         failures = [[each.line, each.reason, each.error, each.text] for each in failed]
         counts = {"succeeded": succeeded, "refused": refused}
-        self._note({"done": number, "batch": batch_id, **counts, "failed": failures})
+        self._record({"done": number, "batch": batch_id, **counts, "failed": failures})
 
-    def finished(self, failures_file: FailuresFile | None) -> None:
-        """Note that the file of failures, if there is one, is complete."""
+    def record_finished(self, failures_file: FailuresFile | None) -> None:
+        """Record that the import has finished, and which file of failures it wrote."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._note({"finished": at, "failures_file": failures_file})
+        self._record({"finished": at, "failures_file": failures_file})
 
     def failures(self) -> Iterator[Failure]:
         """Yield the failures in the order of the file."""
         done: dict[int, list[Failure]] = {}
-        following = 0
+        next_number = 0
         for entry in self._entries():
             if "done" in entry:
                 done[entry["done"]] = [Failure(*each) for each in entry["failed"]]
-            while following in done:
-                yield from done.pop(following)
-                following += 1
+            while next_number in done:
+                yield from done.pop(next_number)
+                next_number += 1
 
     def has_finished(self) -> bool:
         """Return whether the import has finished, without restoring its progress."""
@@ -209,7 +209,7 @@ class Journal:
         """Close the journal, and release its lock."""
         self._file.close()
 
-    def _note(self, entry: Mapping[str, Any]) -> None:
+    def _record(self, entry: Mapping[str, Any]) -> None:
         self._add(entry)
         self.progress.apply(entry)
 
@@ -230,7 +230,7 @@ class Journal:
     def _entries(self) -> Iterator[dict[str, Any]]:
         """Yield every complete entry, and cut off an incomplete one."""
         self._file.seek(0)
-        # A second file object, for its buffer. The two share one position, so `_add` seeks first.
+        # A second file object, which has a buffer. Both share one position, so `_add` seeks first.
         with os.fdopen(os.dup(self._file.fileno()), "rb") as reader:
             offset = 0
             for line in reader:
@@ -241,10 +241,10 @@ class Journal:
                 try:
                     entry = json.loads(line)
                 except ValueError:
-                    raise self._damaged() from None
+                    raise self._damaged_error() from None
                 if not isinstance(entry, dict):
-                    raise self._damaged()
+                    raise self._damaged_error()
                 yield entry
 
-    def _damaged(self) -> OperatorError:
-        return OperatorError(f"{self.path} is not the journal of an import, or damaged; --restart forgets it")
+    def _damaged_error(self) -> OperatorError:
+        return OperatorError(f"{self.path} is damaged, or not the journal of an import; --restart forgets it")

@@ -1,4 +1,4 @@
-"""For rows that were refused since their name or unique value is taken: the line of the file that has it too."""
+"""For rows that were refused because of a taken name or unique value: which other line of the file has it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from jobpipe_client.cli.importing.reading.target import Target
 from jobpipe_client.cli.importing.rules.item_rules import name_key, pointer
 from jobpipe_client.cli.importing.rules.schema_rules import value_of
 
-MOST_READ_AGAIN = 64 * 1024 * 1024  # bytes of a file, which is read twice
+MAX_REREAD_BYTES = 64 * 1024 * 1024  # the largest file that is read once more
 _REASONS = {"name-taken", "not-unique"}
 _Value = tuple[str, str]
-"""A field, and the text that stands for its value."""
+"""A field, and the normalized text of its value."""
 
 
-def with_equal_lines(
+def add_equal_lines(
     shown: Iterable[Failure],
     rows: Callable[[], Iterable[Row]],
     target: Target,
@@ -25,18 +25,18 @@ def with_equal_lines(
 ) -> Iterator[Failure]:
     """Yield the shown failures. If a value was taken, the failure says which row of the file took it.
 
-    `rows` reads the rows of the file, and `failures` all of its failures: a row that failed took no value.
+    `rows` reads the rows of the file, and `failures` all failures, since a failed row took no value.
     """
     shown = list(shown)
     errors = {each.line: each.error for each in shown if each.reason in _REASONS}
     refused = _refused_values(rows(), errors, target) if errors else {}
-    wanted = {value for values in refused.values() for value in values}
+    taken = {value for values in refused.values() for value in values}
     first: dict[_Value, int] = {}  # the first line that took each of these values
-    if wanted:
+    if taken:
         failed = {each.line for each in failures()}
         for row in rows():
             for value in _values(row, target):
-                if value in wanted and row.reported_line not in failed:
+                if value in taken and row.reported_line not in failed:
                     first.setdefault(value, row.reported_line)
     for each in shown:
         others = [(first[value], value[0]) for value in refused.get(each.line, ()) if value in first]
@@ -47,7 +47,7 @@ def with_equal_lines(
 def _refused_values(rows: Iterable[Row], errors: Mapping[int, str], target: Target) -> dict[int, list[_Value]]:
     """Return the values that were refused, by the lines of `errors`.
 
-    An error names the fields by pointers. If it names none of them, any of the row's values may have been refused.
+    An error names fields by pointers. If it names no field, any of the row's values may have been refused.
     """
     found: dict[int, list[_Value]] = {}
     for row in rows:
@@ -66,7 +66,7 @@ def _values(row: Row, target: Target) -> Iterator[_Value]:
         if isinstance(document.get("name"), str):
             yield "name", name_key(document["name"])
         return
-    for field in target.fields_taken():
+    for field in target.fields_to_compare():
         value = value_of(document, field)
         if value is not None:
             yield field, value

@@ -1,4 +1,4 @@
-"""What an import prints while it runs and at its end, and its file of failures."""
+"""What an import prints while it runs and when it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from jobpipe_client.cli.importing.journal import Failure, Progress
 from jobpipe_client.cli.output.output import Output
-from jobpipe_client.cli.pace import Pace, about
+from jobpipe_client.cli.pace import Pace, approximate_time
 
 SHOWN_FAILURES = 10
 
@@ -22,7 +22,7 @@ SHOWN_FAILURES = 10
 def progress_bar(output: Output, progress: Progress, size: int | None) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal, with the number of rows that have ended, their rate, and the time left.
 
-    Yields a function that updates the bar. It takes the number of rows that have ended in batches that have not.
+    Yields a function that updates the bar. Its argument is the number of ended rows in unfinished batches.
     """
     description = TextColumn("{task.description}")
     columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), description)
@@ -51,14 +51,14 @@ class BarText:
         self._pace = Pace()
 
     def at(self, now: float, ended: int = 0) -> str:
-        """Return the text at this time; `ended` is the number of rows that have ended in batches that have not."""
+        """Return the text at this time; `ended` is the number of ended rows in unfinished batches."""
         progress = self._progress
         rows = progress.rows + ended
         self._pace.note(now, progress.bytes_done)
         left = None if self._size is None else self._pace.seconds_for(self._size - progress.bytes_done, now)
         rate = (rows - self._rows_before) / max(now - self._began, 0.001)
         failed = f", {progress.failed:,} failed" if progress.failed else ""
-        time_left = "" if left is None else f", {about(left)} left"
+        time_left = "" if left is None else f", {approximate_time(left)} left"
         return f"{rows:,} rows{failed}, {rate:,.0f} rows/s{time_left}"
 
 
@@ -72,7 +72,7 @@ def print_report(
     not_checked: Sequence[str] | None = None,
     options: str = "",
 ) -> None:
-    """Print how the rows ended, as text or JSON; after a dry run, which rules were `not_checked`."""
+    """Print how the rows ended, as text or JSON. After a dry run, `not_checked` names the unchecked rules."""
     is_dry = not_checked is not None
     first = list(islice(failures, SHOWN_FAILURES))
     if output.json:

@@ -1,4 +1,4 @@
-"""Sends batches, several at a time, and waits until each of their rows has ended."""
+"""Sends several batches at a time, and waits until all of their rows have ended."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from jobpipe_client.batch_models import BatchEntry, Submission
 from jobpipe_client.cli.importing.journal import Failure
 from jobpipe_client.cli.importing.reading.batches import Batch
 from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row
-from jobpipe_client.cli.polling import may_pass
+from jobpipe_client.cli.polling import is_temporary
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import ProblemError, TransportError
-from jobpipe_client.many import submit_in_turn
+from jobpipe_client.many import submit_sequentially
 
 _EXPIRED = 404
 _TEMPORARY = frozenset({429, 503})
-_OUTAGE = 60.0  # seconds, for which an import goes on without an answer
-_OUTAGE_PAUSE = 1.0  # seconds between two requests then
+_OUTAGE = 60.0  # seconds for which an import continues without a response
+_OUTAGE_PAUSE = 1.0  # seconds between two requests during an outage
 _OUTAGE_ENDED = 40.0  # seconds without an error; no request takes longer
-_JITTER = 1.0  # seconds, so that threads that were asked for the same pause do not send at once
+_JITTER = 1.0  # seconds, so that threads with the same pause do not all send at the same time
 _REQUESTS = 4  # at a time; the other threads wait for jobs
 _QUICK, _SLOW = 4.0, 12.0  # seconds from a batch's first request until its last row has ended
 _MIN_WINDOW = 4
@@ -32,13 +32,13 @@ _MIN_WINDOW = 4
 
 @dataclass(frozen=True, slots=True)
 class BatchEnded:
-    """Every row of a batch has ended. Each row that was a command is in a `RowEnded` as well."""
+    """Every row of a batch has ended. For each row that was a command there was also a `RowEnded`."""
 
     batch: Batch
     batch_id: str | None  # None if no row was accepted
     unsent: int  # rows that could not be read
     failed: list[Failure]
-    refused: int  # of these, the rows that became no jobs
+    refused: int  # the failed rows that became no jobs
     seconds: float  # since the first request
 
 
@@ -47,24 +47,24 @@ class RowEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class PauseMade:
-    """The service asked for a pause, or does not answer, and a thread makes a pause."""
+class Pause:
+    """A thread pauses, because the service asked for a pause or does not respond."""
 
     error: ProblemError | TransportError
-    requested: float | None  # seconds
+    requested: float | None  # seconds; None if the service does not respond
 
 
-Event = BatchEnded | RowEnded | PauseMade
+Event = BatchEnded | RowEnded | Pause
 
 
 class _Outage:
-    """How long one thread has had no answer."""
+    """How long the requests of one thread have failed."""
 
     def __init__(self) -> None:
         self._since = self._last = 0.0
 
     def seconds(self) -> float:
-        """Return for how many seconds it has failed again and again, including now."""
+        """Record a failure, and return for how many seconds requests have kept failing."""
         now = time.monotonic()
         if now - self._last > _OUTAGE_ENDED:
             self._since = now
@@ -74,34 +74,34 @@ class _Outage:
 
 @dataclass
 class Window:
-    """How many rows may be under way: enough to keep the service busy, and no more.
+    """How many rows may be in flight: enough to keep the service busy, and no more.
 
-    The window counts rows, since the service works on several batches at a time: they end together, and if only
-    whole batches made room, the service would be idle until the import noticed. A small window means that
-    batches wait less, and that the service is asked less often whether they have ended.
+    The window counts rows, since the service works on several batches at a time. They end together, so if only
+    whole batches made room, the service would be idle until the import noticed. In a small window, batches wait
+    less and need fewer polls.
     """
 
     max_batches: int
     batch_size: int
     size: int = _MIN_WINDOW  # in full batches
-    batches: int = 0  # under way
-    rows: int = 0  # under way
+    batches: int = 0  # in flight
+    rows: int = 0  # in flight
 
     def __post_init__(self) -> None:
         self.size = min(self.size, self.max_batches)
 
     def has_room(self, rows: int) -> bool:
-        """Return whether a batch of so many rows may be sent."""
+        """Return whether a batch with this number of rows may be sent."""
         is_idle = self.rows == 0
         return self.batches < self.max_batches and (is_idle or self.rows + rows <= self.size * self.batch_size)
 
     def add_batch(self, rows: int) -> None:
-        """Count a batch of so many rows as under way."""
+        """Count a batch with this number of rows as in flight."""
         self.batches += 1
         self.rows += rows
 
     def remove_batch(self, unsent: int, seconds: float) -> None:
-        """Remove a batch, of which `rows` has only the unsent rows, and adapt the size to the seconds it took."""
+        """Remove a batch and its unsent rows, and adapt the size of the window to the seconds that it took."""
         self.batches -= 1
         self.rows -= unsent
         if seconds < _QUICK:
@@ -113,7 +113,7 @@ class Window:
 class Sender:
     """Threads that each send one batch and wait for its end. They are daemons: the process need not wait for them.
 
-    With `in_order`, a batch is sent after the one before was accepted, since both may have commands for one item.
+    With `in_order`, a batch is sent only after the previous batch was accepted, since both may change one item.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Sender:
         self._turn = threading.Semaphore(1 if in_order else min(_REQUESTS, concurrency))
         self._no_new_batch = threading.Event()
         self._stopped = threading.Event()  # nothing is sent again or waited for
-        self._has_answered = False
+        self._has_responded = False
         self._interrupt: BaseException | None = None
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
@@ -173,10 +173,10 @@ class Sender:
                     try:
                         submissions = self._submit(batch)
                     except BaseException:
-                        self._no_new_batch.set()  # within the turn: the next batch must not overtake this one
+                        self._no_new_batch.set()  # during this turn: the next batch must not overtake this one
                         raise
                 entries = self._wait_for(submissions)
-                self._events.put(self._ended(batch, submissions, entries, time.monotonic() - began))
+                self._events.put(self._batch_ended(batch, submissions, entries, time.monotonic() - began))
         except BaseException as error:  # noqa: BLE001  # `next_event` raises it
             self._events.put(error)
 
@@ -185,13 +185,13 @@ class Sender:
         key, outage = f"{self._key}-{batch.number}", _Outage()
         while commands:
             try:
-                submitted = submit_in_turn(
+                submitted = submit_sequentially(
                     self._client.transport, commands, key=key, stopped=self._stopped, name=self._name
                 )
             except (ProblemError, TransportError) as error:
                 self._pause(error, outage)
             else:
-                self._has_answered = True
+                self._has_responded = True
                 return submitted
         return []
 
@@ -209,7 +209,7 @@ class Sender:
                 self._pause(error, outage)
         return entries
 
-    def _ended(
+    def _batch_ended(
         self, batch: Batch, submissions: list[Submission], entries: dict[int, BatchEntry], seconds: float
     ) -> BatchEnded:
         places = count()  # of the commands among the rows
@@ -221,18 +221,18 @@ class Sender:
         return BatchEnded(batch, batch_id, unsent, failed, refused, seconds)
 
     def _pause(self, error: ProblemError | TransportError, outage: _Outage) -> None:
-        """Make the pause that the service asks for, or a short one in an outage. Raises any other error.
+        """Pause as long as the service asks for, or briefly during an outage. Raise any other error.
 
-        All that is sent again has the same key, so it takes effect once. A service that has never answered is not
-        waited for.
+        A repeated request has the same key, so it takes effect once. If the service has never responded, the error
+        is raised at once.
         """
         requested = None
         if isinstance(error, ProblemError) and error.status in _TEMPORARY:
             requested = error.retry_after
-        is_outage = self._has_answered and may_pass(error) and outage.seconds() < _OUTAGE
+        is_outage = self._has_responded and is_temporary(error) and outage.seconds() < _OUTAGE
         if self._stopped.is_set() or (requested is None and not is_outage):
             raise error
-        self._events.put(PauseMade(error, requested))
+        self._events.put(Pause(error, requested))
         self._stopped.wait((_OUTAGE_PAUSE if requested is None else requested) + random.uniform(0, _JITTER))
 
 
@@ -242,27 +242,27 @@ def _failure(form: Format, row: Row, entry: BatchEntry | None) -> Failure | None
         reason, error = UNREADABLE, row.error or UNREADABLE
     elif entry.status == "succeeded":
         return None
-    elif _has_expired(entry):
-        return Failure(row.reported_line, "expired", "its job has expired: whether it took effect is not known")
+    elif _is_expired(entry):
+        return Failure(row.reported_line, "expired", "its job has expired: it is unknown whether it took effect")
     elif entry.status == "cancelled":
         reason = error = "cancelled"
     elif entry.problem is None:
         reason, error = "unknown", "no reason given"
     else:
         reason = entry.problem.slug or str(entry.problem.status)
-        error = without_place(str(entry.problem))
+        error = make_pointers_relative(str(entry.problem))
     return Failure(row.reported_line, reason, error, form.failed_row(row, error))
 
 
 def _is_refused(entry: BatchEntry) -> bool:
     """Return whether the command became no job."""
-    return entry.job_id is None and not _has_expired(entry)
+    return entry.job_id is None and not _is_expired(entry)
 
 
-def _has_expired(entry: BatchEntry) -> bool:
+def _is_expired(entry: BatchEntry) -> bool:
     return entry.job_id is None and entry.problem is not None and entry.problem.status == _EXPIRED
 
 
-def without_place(error: str) -> str:
-    """Return the error with pointers into the row, where it has pointers into the request."""
+def make_pointers_relative(error: str) -> str:
+    """Return the error with its pointers relative to the row instead of the request."""
     return re.sub(r"#/commands/\d+", "#", error)

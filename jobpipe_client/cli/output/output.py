@@ -23,10 +23,10 @@ from jobpipe_client.models import Job
 _JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
 _NARROW = tuple(map(_JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))
 _ITEM = _JOB_COLUMNS.index("item")
-_MIN_WIDTH_OF_ALL = 150  # of a terminal, for all columns; `why` takes the width that the others leave
+_MIN_WIDTH_OF_ALL = 150  # the width of a terminal that shows all columns; `why` takes the remaining width
 _MIN_WIDTH_OF_TABLE = 120  # for the columns of _NARROW
-_LONGEST_WHY = 600  # characters on a terminal; a pipe and --json show all of it
-_LONGEST_LABEL = 36  # characters in the column of the item, as its id has
+_LONGEST_WHY = 600  # characters on a terminal; a pipe and --json show the whole reason
+_LONGEST_LABEL = 36  # characters in the item column, as many as an id has
 
 
 class Output:
@@ -70,7 +70,7 @@ class Output:
                 raise click.exceptions.Exit(OK) from None
 
     def stop_if_unread(self) -> None:
-        """End the command if nobody reads its output any more, although there is nothing to print now."""
+        """End the command if nobody reads its output any more, even if there is nothing to print now."""
         if self.stops_unread and is_output_unread():
             silence(sys.stdout)
             raise click.exceptions.Exit(OK)
@@ -89,7 +89,7 @@ class Output:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table on a terminal, else a line for each row, with tabs between the cells."""
         if self.out.is_terminal:
-            self._draw(tables.drawn(columns, rows, self.out.width))
+            self._draw(tables.draw_rows(columns, rows, self.out.width))
             return
         for row in rows:
             self._print("\t".join(map(escaped, row)))
@@ -102,7 +102,7 @@ class Output:
         """Print a JSON document for each job, or a table."""
         if not self.json:
             if self.out.is_terminal:
-                self._draw(drawn_jobs(jobs, self.out.width))
+                self._draw(draw_jobs(jobs, self.out.width))
             else:
                 self.table(_JOB_COLUMNS, (_row(job, shows_item=False) for job in jobs))
             return
@@ -110,7 +110,7 @@ class Output:
             self.document(job.raw)
 
     def job(self, job: Job) -> None:
-        """Print one job in the same way."""
+        """Print one job as `jobs` does."""
         self.jobs([job])
 
     def batch(self, batch: Batch) -> None:
@@ -122,11 +122,11 @@ class Output:
         self.line(f"{batch.id}: {counts}{f' ({batch.name})' if batch.name else ''}")
 
 
-def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> RenderableType | None:
+def draw_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> RenderableType | None:
     """Return the jobs for a terminal of this width; None if there are none.
 
-    The id, the status and the reason of a failure are complete at any width; other columns are left out for them.
-    A failed job is shown with its label instead of the item's id, or before the reason where items have no column.
+    The id, the status and the reason of a failure are shown in full at any width; other columns may be left out.
+    The label of a failed job replaces the item's id, or precedes the reason if there is no column for items.
     """
     shows_items = width >= _MIN_WIDTH_OF_ALL
     rows = [_row(job, shows_item=shows_items, most=_LONGEST_WHY) for job in jobs]
@@ -155,17 +155,17 @@ def _record(row: Sequence[str], width: int) -> list[RenderableType]:
         line = f"{line}  {left.pop(0)}"
     if status in left:
         why = f"{status}: {why}" if why else status
-    return [cell(line), *([tables.indented(why)] if why else [])]
+    return [cell(line), *([tables.indent(why)] if why else [])]
 
 
 def _row(job: Job, *, shows_item: bool, most: int | None = None) -> tuple[str, ...]:
-    """Return the cells of a job, with at most so many characters of its reason.
+    """Return the cells of a job, with at most `most` characters of the failure reason.
 
-    A failed job has its label in the column of the item if `shows_item`, else before the reason: a script that
-    reads the column gets an id.
+    The label of a failed job is in the item column if `shows_item`. Otherwise it precedes the reason, so that
+    scripts find an id in the item column.
     """
     updated = job.updated_at.strftime("%Y-%m-%d %H:%M:%S")
-    why = "" if job.error is None else _shortened(str(job.error), most)
+    why = "" if job.error is None else _shorten(str(job.error), most)
     if job.status == "scheduled" and job.not_before is not None:
         why = f"due {job.not_before.strftime('%Y-%m-%d %H:%M:%S')}"
     item = job.item_id
@@ -179,12 +179,12 @@ def _row(job: Job, *, shows_item: bool, most: int | None = None) -> tuple[str, .
 
 
 def _with_item_as_reason(row: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the cells of a job with its item in the last one, unless that says why the job failed."""
+    """Return the cells of a job with the item in the last cell, unless that cell says why the job failed."""
     *others, why = row
     item, is_error = row[_ITEM], bool(why) and not why.startswith("due ")
     return row if is_error else (*others, f"{item}  {why}".strip())
 
 
-def _shortened(why: str, most: int | None) -> str:
+def _shorten(why: str, most: int | None) -> str:
     left = 0 if most is None else len(why) - most
     return why if left <= 0 else f"{why[:most]}… ({left:,} more characters: see --json)"

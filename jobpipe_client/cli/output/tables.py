@@ -12,18 +12,19 @@ from rich.text import Text
 
 from jobpipe_client.cli.output.escaping import cell, escaped
 
-_READABLE = 20  # the least width of a cell, unless its text is shorter
+_MIN_CELL_WIDTH = 20  # unless the text is shorter
 _INDENT = 2
 
 
-def drawn(
+def draw_rows(
     columns: Sequence[str], rows: Iterable[Sequence[str]], width: int, title: str | None = None
 ) -> RenderableType | None:
-    """Return the rows for a terminal of this width, with no cell cut off; None if there are no rows."""
-    found = [tuple(row) for row in rows]
-    if not found:
+    """Return the rows for a terminal of this width, with no cell cut off, or None if there are no rows."""
+    all_rows = [tuple(row) for row in rows]
+    if not all_rows:
         return None
-    return _table(columns, found, title) if _fits(columns, found, width) else _records(columns, found, title)
+    draw = _draw_table if _fits(columns, all_rows, width) else _draw_records
+    return draw(columns, all_rows, title)
 
 
 def group(title: str | None, parts: Iterable[RenderableType]) -> Group:
@@ -31,21 +32,21 @@ def group(title: str | None, parts: Iterable[RenderableType]) -> Group:
     return Group(*([] if title is None else [Text(title, style="table.title")]), *parts)
 
 
-def indented(text: str) -> Padding:
+def indent(text: str) -> Padding:
     """Return the text, indented."""
     return Padding(cell(text), (0, 0, 0, _INDENT))
 
 
 def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
-    """Return whether the first column, which users copy, fits on one line beside readable others."""
+    """Return whether the first column, which users copy, fits on one line and leaves the others readable."""
     lengths = [
         max(map(cell_len, (name, *map(escaped, cells)))) for name, *cells in zip(columns, *rows, strict=True)
     ]
     borders = 3 * len(columns) + 1
-    return lengths[0] + sum(min(length, _READABLE) for length in lengths[1:]) + borders <= width
+    return lengths[0] + sum(min(length, _MIN_CELL_WIDTH) for length in lengths[1:]) + borders <= width
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Table:
+def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Table:
     table = Table(*columns, title=title, title_justify="left", show_header=any(columns))
     table.columns[0].no_wrap = True
     table.columns[0].overflow = "fold"
@@ -54,12 +55,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | N
     return table
 
 
-def _records(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Group:
+def _draw_records(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Group:
     """Return the first cell of each row on a line, and the others below, with their names if there are several."""
     parts: list[RenderableType] = []
     for first, *others in rows:
         parts.append(cell(first))
         for name, text in zip(columns[1:], others, strict=True):
             if text:
-                parts.append(indented(text if len(others) == 1 else f"{name}: {text}"))
+                parts.append(indent(text if len(others) == 1 else f"{name}: {text}"))
     return group(title, parts)

@@ -1,1 +1,1 @@
-"""What `jobpipe watch` shows beside jobs: the throughput, running imports and running batches."""
+"""What `jobpipe watch` shows besides jobs: the throughput, running imports and running batches."""

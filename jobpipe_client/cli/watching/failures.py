@@ -1,8 +1,8 @@
-"""The jobs that fail while `jobpipe watch` runs: each failure is found once, however many there are at once.
+"""The jobs that fail while `jobpipe watch` runs: each failure is found once, even if there are many at once.
 
-The list of failed jobs has the latest failure first. It is read from its beginning down to where the reading before
-began, and some way below, since a failure may come into the list late. A reading of many pages goes on in the next
-rounds, and the failures of meanwhile are above its beginning, so that the reading after it finds them.
+The list of failed jobs begins with the latest failure. Each reading goes down to where the previous reading began,
+and somewhat further, since a failure may appear in the list late. A reading of many pages continues in the next
+rounds. Failures in the meantime are above the beginning of that reading, so the next reading finds them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from jobpipe_client.client import Client
 from jobpipe_client.exceptions import JobpipeError
 from jobpipe_client.models import Job
 
-MOST_BEFORE = 100  # jobs that had failed before, which are counted
-_PAGE, _MAX_PAGES = 100, 5  # of a round
-_LATE = timedelta(seconds=60)  # in which a failure comes into the list
+MAX_OLD_FAILURES = 100  # jobs that had failed before are counted up to this number
+_PAGE, _MAX_PAGES = 100, 5  # in one round
+_LATE = timedelta(seconds=60)  # the most time until a failure appears in the list
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 Failure = tuple[str, int]
-"""The id of a job, and how often it had been retried when it failed."""
+"""The id of a job, and how many times it had been retried when it failed."""
 
 
 class NewFailures:
@@ -29,31 +29,31 @@ class NewFailures:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._before: set[Failure] = set()  # the latest of these
-        self._before_until = _NEVER  # everything that failed until then had failed before
+        self._before: set[Failure] = set()  # the latest failures before the first reading
+        self._before_until = _NEVER  # all failures until this time were before the first reading
         self._known: dict[Failure, datetime] = {}
-        self._floor = _NEVER  # everything that failed until then is known
+        self._floor = _NEVER  # all failures until this time are known
         self._next_floor = _NEVER
         self._reading: Iterator[Job] | None = None
-        self._found: list[Job] = []  # which no round has returned yet
-        self.count = 0  # of the failures that were found
+        self._found: list[Job] = []  # failures that no round has returned yet
+        self.count = 0  # the number of failures that were found
 
     def begin(self) -> list[Job]:
-        """Return the latest of the jobs that have failed before."""
-        before = list(islice(self._client.jobs("failed", page_size=MOST_BEFORE), MOST_BEFORE))
+        """Return the latest jobs that had failed before the first reading."""
+        before = list(islice(self._client.jobs("failed", page_size=MAX_OLD_FAILURES), MAX_OLD_FAILURES))
         self._known = {_failure(job): job.updated_at for job in before}
         self._before = set(self._known)
         if before:
             now = self._client.transport.service_time()
             newest, oldest = (min(job.updated_at, now) for job in (before[0], before[-1]))
-            self._before_until = oldest if len(before) == MOST_BEFORE else _NEVER
+            self._before_until = oldest if len(before) == MAX_OLD_FAILURES else _NEVER
             self._floor = max(newest - _LATE, self._before_until)
         return before
 
     def read(self) -> list[Job]:
         """Return the failures that are found in this round, the earliest first.
 
-        If a request fails, its error is raised, and a later round returns what was found before it as well.
+        If a request fails, its error is raised; a later round also returns the failures that were found before it.
         """
         if self._reading is None:
             self._reading = self._client.jobs("failed", page_size=_PAGE)
@@ -62,12 +62,12 @@ class NewFailures:
             try:
                 job = next(self._reading, None)
             except JobpipeError:
-                self._reading = None  # an iterator that has raised yields nothing more: the next round begins anew
+                self._reading = None  # an iterator that has raised yields nothing more; the next round starts over
                 raise
             if job is None or job.updated_at <= self._floor:
                 self._end_reading()
                 break
-            # A worker whose clock is ahead must not hide the failures until that time.
+            # A worker whose clock is ahead must not hide the failures until the time of that clock.
             failed_at = min(job.updated_at, self._client.transport.service_time())
             self._next_floor = max(self._next_floor, failed_at - _LATE)
             if _failure(job) not in self._known:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from jobpipe_client.cli.importing.journal import Progress
-from jobpipe_client.cli.importing.running import Note, noted_imports
+from jobpipe_client.cli.importing.running import Note, read_notes
 from jobpipe_client.cli.pace import Pace
 from jobpipe_client.cli.watching.sending import Sending, State
 
-_MOST_READ = 64 * 1024 * 1024  # bytes of a file whose lines are counted; of a larger one the bytes are
+_MAX_COUNTED_BYTES = 64 * 1024 * 1024  # the lines of a larger file are not counted; its bytes are used instead
 _PIECE = 1024 * 1024
 _ENDED_SHOWN = 60.0  # seconds
 
@@ -28,17 +28,17 @@ class RunningImports:
         self._found: dict[str, _Import] = {}  # by key
 
     def read(self, at: float) -> list[Sending]:
-        """Return the imports that run, and those that have ended a moment ago."""
-        notes = noted_imports()
+        """Return the imports that run or have just ended."""
+        notes = read_notes()
         self._noted = set(notes)
         for key, note in notes.items():
             is_new = key not in self._found and (note.ended_at is None or note.ended_at >= self._began)
-            if is_new or (note.ended_at is None and self._found[key].ended_at is not None):  # it goes on
+            if is_new or (note.ended_at is None and self._found[key].ended_at is not None):  # it continues
                 self._found[key] = _Import(key, note.journal)
         for key, each in list(self._found.items()):
-            note_of = notes.get(key)
-            each.read(at, note_of if note_of is not None and note_of.ended_at is None else None)
-            if each.ended_at is not None and each.ended_at < at - _ENDED_SHOWN and note_of is None:
+            current = notes.get(key)
+            each.read(at, current if current is not None and current.ended_at is None else None)
+            if each.ended_at is not None and each.ended_at < at - _ENDED_SHOWN and current is None:
                 del self._found[key]
         return [each.sending(at) for each in self._found.values() if self._is_shown(each, at)]
 
@@ -52,30 +52,30 @@ class RunningImports:
 
 
 class _Import:
-    """One import. Its batches are measured in lines of the file or, if that is very large, in bytes."""
+    """One import. Its batches are measured in lines of the file or, if the file is very large, in bytes."""
 
     def __init__(self, key: str, journal: Path) -> None:
-        self.deployment: str | None = None  # until the header is read
+        self.deployment: str | None = None  # None until the header is read
         self.has_sent = False
-        self.is_known = True  # whether the journal is still that of this import
+        self.is_known = True  # whether the journal still belongs to this import
         self.ended_at: float | None = None
         self._key = key
         self._journal = journal
         self._file = journal.with_name(journal.name.removesuffix(".jobpipe-import"))
         self._progress = Progress()
         self._offset = 0  # in the journal
-        self._sizes: dict[int, int] = {}  # of the batches that are not done
-        self._all: int | None = None  # the size of the file without its header; None until it is known
-        self._done = 0  # of this size, in batches of which all rows have ended
+        self._sizes: dict[int, int] = {}  # the sizes of the batches that are not done
+        self._all: int | None = None  # the size of the file without its header; None until known
+        self._done = 0  # the size of the batches whose rows have all ended
         self._ended = 0  # rows
         self._lines: int | None = None
         self._bytes: int | None = None
         self._pace = Pace()
 
     def read(self, at: float, note: Note | None) -> None:
-        """Read what was added to the journal since; `note` is that of an import that runs.
+        """Read the new entries of the journal; `note` is the import's note if the import runs.
 
-        The last entry says how an import ended that does not run.
+        If it does not run, the last entry says how it ended.
         """
         if self.ended_at is not None:
             return
@@ -89,7 +89,7 @@ class _Import:
                         break
                     self._apply(json.loads(line))
                     self._offset += len(line)
-        except (OSError, ValueError, KeyError, TypeError):  # deleted, or begun anew: how it ended is not known
+        except (OSError, ValueError, KeyError, TypeError):  # deleted or begun anew, so the end is unknown
             self.is_known = is_running = False
         if self._progress.finished or not is_running:
             self.ended_at = at
@@ -122,16 +122,16 @@ class _Import:
     def _apply(self, entry: Mapping[str, Any]) -> None:
         if "jobpipe-import" in entry:
             self.deployment, self._bytes = entry["deployment"], entry["size"]
-            if self._bytes is not None and self._bytes <= _MOST_READ:
+            if self._bytes is not None and self._bytes <= _MAX_COUNTED_BYTES:
                 self._lines = _count_lines(self._file)
             return
         if "sent" in entry:
             self.has_sent = True
             if entry["sent"] == 0:
-                whole, header = (
+                total, header = (
                     (self._bytes, entry["start"]) if self._lines is None else (self._lines, entry["line"])
                 )
-                self._all = None if whole is None else whole - header
+                self._all = None if total is None else total - header
             first, last = ("start", "end") if self._lines is None else ("line", "last")
             self._sizes[entry["sent"]] = entry[last] - entry[first]
         elif "done" in entry:
@@ -139,7 +139,7 @@ class _Import:
         self._progress.apply(entry)
 
     def _rows(self) -> tuple[int | None, bool]:
-        """Return how many rows the file has, and whether that is known and not estimated."""
+        """Return the number of rows in the file, and whether it is exact or an estimate."""
         rows = self._progress.rows
         if self._all is None:
             return None, False
@@ -151,7 +151,7 @@ class _Import:
 
 
 def _count_lines(path: Path) -> int | None:
-    """Return the number of lines of a file; None if it cannot be read."""
+    """Return the number of lines in a file, or None if the file cannot be read."""
     lines, last = 0, b"\n"
     try:
         with path.open("rb") as file:

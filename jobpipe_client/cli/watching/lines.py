@@ -1,4 +1,4 @@
-"""Lines for a terminal of any width: they break between their parts."""
+"""Lines for a terminal of any width, which break only between their parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.cells import cell_len
 _INDENT = "  "
 
 
-def fitted(label: str, parts: Sequence[str], width: int) -> list[str]:
+def wrap_parts(label: str, parts: Sequence[str], width: int) -> list[str]:
     """Return `label: part, part` in lines of at most this width, unless one part is wider."""
     lines, line = [], f"{label}: {parts[0]}" if label else parts[0]
     for part in parts[1:]:
@@ -22,5 +22,5 @@ def fitted(label: str, parts: Sequence[str], width: int) -> list[str]:
 
 
 def fits(label: str, parts: Sequence[str], width: int) -> bool:
-    """Return whether these are one line."""
-    return len(fitted(label, parts, width)) == 1 and cell_len(f"{label}: {', '.join(parts)}") <= width
+    """Return whether the label and the parts fit on one line."""
+    return len(wrap_parts(label, parts, width)) == 1 and cell_len(f"{label}: {', '.join(parts)}") <= width

@@ -1,7 +1,7 @@
-"""How many of the caller's jobs were accepted and have ended lately, from the list of all jobs.
+"""How many of the caller's jobs were accepted and ended recently, according to the list of all jobs.
 
-A reading is bounded, as in the console: three pages of the newest jobs, and two of older ones that had not ended.
-It is one of each from a service that answers slowly.
+A reading is bounded, as in the console: three pages of the newest jobs, and two pages of older unfinished jobs. If
+the service responds slowly, it is one page of each.
 """
 
 from __future__ import annotations
@@ -15,74 +15,74 @@ from itertools import islice
 from jobpipe_client.client import Client
 from jobpipe_client.models import Job
 
-LONGEST = 300.0  # seconds for which jobs are counted
+LONGEST = 300.0  # the most seconds for which jobs are counted
 _PAGE, _MAX_NEW_PAGES, _MAX_OLD_PAGES = 100, 3, 2
-_SLOW = 0.5  # seconds, after which a reading asks for no further page
-_LATE = 10.0  # seconds after its acceptance in which a job may come into the list
-_LEAST_MOMENTS = 20  # of acceptance among jobs that stand for others; the commands of a batch are one moment
-_FIRST_KNOWN = 10  # jobs; when one of these ends, those before have ended
-_LEAST = 5.0  # seconds for which ends are counted
-_MILLISECOND = 0.001  # the service's times are not more exact
+_SLOW = 0.5  # seconds after which a reading requests no further page
+_LATE = 10.0  # the most seconds after its acceptance until a job appears in the list
+_MIN_MOMENTS = 20  # times of acceptance needed in a sample; all commands of a batch have the same time
+_FIRST_KNOWN = 10  # the oldest known jobs; when one of them ends, the jobs before have ended
+_MIN_PERIOD = 5.0  # seconds for which jobs must be known
+_MILLISECOND = 0.001  # the precision of the service's times
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    accepted: float  # both times in seconds
+    accepted: float  # a time in seconds, as `ended`
     ended: float | None
     failed: bool
     scheduled: bool
-    weight: float  # the number of jobs for which it stands
+    weight: float  # how many jobs this job represents
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The jobs of a period that ends `late` seconds ago."""
+    """The numbers of jobs in a period that ended `late` seconds ago."""
 
-    seconds: float  # fewer than were asked for if the jobs before are not known
+    seconds: float  # less than the requested period if earlier jobs are unknown
     late: float
     accepted: int
-    ended: int | None  # None if not all of the jobs that may end are known
-    failed: int  # of those that have ended
+    ended: int | None  # None if some of the jobs that may have ended are unknown
+    failed: int  # how many of the ended jobs failed
     is_estimate: bool = False
 
 
 class RecentJobs:
-    """The jobs of the last minutes, as far as they were read."""
+    """The known jobs of the last minutes."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._seen: dict[str, _Seen] = {}
         self._newest: float | None = None  # when the newest known job was accepted
-        self._gap_at = 0.0  # until when jobs were last accepted that are not known
-        self._read_at = 0.0  # the latest reading
-        self._since = 0.0  # the jobs that were accepted later are known
-        self._known_to = 0.0  # the ends until then are known
-        self._first: list[str] = []  # the oldest of the first jobs that were read
+        self._gap_at = 0.0  # the end of the latest period with unknown jobs
+        self._read_at = 0.0  # the time of the latest reading
+        self._since = 0.0  # all jobs that were accepted after this time are known
+        self._known_to = 0.0  # the ends of jobs are known until this time
+        self._first: list[str] = []  # the oldest jobs of the first reading
 
     def read(self, now: float) -> list[Job]:
-        """Read the newest jobs, and what has become of older ones. Return the newest."""
+        """Read the newest jobs and the ends of older jobs. Return the newest jobs."""
         since = now - LONGEST if self._newest is None else self._newest
         found, is_all = self._newest_jobs(since)
         self._note_new(found, since, is_all=is_all)
         self._read_at = now
-        self._read_ends(now, _accepted(found[-1]) if found else now)
+        self._read_ends(now, _accepted_at(found[-1]) if found else now)
         for job_id, job in list(self._seen.items()):
             if job.ended is not None and max(job.ended, job.accepted) < now - LONGEST - _LATE:
                 del self._seen[job_id]
-                if job_id in self._first:  # all ends of the period are known
+                if job_id in self._first:  # from now on, all ends in the period are known
                     self._first = []
         return found
 
     def counts(self, now: float, seconds: float) -> Counts | None:
-        """Return the numbers of jobs in the last seconds, or since there were jobs that no reading has seen.
+        """Return the numbers of jobs in the last seconds, or since the latest period with unknown jobs.
 
-        None if that is only a moment.
+        Return None if that is only a moment.
         """
         until = min(now, self._known_to)
-        if until - self._gap_at < _LEAST:
+        if until - self._gap_at < _MIN_PERIOD:
             return None
         ends_since = self._ends_since()
-        if ends_since is not None and until - ends_since < _LEAST:
+        if ends_since is not None and until - ends_since < _MIN_PERIOD:
             ends_since = None
         since = max(until - seconds, self._since, ends_since or 0.0)
         accepted = [job for job in self._seen.values() if since < job.accepted <= until]
@@ -97,9 +97,9 @@ class RecentJobs:
         )
 
     def _ends_since(self) -> float | None:
-        """Return since when all ends are known; None before that.
+        """Return the time since when all ends are known, or None if there is no such time yet.
 
-        Jobs that were accepted before the first known one are not known. They end before it, as a rule.
+        Jobs that were accepted before the first known job are unknown. Usually they end before that job.
         """
         if not self._first:
             return 0.0
@@ -113,38 +113,38 @@ class RecentJobs:
             found.append(job)
             if len(found) % _PAGE:
                 continue
-            is_enough = len(found) == _PAGE * _MAX_NEW_PAGES or _accepted(job) < since - _LATE
+            is_enough = len(found) == _PAGE * _MAX_NEW_PAGES or _accepted_at(job) < since - _LATE
             if is_enough or time.monotonic() - began > _SLOW:
                 return found, False
         return found, True
 
     def _note_new(self, found: Sequence[Job], since: float, *, is_all: bool) -> None:
-        """Note the newest jobs. If they do not reach back to those before, they stand for the ones in between.
+        """Note the newest jobs. If they leave a gap to the jobs before, they are a sample that represents the gap.
 
-        They do not if they came in few batches: then it is only known that there are more.
+        If they came in only a few batches, they are no sample: then it is only known that there is a gap.
         """
-        times = [_accepted(job) for job in found]
+        times = [_accepted_at(job) for job in found]
         newest, oldest = (times[0], times[-1]) if times else (since, since)
         is_whole = is_all or oldest < since
         is_sample = False
         if self._newest is not None and not is_whole:
-            is_sample = len(set(times)) >= _LEAST_MOMENTS
+            is_sample = len(set(times)) >= _MIN_MOMENTS
         if self._newest is None or not (is_whole or is_sample):
-            # Begin, or begin anew after jobs that are not known.
+            # Begin, or begin anew after a gap.
             self._since = since if is_whole else oldest
             self._first = [] if is_all else [job.id for job in found[-_FIRST_KNOWN:]]
             if self._newest is not None:
                 self._gap_at = oldest
-        gap = newest - max(since, self._read_at)  # in which the jobs were accepted that are not known
+        gap = newest - max(since, self._read_at)  # the seconds in which unknown jobs were accepted
         weight = max(1.0, gap / (newest - oldest)) if is_sample else 1.0
         for job, accepted in zip(found, times, strict=True):
-            # Not all jobs of the oldest moment may be among them.
+            # Some jobs of the oldest moment may be missing.
             if not is_sample or accepted > oldest or job.id in self._seen:
                 self._note(job, weight)
         self._newest = newest if self._newest is None else max(self._newest, newest)
 
     def _read_ends(self, now: float, before: float) -> None:
-        """Read again the unfinished jobs that are older than the newest ones, the oldest first."""
+        """Read the unfinished older jobs again, the oldest first."""
         began = time.monotonic()
         for _ in range(_MAX_OLD_PAGES):
             times = sorted(
@@ -164,7 +164,8 @@ class RecentJobs:
             self._known_to = now
             if not jobs or not all(job.done for job in jobs):
                 return
-            self._known_to = max(map(_updated, jobs))  # all of these have ended: so may have those that follow
+            # All of these jobs have ended, so later jobs may have ended, too.
+            self._known_to = max(map(_updated_at, jobs))
             if time.monotonic() - began > _SLOW:
                 return
 
@@ -174,19 +175,19 @@ class RecentJobs:
     def _note(self, job: Job, weight: float) -> None:
         known = self._seen.get(job.id)
         self._seen[job.id] = _Seen(
-            accepted=_accepted(job),
-            ended=_updated(job) if job.done else None,
+            accepted=_accepted_at(job),
+            ended=_updated_at(job) if job.done else None,
             failed=job.status == "failed",
             scheduled=job.status == "scheduled",
             weight=weight if known is None else known.weight,
         )
 
 
-def _accepted(job: Job) -> float:
+def _accepted_at(job: Job) -> float:
     return job.created_at.timestamp()
 
 
-def _updated(job: Job) -> float:
+def _updated_at(job: Job) -> float:
     return job.updated_at.timestamp()
 
 

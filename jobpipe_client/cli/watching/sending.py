@@ -1,35 +1,35 @@
-"""An import, a batch, or the batches of one call of `submit_many`, and what is said of it."""
+"""The progress of an import, a batch, or the batches of one call of `submit_many`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from jobpipe_client.cli.pace import about
+from jobpipe_client.cli.pace import approximate_time
 
 State = Literal["running", "ended", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What has become of some commands that were sent together."""
+    """The progress of commands that were sent together."""
 
     id: str
     name: str
     unit: str  # "row" or "command"
     ended: int
-    size: int | None  # None if it is not known
+    size: int | None  # None if unknown
     failed: int  # jobs
     state: State
-    refused: int = 0  # of the ended ones, those that became no jobs
-    is_estimate: bool = False  # whether the size is estimated
-    part: str = ""  # what the size is of, if it is not all
+    refused: int = 0  # ended commands that became no jobs
+    is_estimate: bool = False  # whether the size is an estimate
+    part: str = ""  # describes what the size counts, if it is not everything
     cancelled: int = 0
-    per_second: float | None = None  # of these that end; None if that is not known
-    seconds_left: float | None = None  # None if that cannot be known
+    per_second: float | None = None  # how many end per second; None if unknown
+    seconds_left: float | None = None  # None if unknown
 
     def parts(self) -> list[str]:
-        """Return the parts of a line about it."""
+        """Return the parts of a line that describes the progress."""
         unit = self.unit if (self.size or self.ended) == 1 else f"{self.unit}s"
         if self.state == "ended" and not self.part:
             found = [f"finished, {self.ended:,} {unit}"]
@@ -47,12 +47,12 @@ class Sending:
         elif self.state == "ended" and self.part:
             found.append("finished")
         if self.per_second is not None:
-            found.append(f"{rate_of(self.per_second)} a second")
+            found.append(f"{format_rate(self.per_second)} a second")
         if self.seconds_left is not None:
-            found.append(f"{about(self.seconds_left)} left")
+            found.append(f"{approximate_time(self.seconds_left)} left")
         return found
 
 
-def rate_of(rate: float) -> str:
-    """Return a number of things in a second, with one digit behind the point if there are few."""
+def format_rate(rate: float) -> str:
+    """Return a number per second, with one decimal place if it is small."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"  # noqa: PLR2004

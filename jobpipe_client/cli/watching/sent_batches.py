@@ -1,4 +1,4 @@
-"""The running batches among the caller's latest jobs. Those of one import or one `submit_many` are one sending."""
+"""The running batches of the caller's latest jobs. All batches of one import or `submit_many` are one `Sending`."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _SHOWN_OF_KEY = 8  # characters
 
 @dataclass
 class _Sent:
-    """The batches of one import, of one call of `submit_many`, or a single one."""
+    """The batches of one import or of one call of `submit_many`, or a single batch."""
 
     id: str
     is_several: bool
     last_sent: float  # when the last known batch was accepted
-    name: str | None = None  # of its batches
-    highest: int = 0  # number of a batch
+    name: str | None = None  # the name of the batches
+    highest: int = 0  # the highest number of a batch
     ended_at: float | None = None
     ended_batches: int = 0
-    ended: Counter[str] = field(default_factory=Counter)  # the commands of these, by status
+    ended: Counter[str] = field(default_factory=Counter)  # the commands of the ended batches, by status
     open: dict[str, Batch] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
 
@@ -42,22 +42,22 @@ class _Sent:
 
 
 class SentBatches:
-    """The batches that run, as far as they were read."""
+    """The known batches that run or have just ended."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known: dict[str, None] = {}  # the ids of batches; the oldest are forgotten
         self._unread: list[str] = []
         self._sent: dict[str, _Sent] = {}
-        self._of: dict[str, str] = {}  # the sending of each open batch
+        self._sending_ids: dict[str, str] = {}  # by the id of each open batch
         self._left_out: set[str] = set()
 
     def has_open(self) -> bool:
         """Return whether a batch is still to be read."""
-        return bool(self._unread or self._of)
+        return bool(self._unread or self._sending_ids)
 
     def note(self, jobs: Iterable[Job], now: float) -> None:
-        """Note the batches of these jobs, unless they have ended a while ago."""
+        """Note the batches of these jobs, unless they ended a while ago."""
         for job in jobs:
             batch_id = job.links.get("batch", "").rpartition("/")[2]
             if not batch_id or batch_id in self._known:
@@ -69,22 +69,22 @@ class SentBatches:
             del self._known[next(iter(self._known))]
 
     def leave_out(self, ids: Iterable[str]) -> None:
-        """Leave out these imports from now on, since their journals say more."""
+        """Ignore these imports from now on, since their journals have more information."""
         self._left_out.update(ids)
         for sending_id in self._left_out & self._sent.keys():
             for batch_id in self._sent.pop(sending_id).open:
-                del self._of[batch_id]
+                del self._sending_ids[batch_id]
 
     def read(self, now: float) -> None:
-        """Read some of the batches that have not ended, first the new ones."""
-        for batch_id in [*self._unread, *self._of][:_READ_AT_ONCE]:
+        """Read some of the unfinished batches, the new batches first."""
+        for batch_id in [*self._unread, *self._sending_ids][:_READ_AT_ONCE]:
             try:
                 batch = self._client.batch(batch_id)
             except NotFound:  # it has expired
                 batch = None
             if batch_id in self._unread:
                 self._unread.remove(batch_id)
-            sending_id = self._of.pop(batch_id, None)  # if it is still open, it becomes the last one of these
+            sending_id = self._sending_ids.pop(batch_id, None)  # a batch that is still open is added at the end
             if batch is not None:
                 self._apply(batch, now)
             elif sending_id is not None:
@@ -93,9 +93,9 @@ class SentBatches:
             self._settle(each, now)
 
     def sendings(self, now: float) -> list[Sending]:
-        """Return what runs or has just ended, the latest last."""
+        """Return what runs or has just ended, with the latest last."""
         found = sorted(self._sent.values(), key=lambda each: each.last_sent)
-        return [_sending(each, now) for each in found]
+        return [_to_sending(each, now) for each in found]
 
     def _apply(self, batch: Batch, now: float) -> None:
         match = _KEY_OF_SEVERAL.fullmatch(batch.idempotency_key or "")
@@ -114,8 +114,8 @@ class SentBatches:
             sent.ended.update(batch.counts)
         else:
             sent.open[batch.id] = batch
-            self._of[batch.id] = sending_id
-        sent.pace.note(now, _ended(sent.counts()))
+            self._sending_ids[batch.id] = sending_id
+        sent.pace.note(now, _count_ended(sent.counts()))
 
     def _settle(self, sent: _Sent, now: float) -> None:
         may_go_on = sent.is_several and now - sent.last_sent < _ANOTHER_WITHIN
@@ -125,14 +125,14 @@ class SentBatches:
             del self._sent[sent.id]
 
 
-def _ended(counts: Counter[str]) -> int:
+def _count_ended(counts: Counter[str]) -> int:
     return counts.total() - counts["scheduled"] - counts["queued"] - counts["retrying"]
 
 
-def _sending(sent: _Sent, now: float) -> Sending:
+def _to_sending(sent: _Sent, now: float) -> Sending:
     counts = sent.counts()
     known, number = sent.ended_batches + len(sent.open), sent.highest + 1
-    size, ended = counts.total(), _ended(counts)
+    size, ended = counts.total(), _count_ended(counts)
     is_import = sent.id.startswith("import-")
     name, part = sent.id, ""
     if sent.is_several:

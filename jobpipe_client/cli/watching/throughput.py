@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from jobpipe_client.cli.watching.recent_jobs import LONGEST, Counts, RecentJobs
-from jobpipe_client.cli.watching.sending import rate_of
+from jobpipe_client.cli.watching.sending import format_rate
 
 MINUTE = 60
 _LATE, _LATE_IF_QUIET = 5.0, 15.0  # seconds; readings are two seconds apart, or ten on a quiet stage
-_WITH_RATE = 60  # jobs in a period, from which on it is also said how many these are in a second
+_MIN_JOBS_FOR_RATE = 60  # in a period; then the number per second is shown as well
 
 Line = tuple[str, list[str]]
 """A label, and the parts that follow it."""
 
 
-def counted(recent: RecentJobs, now: float) -> list[Counts]:
-    """Return the counts of the last minute and of the last five; one of them if the other says no more."""
+def choose_counts(recent: RecentJobs, now: float) -> list[Counts]:
+    """Return the counts of the last minute and the last five minutes, or only one if the other adds nothing."""
     minute, longest = recent.counts(now, MINUTE), recent.counts(now, LONGEST)
     if minute is None or longest is None:
         return []
@@ -31,7 +31,7 @@ def _numbers(counts: Counts) -> tuple[int, int | None, int]:
     return counts.accepted, counts.ended, counts.failed
 
 
-def line(counts: Counts, *, with_rates: bool = False) -> Line:
+def describe(counts: Counts, *, with_rates: bool = False) -> Line:
     """Return how many jobs were accepted, ended and failed in a period."""
     return _label(counts), _parts(counts, with_rates=with_rates)
 
@@ -54,25 +54,25 @@ def _parts(counts: Counts, *, with_rates: bool) -> list[str]:
         return ["none of your jobs was accepted or ended", *late]
 
     def number(count: int) -> str:
-        return f"{_rounded(count) if counts.is_estimate else count:,}"
+        return f"{_round_estimate(count) if counts.is_estimate else count:,}"
 
-    def rated(count: int, what: str) -> str:
-        is_rated = with_rates and count >= _WITH_RATE and counts.seconds >= 1
-        rate = f" ({rate_of(count / counts.seconds)} a second)" if is_rated else ""
+    def format_count(count: int, what: str) -> str:
+        is_rated = with_rates and count >= _MIN_JOBS_FOR_RATE and counts.seconds >= 1
+        rate = f" ({format_rate(count / counts.seconds)} a second)" if is_rated else ""
         return f"{number(count)} {what}{rate}"
 
-    found = [rated(counts.accepted, "job accepted" if counts.accepted == 1 else "jobs accepted")]
+    found = [format_count(counts.accepted, "job accepted" if counts.accepted == 1 else "jobs accepted")]
     if counts.ended:
-        found.append(rated(counts.ended, "ended"))
+        found.append(format_count(counts.ended, "ended"))
         if counts.failed:
             found.append(f"of which {number(counts.failed)} failed")
-        elif not counts.is_estimate:  # of those that were not read, some may have failed
+        elif not counts.is_estimate:  # otherwise, jobs that were not read may have failed
             found.append("of which none failed")
     elif counts.ended == 0:
         found.append("none ended")
     return [*found, *late]
 
 
-def _rounded(count: int) -> int:
-    """Return the number with two digits that count, as an estimate has no more."""
+def _round_estimate(count: int) -> int:
+    """Return the number with two significant digits, since an estimate is not more precise."""
     return round(count, min(0, 2 - len(str(count))))

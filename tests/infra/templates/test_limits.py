@@ -11,8 +11,8 @@ from infra.packaging.package import package_all
 from infra.templates.sources import Template, foundation_for, read_template
 from jobpipe.domain import limits
 from jobpipe.domain.events.schedule import ATTEMPT_SECONDS
+from worker_lambda.chalicelib.notifications.deliver import RESERVE_SECONDS
 from worker_lambda.chalicelib.releasing import sweep
-from worker_lambda.chalicelib.telling.deliver import RESERVE_SECONDS
 
 COMMANDS = {"CommandsQueue", "DeadLettersQueue"}
 FIFO = {*COMMANDS, "EventsQueue", "DeliveriesQueue"}
@@ -86,11 +86,11 @@ def test_the_functions_of_the_worker_end_at_its_time_out(foundation: Template, w
 
 def test_a_release_has_time_for_what_becomes_due(worker: Template) -> None:
     release = of_kind("AWS::Lambda::Function", worker)["Release"]
-    latest = sweep.AHEAD + sweep.NEXT_SWEEP + sweep.SETTLES
+    latest = sweep.LOOK_AHEAD + sweep.HANDOVER + sweep.INDEX_DELAY
     assert release["Timeout"] > latest.total_seconds() + sweep.RESERVE_SECONDS
     (rule,) = of_kind("AWS::Events::Rule", worker).values()
     assert rule["ScheduleExpression"] == "rate(1 minute)"
-    assert sweep.AHEAD >= 2 * sweep.OWN, "if an invocation dies, the one before it releases what is due"
+    assert sweep.LOOK_AHEAD >= 2 * sweep.UNTIL_NEXT_SWEEP, "the previous release takes its place"
 
 
 def test_a_delivery_has_time_for_an_attempt_and_its_calls(foundation: Template, worker: Template) -> None:

@@ -26,7 +26,7 @@ from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import backoff_seconds, consume_batch
 from worker_lambda.chalicelib.consumer import Consumer
-from worker_lambda.chalicelib.received import Delivery, NotAnSqsEvent, sqs_records
+from worker_lambda.chalicelib.sqs_messages import Delivery, NotAnSqsEvent, sqs_records
 
 
 def test_redelivered_messages_run_alone_and_after_new_ones() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api_lambda.chalicelib.endpoints.item_pages import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
+from api_lambda.chalicelib.endpoints.item_pages import MAX_PAGE_BYTES, MAX_RESPONSE_BYTES
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.documents.item import DocumentRef, MalformedItem, StoredItem
 from jobpipe.domain.documents.item_rules import check_size
@@ -164,7 +164,7 @@ def test_every_page_fits_lambdas_answer(pipeline: Pipeline, character: str, size
     assert sorted(shown) == sorted(stored)
     for answer in answers:
         assert len(answer.text.encode()) <= MAX_PAGE_BYTES or len(answer.json) == 1
-        assert posted(answer) <= MAX_ANSWER_BYTES
+        assert posted(answer) <= MAX_RESPONSE_BYTES
 
 
 def test_a_page_is_full_to_the_byte(pipeline: Pipeline) -> None:
@@ -190,7 +190,7 @@ def test_a_page_leaves_room_for_the_ids_of_unreadable_items(pipeline: Pipeline) 
         store(pipeline, f"last {i}", "\x7f" * (MAX_PAGE_BYTES // 2 - 100))
     shown, unreadable, answers = read_all(pipeline)
     assert (len(shown), len(unreadable)) == (2, 98)
-    assert all(posted(answer) <= MAX_ANSWER_BYTES for answer in answers)
+    assert all(posted(answer) <= MAX_RESPONSE_BYTES for answer in answers)
 
 
 def test_a_page_of_items_that_cannot_be_read_fits(pipeline: Pipeline) -> None:

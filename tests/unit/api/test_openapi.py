@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api_lambda.chalicelib.contract.openapi import GATEWAY_PROBLEMS, ONLY_OF_COLLECTIONS, document
+from api_lambda.chalicelib.contract.openapi import COLLECTION_PROBLEMS, GATEWAY_PROBLEMS, document
 from api_lambda.chalicelib.endpoints.routes import ROUTES
 from infra.templates.gateway_responses import GATEWAY_RESPONSES
 from jobpipe.domain.documents.item_rules import check_fields_to_set, check_item_id
@@ -85,7 +85,7 @@ def test_every_component_is_used() -> None:
 def test_the_document_has_every_problem() -> None:
     """These are the problems of all classes, and those of the gateway's table."""
     every = _problems(ProblemError)
-    own_problems = {(each.status, each.slug) for each in every if each.slug not in ONLY_OF_COLLECTIONS}
+    own_problems = {(each.status, each.slug) for each in every if each.slug not in COLLECTION_PROBLEMS}
     gateways = {(refused.status, refused.slug) for refused in GATEWAY_PROBLEMS}
     types = {
         kind.removeprefix(PROBLEM_TYPE_PREFIX)

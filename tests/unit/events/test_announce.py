@@ -17,11 +17,11 @@ from tests.helpers.job_states import LARGE, LONG, unavailable
 from tests.helpers.memory.events import MemoryEvents
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import shop, subscription
-from worker_lambda.chalicelib.announce import announce, announcer
+from worker_lambda.chalicelib.announce import announce, make_announcer
 from worker_lambda.chalicelib.command_consumer import command_consumer
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
-from worker_lambda.chalicelib.received import Delivery
+from worker_lambda.chalicelib.sqs_messages import Delivery
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Telling:
         """Process a batch, and return the ids of the jobs whose messages are returned."""
         services = self.pipeline.worker_services()
         consumer = (dead_letter_consumer if dead_letters else command_consumer)(services, lambda: 29.0)
-        consumer = replace(consumer, announce=announcer(self.events))
+        consumer = replace(consumer, announce=make_announcer(self.events))
         records = self.pipeline.queue.receive()
         answer = consume_batch(records, consumer)
         self.pipeline.queue.acknowledge(records, answer)
@@ -229,7 +229,7 @@ def test_the_end_of_an_unreadable_command_is_told_with_the_document_that_it_name
 
 
 def test_a_stage_without_events_makes_no_call_more() -> None:
-    assert announcer(None) is None
+    assert make_announcer(None) is None
     assert Pipeline().command_consumer().announce is None
 
 

@@ -20,8 +20,8 @@ from jobpipe.domain.events.delivery_messages import (
 from jobpipe.domain.events.schedule import MOST_AT_ONCE, MOST_AT_ONCE_OF_OWNER, PAUSES, pause_after
 from tests.helpers.telling import EVER, World, line_of
 from worker_lambda.chalicelib.consume_batch import consume_batch
-from worker_lambda.chalicelib.telling.consumers import deliveries_consumer, events_consumer, later_consumer
-from worker_lambda.chalicelib.telling.deliver import send_again
+from worker_lambda.chalicelib.notifications.consumers import deliveries_consumer, events_consumer, later_consumer
+from worker_lambda.chalicelib.notifications.deliver import send_again
 
 PENDING, DELIVERED, GIVEN_UP = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.GIVEN_UP
 

@@ -17,7 +17,7 @@ from tests.helpers.memory.bus import MemoryBus
 from tests.helpers.stubbed import Stubbed
 from tests.helpers.telling import World
 from worker_lambda.chalicelib.consume_batch import consume_batch
-from worker_lambda.chalicelib.telling.consumers import events_consumer
+from worker_lambda.chalicelib.notifications.consumers import events_consumer
 
 BUS = "arn:aws:events:us-east-1:000000000000:event-bus/shop"
 

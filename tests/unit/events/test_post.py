@@ -25,8 +25,8 @@ from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.domain.events.webhook import JOB_ENDED, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
 from tests.helpers.receiver import receiver
-from worker_lambda.chalicelib.telling import post as module
-from worker_lambda.chalicelib.telling.post import Poster
+from worker_lambda.chalicelib.notifications import post as module
+from worker_lambda.chalicelib.notifications.post import Poster
 
 LOCAL = Poster(UrlRules(allow_loopback=True))
 QUICK = Poster(UrlRules(allow_loopback=True), seconds=0.5)
@@ -185,7 +185,7 @@ def say_nothing(connection: socket.socket) -> None:
 def test_an_attempt_ends_in_time_whatever_the_receiver_sends(behave: Callable[[socket.socket], None]) -> None:
     with raw_server(behave) as url:
         attempt = QUICK(a_webhook(url), a_delivery())
-    assert (attempt.status, attempt.error) == (None, "no answer in time")
+    assert (attempt.status, attempt.error) == (None, "no response in time")
     assert 500 <= attempt.milliseconds < 4000
 
 
@@ -206,10 +206,10 @@ def test_an_answer_without_an_end_is_not_read_to_its_end() -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "the answer is not HTTP"),
-        (b"", "the answer is not HTTP"),
-        (b"HTTP/1.1 abc\r\n\r\n", "the answer is not HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n", "the answer is not HTTP"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "the response is not HTTP"),
+        (b"", "the response is not HTTP"),
+        (b"HTTP/1.1 abc\r\n\r\n", "the response is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n", "the response is not HTTP"),
     ],
 )
 def test_what_is_no_answer_of_http_is_a_failure(answer: bytes, error: str) -> None:
@@ -329,5 +329,5 @@ def test_a_wait_for_other_look_ups_is_no_failure_of_the_receiver(monkeypatch: py
         with pytest.raises(Unavailable):
             QUICK(a_webhook("https://other.example/"), a_delivery())
         may_end.set()
-    assert (slow.status, slow.error) == (None, "no answer in time")
+    assert (slow.status, slow.error) == (None, "no response in time")
     assert asked == ["slow.example"], "the other look-up was cancelled"

@@ -24,8 +24,8 @@ from tests.helpers.memory.webhooks import MemoryDeliveries
 from tests.helpers.telling import World, line_of
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.consumer import NoTimeLeft
-from worker_lambda.chalicelib.telling.consumers import deliveries_consumer, events_consumer, later_consumer
-from worker_lambda.chalicelib.telling.tell import tell
+from worker_lambda.chalicelib.notifications.consumers import deliveries_consumer, events_consumer, later_consumer
+from worker_lambda.chalicelib.notifications.notify import notify
 
 PENDING, DELIVERED, GIVEN_UP = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.GIVEN_UP
 
@@ -98,7 +98,7 @@ def test_a_message_of_an_earlier_release_wakes_the_lines_of_the_document_that_th
     world.tell(job)
     world.queue.lines.clear()
     message = world.message(f'{{"v":1,"jobs":[["{job.job_id}","{job.generation}"]]}}')
-    tell(replace(message, receive_count=2), world.services, lambda: 20.0)
+    notify(replace(message, receive_count=2), world.services, lambda: 20.0)
     assert world.queue.lines == [WakeLine(line_of(webhook, job))]
 
 
@@ -262,7 +262,7 @@ def test_a_message_of_more_than_an_invocation_can_store_goes_on_in_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     """Each receipt stores something, however little time it has, and nothing that is stored already."""
-    monkeypatch.setattr("worker_lambda.chalicelib.telling.together._threads", Inline)
+    monkeypatch.setattr("worker_lambda.chalicelib.notifications.parallel._threads", Inline)
     webhooks = [world.webhook(f"owner{n}", events=["item.changed"]) for n in range(130)]
     webhooks += [world.webhook(events=[*EVENT_TYPES])]
     jobs = [world.ended(), world.ended()]
@@ -279,7 +279,7 @@ def test_a_message_of_more_than_an_invocation_can_store_goes_on_in_the_next(
 
 
 def test_what_is_stored_when_time_is_short_is_woken_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker_lambda.chalicelib.telling.together._threads", Inline)
+    monkeypatch.setattr("worker_lambda.chalicelib.notifications.parallel._threads", Inline)
     for n in range(5):
         world.webhook(f"owner{n}", events=["item.changed"])
     job = world.ended()
@@ -287,7 +287,7 @@ def test_what_is_stored_when_time_is_short_is_woken_at_once(world: World, monkey
     store.seconds_left = 3.0
     message = replace(world.message(encode_ended([EndedJob(job.ref, job.item)])), sequence_number="7")
     with pytest.raises(NoTimeLeft):
-        tell(message, world.services, lambda: store.seconds_left)
+        notify(message, world.services, lambda: store.seconds_left)
     assert world.queue.lines == [WakeLine(line_of(webhook, job)) for webhook in world.webhooks.all()[:3]]
 
 

@@ -17,8 +17,8 @@ from tests.helpers.memory.tasks import MemoryTasks
 from tests.helpers.task_tokens import ONE, READ, TWO, Stage
 from tests.helpers.telling import World
 from worker_lambda.chalicelib.consume_batch import consume_batch
-from worker_lambda.chalicelib.telling.consumers import events_consumer
-from worker_lambda.chalicelib.telling.tell import tell
+from worker_lambda.chalicelib.notifications.consumers import events_consumer
+from worker_lambda.chalicelib.notifications.notify import notify
 
 
 @pytest.fixture
@@ -99,7 +99,9 @@ def test_without_the_parameter_nothing_is_answered_and_no_job_is_read(monkeypatc
 
 def test_a_request_to_answer_that_is_left_when_the_parameter_goes_is_dropped() -> None:
     world = World()
-    tell(world.message(encode_task(WaitingTask(world.ended(task_token=ONE).job_id))), world.services, lambda: 20.0)
+    notify(
+        world.message(encode_task(WaitingTask(world.ended(task_token=ONE).job_id))), world.services, lambda: 20.0
+    )
 
 
 def test_little_time_is_not_spent_on_tasks() -> None:
@@ -118,4 +120,4 @@ def test_a_message_that_names_no_job_is_dropped(body: str) -> None:
     with pytest.raises(UndecodableMessage, match="names no job"):
         decode_ended(body)
     world = World(tasks=MemoryTasks())
-    tell(world.message(body), world.services, lambda: 20.0)
+    notify(world.message(body), world.services, lambda: 20.0)

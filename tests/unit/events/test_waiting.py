@@ -14,8 +14,8 @@ from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
 from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, CIRCUIT_PAUSES
 from jobpipe.domain.events.webhook import Webhook
 from tests.helpers.telling import EVER, World, line_of
-from worker_lambda.chalicelib.telling import wait
-from worker_lambda.chalicelib.telling.deliver import send_again
+from worker_lambda.chalicelib.notifications import wait
+from worker_lambda.chalicelib.notifications.deliver import send_again
 
 PENDING, DELIVERED, GIVEN_UP = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.GIVEN_UP
 
@@ -43,13 +43,13 @@ def test_a_message_that_is_too_early_waits_for_the_rest(world: World) -> None:
     webhook = world.webhook()
     line = Line("alice", webhook.webhook_id, "d")
     early = WakeLine(line, rfc3339(now() + timedelta(hours=1)))
-    wait.wake_in_time(early, world.services)
+    wait.wake_when_due(early, world.services)
     ((message, rest),) = world.queue.postponed
     assert message == early
     assert timedelta(minutes=59) < rest <= timedelta(hours=1)
     assert world.queue.lines == []
     wake = WakeLine(line, rfc3339(now() - timedelta(seconds=1)))
-    wait.wake_in_time(wake, world.services)
+    wait.wake_when_due(wake, world.services)
     assert world.queue.lines == [wake]
 
 
@@ -59,8 +59,8 @@ def test_nothing_waits_for_a_webhook_that_is_gone_or_paused(world: World) -> Non
     change(world, webhook, paused=True)
     for webhook_id in (webhook.webhook_id, "gone"):
         for due in ("", rfc3339(now() + timedelta(hours=1))):
-            wait.wake_in_time(WakeLine(Line("alice", webhook_id, "d"), due), world.services)
-    wait.wake_in_time(SendAgain("alice", "gone", "e", "s"), world.services)
+            wait.wake_when_due(WakeLine(Line("alice", webhook_id, "d"), due), world.services)
+    wait.wake_when_due(SendAgain("alice", "gone", "e", "s"), world.services)
     assert (world.queue.postponed, world.queue.lines, world.queue.replays) == ([], [], [])
 
 
@@ -121,8 +121,8 @@ def test_what_is_due_while_the_circuit_is_open_does_not_pass_the_fifo_queue(worl
     webhook = world.webhook()
     until = open_circuit(world, webhook)
     resumed = rfc3339(now())
-    wait.wake_in_time(WakeLine(Line("alice", webhook.webhook_id, "d"), "", resumed), world.services)
-    wait.wake_in_time(SendAgain("alice", webhook.webhook_id, "e", "s"), world.services)
+    wait.wake_when_due(WakeLine(Line("alice", webhook.webhook_id, "d"), "", resumed), world.services)
+    wait.wake_when_due(SendAgain("alice", webhook.webhook_id, "e", "s"), world.services)
     wait.sweep(Sweep("alice", webhook.webhook_id), world.services)
     assert (world.queue.lines, world.queue.replays) == ([], [])
     (wake, _), (again, _) = world.queue.postponed

@@ -62,7 +62,7 @@ def test_a_sweep_waits_for_what_becomes_due_within_two_minutes(pipeline: Pipelin
         waited = datetime.fromisoformat(get(pipeline, job)["updated_at"]) - datetime.fromisoformat(
             get(pipeline, job)["not_before"]
         )
-        assert waited >= sweeping.SETTLES
+        assert waited >= sweeping.INDEX_DELAY
 
 
 def test_the_next_sweep_releases_what_is_due_in_its_minute(pipeline: Pipeline, clock: MovedClock) -> None:
@@ -77,7 +77,7 @@ def test_the_next_sweep_releases_what_is_due_in_its_minute(pipeline: Pipeline, c
 
     clock.on_sleep = next_sweep
     assert pipeline.release() == 1
-    assert others[0] - datetime.fromisoformat(time) >= sweeping.SETTLES + sweeping.NEXT_SWEEP
+    assert others[0] - datetime.fromisoformat(time) >= sweeping.INDEX_DELAY + sweeping.HANDOVER
 
 
 def test_a_sweep_ends_at_once_if_nothing_waits(pipeline: Pipeline, clock: MovedClock) -> None:

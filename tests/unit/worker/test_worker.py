@@ -17,7 +17,7 @@ from tests.helpers.pipeline import Pipeline
 from tests.helpers.stored import document_key
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.consumer import Consumer
-from worker_lambda.chalicelib.received import Delivery
+from worker_lambda.chalicelib.sqs_messages import Delivery
 
 GOOD = {"name": "Tent", "description": "For two"}
 

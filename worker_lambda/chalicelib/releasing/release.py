@@ -1,9 +1,9 @@
-"""One pass through a shard of the schedule: what is due is sent, in its order, and then marked as queued.
+"""One pass through a shard of the schedule: send the due commands in order, and mark their jobs as queued.
 
     read the entries ── read the jobs ── put claims ── send ten ── mark each as queued ── …
 
-A process that dies after the send and before the mark leaves the job scheduled, and the next pass sends its message
-again: with the same deduplication id, and for a job that ends once. A job that was cancelled is scheduled no more.
+If the process dies between send and mark, the job stays scheduled, and the next pass sends the message again. That
+is harmless: the deduplication id is the same, and a job ends only once. A cancelled job is no longer scheduled.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Pass:
         # The documents with a command that could not be sent, which the commands behind it must not overtake.
         self._held_up: set[str] = set()
         self.released = 0
-        self.left_any = False  # whether something that is due was not released
+        self.is_incomplete = False  # whether a due command was not released
 
     def run(self, until: datetime) -> None:
-        """Release what is due at this time."""
+        """Release the commands that are due at this time."""
         after: DueEntry | None = None
         try:
             while self._may_go_on():
@@ -54,10 +54,10 @@ class Pass:
                 after = page.last
                 if after is None:
                     return
-            self.left_any = True
+            self.is_incomplete = True
         except Unavailable:
             logger.warning("release interrupted: it will be tried again", exc_info=True)
-            self.left_any = True
+            self.is_incomplete = True
 
     def _release(self, entries: Sequence[DueEntry]) -> None:
         jobs = self._services.schedule.jobs([*dict.fromkeys(entry.job_id for entry in entries)]) if entries else {}
@@ -65,18 +65,18 @@ class Pass:
         for entry in entries:
             job = jobs.get(entry.job_id)
             if job is None or job.waiting is None or job.waiting.due != entry.due:
-                continue  # the index is behind the table
+                continue  # the index has not caught up with the table
             if job.item.group_id in self._held_up:
-                self.left_any = True
+                self.is_incomplete = True
             elif job.status is not Status.SCHEDULED or job.is_expired(now()):
                 if not self._try(clean_up, job, self._services):
                     self._hold_up(job)
-            elif self._is_prepared(job):
+            elif self._prepare(job):
                 ready.append(job)
         self._send(ready)
 
-    def _is_prepared(self, job: Job) -> bool:
-        """Put the claim check that the message names, if it names one; return whether the message can be sent."""
+    def _prepare(self, job: Job) -> bool:
+        """Put the claim check of the message, if it has one; return whether the message can be sent."""
         try:
             return put_claim(job, self._services)
         except Unavailable:
@@ -85,7 +85,7 @@ class Pass:
             return False
 
     def _send(self, ready: list[Job]) -> None:
-        """Send up to ten messages in a call, one of each document; the next follows when SQS has the last."""
+        """Send up to ten messages in a call, one of each document; its next one waits until SQS has the last."""
         while ready:
             chosen = set(next_call([message_of(job) for job in ready]))
             call = [job for n, job in enumerate(ready) if n in chosen]
@@ -102,72 +102,72 @@ class Pass:
             waiting = [job for n, job in enumerate(ready) if n not in chosen]
             ready = [job for job in waiting if job.item.group_id not in self._held_up]
             if not self._may_go_on():
-                self.left_any = self.left_any or bool(ready)
+                self.is_incomplete = self.is_incomplete or bool(ready)
                 return
 
     def _hold_up(self, job: Job) -> None:
         self._held_up.add(job.item.group_id)
-        self.left_any = True
+        self.is_incomplete = True
 
     def _try(self, step: Callable[[Job, ReleaseServices], None], job: Job, services: ReleaseServices) -> bool:
-        """Do this step and return True; if it fails, leave it to the next pass and return False."""
+        """Do this step and return True; if it fails, return False: the next pass tries it again."""
         try:
             step(job, services)
         except Exception:  # noqa: BLE001  # the other jobs must be marked
             logger.warning("released job not marked: it will be tried again", exc_info=True, extra=_ids(job))
-            self.left_any = True
+            self.is_incomplete = True
             return False
         return True
 
 
 def put_claim(job: Job, services: ReleaseServices) -> bool:
-    """Put the claim check that the job's message names, if it names one; return whether the message can be sent.
+    """Put the claim check of the job's message, if it has one; return whether the message can be sent.
 
-    It cannot be if the command was never stored: its request died between its two writes. Nobody was promised
-    anything, and the repeated request stores it; until then the job stays as it is. Raise Unavailable while S3 may
-    only not find the command yet.
+    It cannot be sent if the command was never stored, because the request died between its two writes. The caller
+    has no 202, and a repeated request stores the command; until then the job stays as it is. Raise Unavailable if
+    the command may exist but not be visible in S3 yet.
     """
-    waits_under = None if job.waiting is None else job.waiting.claim
-    if waits_under is None:
+    waiting_key = None if job.waiting is None else job.waiting.claim
+    if waiting_key is None:
         return True
-    text = services.documents.get_by_key(waits_under)
+    text = services.documents.get_by_key(waiting_key)
     if text is None:
         if may_become_visible(datetime.fromisoformat(job.created_at)):
             raise Unavailable("The command is not visible yet.")
         logger.warning("the command of a scheduled job was never stored", extra=_ids(job))
         return False
-    services.documents.put(claim_key(waits_under), text)
+    services.documents.put(claim_key(waiting_key), text)
     return True
 
 
 def finish(job: Job, services: ReleaseServices) -> None:
-    """Mark the job as queued, whose message is on the queue, and delete what it needed only while it waited."""
+    """Mark the job of a sent message as queued, and delete what the job needed only while it waited."""
     is_marked = services.schedule.mark_queued(job, now())
-    waits_under = None if job.waiting is None else job.waiting.claim
-    if waits_under is not None:
-        claim = claim_key(waits_under)
-        # If another release was faster, the worker may have deleted the claim check before it was put here.
+    waiting_key = None if job.waiting is None else job.waiting.claim
+    if waiting_key is not None:
+        claim = claim_key(waiting_key)
+        # If another release was faster, the worker may have deleted the claim check before this one put it.
         current = job if is_marked else services.schedule.jobs([job.job_id]).get(job.job_id)
         is_late = current is None or not current.needs_claim(claim)
-        services.documents.delete([waits_under, *([claim] if is_late else [])])
-    if not is_marked or waits_under is not None:
+        services.documents.delete([waiting_key, *([claim] if is_late else [])])
+    if not is_marked or waiting_key is not None:
         services.schedule.forget(job)
 
 
 def clean_up(job: Job, services: ReleaseServices) -> None:
-    """Delete what a job that has ended or expired needed only while it waited.
+    """Delete what an ended or expired job needed only while it waited.
 
-    In a stage with events the message of a cancelled job is sent nevertheless: the worker finds that the job has
-    ended, and sends its event.
+    In a stage with events, the message of a cancelled job is sent nevertheless: the worker finds that the job has
+    ended, and sends the event.
     """
-    if services.tells_ends and job.status is Status.CANCELLED and services.queue.send_batch([message_of(job)]):
+    if services.sends_events and job.status is Status.CANCELLED and services.queue.send_batch([message_of(job)]):
         raise Unavailable("SQS has refused the message of a cancelled job.")
-    waits_under = None if job.waiting is None else job.waiting.claim
-    if waits_under is not None:
-        claim = claim_key(waits_under)
+    waiting_key = None if job.waiting is None else job.waiting.claim
+    if waiting_key is not None:
+        claim = claim_key(waiting_key)
         is_over = job.status.done or job.is_expired(now())
         unused = [claim] if is_over and not job.needs_claim(claim) else []
-        services.documents.delete([waits_under, *unused])
+        services.documents.delete([waiting_key, *unused])
     services.schedule.forget(job)
 
 

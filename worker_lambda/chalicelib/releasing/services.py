@@ -16,12 +16,12 @@ from jobpipe.stores.queues.sqs_commands import SqsCommands
 
 @dataclass(frozen=True, slots=True)
 class ReleaseServices:
-    """The schedule, the commands that wait in the bucket, the queue of commands, and whether ends are told."""
+    """The schedule, the waiting commands in the bucket, the command queue, and whether the stage sends events."""
 
     schedule: Schedule
     documents: DocumentStore
     queue: BatchQueue
-    tells_ends: bool
+    sends_events: bool
 
 
 @cache
@@ -34,5 +34,5 @@ def open_release() -> ReleaseServices:
         schedule=DynamoDbSchedule(clients, settings.jobs_table),
         documents=S3Documents(clients, settings.documents_bucket),
         queue=SqsCommands(clients, settings.commands_queue_url),
-        tells_ends=settings.events,
+        sends_events=settings.events,
     )

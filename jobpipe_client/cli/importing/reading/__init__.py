@@ -1,1 +1,1 @@
-"""Reading a file: its bytes, lines, rows and batches, and the collection that the rows are for."""
+"""Reading a file: the bytes, lines, rows and batches, and the collection for which the rows are meant."""

@@ -1,4 +1,4 @@
-"""The batches of rows that are sent in one request, under one key."""
+"""The batches of rows: each batch is sent in one request, with one idempotency key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobpipe_client.cli.importing.reading.rows import Format, Row
 from jobpipe_client.cli.importing.reading.source import Lines
 from jobpipe_client.many import MAX_BODY
 
-# An import that continues cuts the same batches again, so new limits need a new version of the journal.
+# An import that continues must form the same batches again, so new limits need a new version of the journal.
 MAX_BATCH_BYTES = MAX_BODY - 4096  # of the commands; the request adds a few bytes
 MAX_FILE_BYTES = 4 * 1024 * 1024  # of the file, since rows that cannot be read have no commands
 
@@ -28,7 +28,7 @@ class Batch:
     last_line: int = field(init=False)
     rows: list[Row] = field(default_factory=list)
     size: int = 0  # bytes of the commands
-    digest: Any = field(default_factory=hashlib.sha256)  # of the lines as they were read
+    digest: Any = field(default_factory=hashlib.sha256)  # of the lines as read
 
     def __post_init__(self) -> None:
         self.end, self.last_line = self.start, self.line
@@ -52,7 +52,7 @@ class Batch:
         return is_small and len(self.rows) < max_rows
 
 
-def cut(form: Format, lines: Lines, *, number: int, max_rows: int) -> Iterator[Batch]:
+def split_into_batches(form: Format, lines: Lines, *, number: int, max_rows: int) -> Iterator[Batch]:
     """Yield the batches of the lines, beginning with batch `number`. The same lines yield the same batches."""
     batch = Batch(number, lines.offset, lines.number)
     for line in form.header if number == 0 else ():  # the header belongs to the first batch

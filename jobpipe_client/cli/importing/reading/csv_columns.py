@@ -1,4 +1,4 @@
-"""The columns of a CSV: their fields, the kinds of their values, and whether rows below them can be items."""
+"""The columns of a CSV: their fields, the kinds of their values, and whether their rows can be items."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobpipe_client.cli.schemas import READERS, is_number
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.?)"?.?', re.IGNORECASE)
 _SEPARATORS = ";\t|,"
 _EXAMINED_ROWS = 100
-_MOSTLY = 0.8  # of the cells of a column, which then looks like their kind
+_MOSTLY = 0.8  # the share of a column's cells from which on the column looks like their kind
 _WITH_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 _LONGEST_CELL = 20  # characters of a cell in a note
 
@@ -38,13 +38,13 @@ _READERS: dict[str, Callable[[str], Any]] = {**READERS, "json": _json}
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The field of a column, and the kind of its values."""
+    """The field in a column, and the kind of the values."""
 
     name: str
     kind: str
     is_ignored: bool
     is_marked: bool  # whether the header or the schema states the kind
-    usual_kind: str = "text"  # of a column with this name and no mark
+    usual_kind: str = "text"  # the kind of a column with this name but no mark
 
     @classmethod
     def of(
@@ -52,7 +52,7 @@ class Column:
     ) -> Column:
         """Return the column below a cell of the header.
 
-        `kinds` takes precedence over the kind in the header, and that over `schema_kinds`.
+        `kinds` takes precedence over the kind in the header, and the header over `schema_kinds`.
         """
         name, kind = _name_and_kind(cell)
         usual = schema_kinds.get(name, "text")
@@ -67,7 +67,7 @@ class Column:
         )
 
     def value(self, cell: str) -> Any:
-        """Return the value of a cell; ValueError if the cell has no value of this kind."""
+        """Return the value of a cell. Raise ValueError if the cell has no value of this kind."""
         try:
             return _READERS[self.kind](cell)
         except ValueError as error:
@@ -85,8 +85,8 @@ def header_cell(name: str, kind: str, usual_kind: str = "text") -> str:
 
 
 def check_columns(header: list[str], kinds: Collection[str], ignored: Collection[str]) -> None:
-    """Raise OperatorError for columns without a name, with the same name, or named by an option and missing."""
-    if "" in header and "" not in ignored:  # a field without a name has its kind: `:text`
+    """Raise OperatorError for columns without a name or with the same name, and for missing columns of options."""
+    if "" in header and "" not in ignored:  # the column of a field with an empty name has a kind, as in `:text`
         raise OperatorError(
             f"column {header.index('') + 1} of the header has no name: --ignore '' leaves it out, or write the "
             "file without it (pandas: index=False; R: row.names=FALSE)"
@@ -113,7 +113,7 @@ def check_required(
             cause = _cause(header, name, target, delimiter)
             raise OperatorError(f"{cannot}: the header has no column {name!r}{cause}")
         if kinds[name] in {"number", "boolean"} and name in target.only_text:
-            raise OperatorError(f"{cannot}: the {name} has to be text, and its column is a {kinds[name]}")
+            raise OperatorError(f"{cannot}: the {name} must be text, but its column is a {kinds[name]}")
 
 
 def _cause(header: list[str], missing: str, target: Target, delimiter: str) -> str:
@@ -122,7 +122,7 @@ def _cause(header: list[str], missing: str, target: Target, delimiter: str) -> s
     if declaration:
         return (
             f". The first line, {text.strip()}, is Excel's declaration of the separator: remove that line, "
-            f"and use --delimiter {_quoted(declaration[1] or delimiter)}"
+            f"and use --delimiter {_quote(declaration[1] or delimiter)}"
         )
     if advice := separator_advice(text, target.required, delimiter):
         return advice
@@ -144,11 +144,11 @@ def separator_advice(text: str, required: Collection[str], delimiter: str) -> st
         if required and other != delimiter and other in text:
             cells = next(csv.reader([text], delimiter=other), [])
             if {_name_and_kind(cell)[0].strip().lower() for cell in cells} >= {name.lower() for name in required}:
-                return f". Its columns are separated by {_quoted(other)}: use --delimiter {_quoted(other)}"
+                return f". Its columns are separated by {_quote(other)}: use --delimiter {_quote(other)}"
     return ""
 
 
-def _quoted(separator: str) -> str:
+def _quote(separator: str) -> str:
     return "'\\t'" if separator == "\t" else f"'{separator}'"
 
 
@@ -158,7 +158,7 @@ def _name_and_kind(cell: str) -> tuple[str, str]:
 
 
 class TextColumns:
-    """Examines the first rows for columns that are read as text and mostly look like another kind."""
+    """Examines the first rows for columns that are read as text but mostly look like another kind."""
 
     def __init__(self, columns: Sequence[Column], nulls: Collection[str], note: Callable[[str], None]) -> None:
         self._missing = {"", *nulls}
@@ -173,7 +173,7 @@ class TextColumns:
                 self._kinds[place] = Counter()
 
     def examine(self, cells: Sequence[str]) -> None:
-        """Examine a row, if it is one of the first, and report the columns after the last of these."""
+        """Examine one of the first rows, and report the columns after the last of these rows."""
         if self._rows >= _EXAMINED_ROWS:
             return
         for place, kinds in self._kinds.items():
@@ -186,7 +186,7 @@ class TextColumns:
             self._report()
 
     def finish(self) -> None:
-        """Report the columns if the file has ended before."""
+        """Report the columns if the file had fewer rows."""
         if self._rows < _EXAMINED_ROWS:
             self._report()
 
@@ -204,11 +204,11 @@ class TextColumns:
                 self._note(f"read as text: {name}; a number has a point and no comma, and {cell!r} has a comma")
             elif kind in options:
                 others = [self._first[place, other] for other in kinds if other != kind]
-                names.append(name + "".join(f" (except {_shortened(cell)!r})" for cell in others[:1]))
+                names.append(name + "".join(f" (except {_shorten(cell)!r})" for cell in others[:1]))
                 uses.append(f"{options[kind]} {_shell_word(name)}")
         if names:
             use = " ".join(uses)
-            self._note(f"read as text: {', '.join(names)}; to read the values as what they look like, use {use}")
+            self._note(f"read as text: {', '.join(names)}; to convert the values, use {use}")
 
 
 def _likely_kind(cell: str) -> str:
@@ -225,7 +225,7 @@ def _likely_kind(cell: str) -> str:
     return "json" if is_json else "text"
 
 
-def _shortened(cell: str) -> str:
+def _shorten(cell: str) -> str:
     return cell if len(cell) <= _LONGEST_CELL else f"{cell[:_LONGEST_CELL]}…"
 
 

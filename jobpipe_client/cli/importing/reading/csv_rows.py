@@ -1,4 +1,4 @@
-"""CSV (RFC 4180) in UTF-8 with a header. Each column is a field of the item, as text or as its kind says."""
+"""CSV (RFC 4180) in UTF-8 with a header. Each column is a field of the item, as text or as another kind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Record(NamedTuple):
 
 
 class CsvRows:
-    """Reads the header on construction; OperatorError if no row below it can have what the target needs."""
+    """Reads the header on construction. Raises OperatorError if no row can have the required fields."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class CsvRows:
         self._text_columns = TextColumns([], nulls, lambda _: None)
 
     def report_text_columns(self, note: Callable[[str], None]) -> None:
-        """Report, after the first rows, the columns that are read as text and look like another kind."""
+        """Report, after the first rows, the columns that are read as text but look like another kind."""
         self._text_columns = TextColumns(self.columns, self._nulls, note)
 
     @property
@@ -84,7 +84,7 @@ class CsvRows:
         return [column.name for _, column in self._imported]
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """Yield the records, which may span several lines. Those with only separators are not rows."""
+        """Yield the records, which may span several lines. A record of only separators is not a row."""
         while (record := self._read_record(lines)) is not None:
             number, taken, cells, error = record
             if cells is not None and not any(cells) and not text_of(taken).strip(self._delimiter + "\r\n"):
@@ -101,13 +101,13 @@ class CsvRows:
         self._text_columns.finish()
 
     def failed_row(self, row: Row, error: str) -> str:
-        """Return the imported cells as they are in the file, behind the line and the error.
+        """Return the imported cells as they are in the file, preceded by the line number and the error.
 
-        Cells like one of `nulls` are empty there: the file of failures is imported without options.
+        Cells that match one of `nulls` become empty, since the file of failures is imported without options.
         """
         text = row.text
         cells = self._split(text)
-        if cells is not None:  # if there are too few or too many, each stays below its column
+        if cells is not None:  # even if there are too few or too many, each cell stays below its column
             ignored = {place for place, column in enumerate(self.columns) if column.is_ignored}
             text = self._delimiter.join(
                 "" if cell in self._nulls else cell for place, cell in enumerate(cells) if place not in ignored
@@ -118,12 +118,12 @@ class CsvRows:
                 if cell is None or not cell[2]:
                     break
                 text = text[cell.end() :]
-        # The error is always quoted: tools that guess the separator would otherwise take its blanks for one.
+        # The error is always quoted: otherwise, tools that guess the separator might choose the blank.
         quoted = error.replace('"', '""')
         return f'{row.reported_line}{self._delimiter}"{quoted}"{self._delimiter}{text}'
 
     def failures_header(self) -> str:
-        """Return the header of the imported columns with their kinds, behind two more columns."""
+        """Return the header of the imported columns with their kinds, preceded by the columns of the failure."""
         out = io.StringIO()
         cells = [*FAILURE_FIELDS, *(column.header_cell for _, column in self._imported)]
         csv.writer(out, delimiter=self._delimiter, lineterminator="").writerow(cells)
@@ -134,7 +134,7 @@ class CsvRows:
             raise ValueError(f"{len(cells)} cells, where the header has {len(self.columns)}")
         item: dict[str, Any] = {}
         errors: list[str] = []
-        missing = self._missing(cells, lines)
+        missing = self._missing_cells(cells, lines)
         for place, column in self._imported:
             if place in missing or (cells[place] == "" and column.kind != "text"):
                 continue
@@ -146,11 +146,11 @@ class CsvRows:
             raise ValueError("; ".join(errors))
         return item
 
-    def _missing(self, cells: list[str], lines: tuple[Line, ...]) -> set[int]:
-        """Return the places of cells without a value: empty ones, and those that are written like one of `nulls`.
+    def _missing_cells(self, cells: list[str], lines: tuple[Line, ...]) -> set[int]:
+        """Return the places of cells without a value: empty cells, and cells that are written like one of `nulls`.
 
-        `""` is the empty text, and a quoted NA is not an unquoted one. Python's reader does not report the
-        quotation marks before Python 3.12, so a row with such cells is split a second time.
+        `""` is the empty text, and a quoted NA differs from an unquoted NA. Before Python 3.12, the csv module does
+        not report quotation marks, so a row with such cells is split a second time.
         """
         may_be_null = not self._null_contents.isdisjoint(cells)
         if "" not in cells and not may_be_null:
@@ -161,7 +161,7 @@ class CsvRows:
         return {place for place, cell in enumerate(written) if cell == "" or cell in self._nulls}
 
     def _split(self, text: str) -> list[str] | None:
-        """Return the cells with their quotation marks; None if the text is not CSV."""
+        """Return the cells with their quotation marks, or None if the text is not CSV."""
         cells: list[str] = []
         end = 0
         while (cell := self._cell.match(text, end)) is not None:
@@ -211,14 +211,14 @@ class CsvRows:
         except StopIteration:
             return None
         except csv.Error as error:
-            # A quotation mark that is not closed takes the lines below with it: they are read again as rows.
+            # A quotation mark that is not closed has consumed the lines below, so these are read again as rows.
             lines.give_back(taken[1:])
             return _Record(lines.number, (taken[0],), None, _reason(error))
         return _Record(lines.number - len(taken) + 1, tuple(taken), cells, None if _is_utf_8(taken) else NOT_UTF_8)
 
 
 def _delimiter_of_failures(lines: Lines) -> str | None:
-    """Return the delimiter of a file of failures, which is between its first two columns; None for other files."""
+    """Return the delimiter between the first two columns of a file of failures, or None for another file."""
     line = lines.peek()
     match = None if line is None else _FAILURES_HEADER.match(line.content.decode("utf-8", "replace"))
     return match[1] if match else None

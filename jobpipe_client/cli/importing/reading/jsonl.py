@@ -1,4 +1,4 @@
-"""JSON lines: each is an item or, with `--commands`, a command in its raw form."""
+"""JSON lines: each line is an item or, with `--commands`, a command in its raw form."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class JsonLines:
         _check_first_line(lines.peek())
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """Yield one record for each line, together with the description of its failure above."""
+        """Yield a record for each line, together with a description of the failure in the line above."""
         description: tuple[Line, ...] = ()
         original: int | None = None
         for line in iter(lines.take, None):
@@ -63,29 +63,29 @@ class JsonLines:
             yield Row(lines.number, lines.offset, description, None)
 
     def failed_row(self, row: Row, error: str) -> str:
-        """Return the object with its line and the error, and without the ignored members.
+        """Return the object with the line number and the error, and without the ignored members.
 
-        A line that is not an object is unchanged, below an object with its line and the error.
+        A line that is not an object stays unchanged, below an object with the line number and the error.
         """
         failure = {LINE: row.reported_line, ERROR: error}
         line = row.lines[-1]
         if row.command is None:
             return f"{_encode(failure)}\n{line.content.decode('utf-8', 'surrogateescape')}".rstrip("\r\n")
-        return _encode(failure | self._without_ignored(_parse(line)))
+        return _encode(failure | self._remove_ignored(_parse(line)))
 
     def failures_header(self) -> None:
         """Return None: JSON lines have no header."""
 
     def _command(self, document: dict[str, Any]) -> Mapping[str, Any]:
-        fields = self._without_ignored(document)
+        fields = self._remove_ignored(document)
         return fields if self._commands else self._target.command(fields)
 
-    def _without_ignored(self, document: dict[str, Any]) -> dict[str, Any]:
+    def _remove_ignored(self, document: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in document.items() if name not in self._ignored}
 
 
 def not_json(error: ValueError, place: str = "column") -> str:
-    """Return why a text is not JSON, with the place and the text around it."""
+    """Return why a text is not JSON, with the place of the error and the text around it."""
     if not isinstance(error, json.JSONDecodeError):
         return f"not JSON: {error}"
     around = error.doc[max(0, error.pos - 12) : error.pos + 20].strip()
@@ -123,5 +123,5 @@ def _parse(line: Line) -> dict[str, Any]:
 
 def _encode(document: dict[str, Any]) -> str:
     text = json_text.encode(document)
-    # UTF-8 cannot hold lone surrogates; they are written as the escapes that they were read from.
+    # UTF-8 cannot represent lone surrogates, so they are written as escapes, from which they were read.
     return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)

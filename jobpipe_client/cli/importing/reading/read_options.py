@@ -15,17 +15,17 @@ from jobpipe_client.cli.importing.reading.target import Target
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """The options for reading a file, under the names by which the journal stores them."""
+    """The options for reading a file, with the names that they have in the journal."""
 
     format: str
     commands: bool
-    columns: dict[str, str]  # their kinds
+    columns: dict[str, str]  # the kinds of columns
     ignored: list[str]
     delimiter: str
     null: list[str]
 
     def check(self) -> None:
-        """Raise UsageError for options that do not fit each other."""
+        """Raise UsageError for options that exclude each other."""
         if self.format == "jsonl" and self.columns:
             raise click.UsageError("--number, --boolean and --json-column are for CSV: JSON has types of its own.")
         if self.format == "jsonl" and self.null:
@@ -38,7 +38,7 @@ class ReadOptions:
             )
 
     def open(self, lines: Lines, target: Target) -> Format:
-        """Return the format, after its header was read."""
+        """Return the format, after reading the header."""
         if self.format == "jsonl":
             return JsonLines(lines, commands=self.commands, ignored=self.ignored, target=target)
         return CsvRows(

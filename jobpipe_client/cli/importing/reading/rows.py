@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The row as it is in the file, without its line ending; bytes that are not UTF-8 are lone surrogates."""
+        """The row as in the file, without its line ending; bytes that are not UTF-8 become lone surrogates."""
         return text_of(self.lines).rstrip("\r\n")
 
 
@@ -43,26 +43,26 @@ class Format(Protocol):
     header: tuple[Line, ...]
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """Yield all records, also those that are not rows. A record that cannot be read is a row with an error."""
+        """Yield all records, even if they are not rows. A record that cannot be read is a row with an error."""
 
     def failed_row(self, row: Row, error: str) -> str:
-        """Return the row for the file of failures, with its line and the error, without a line ending."""
+        """Return the row for the file of failures, with its line number and the error, without a line ending."""
 
     def failures_header(self) -> str | None:
         """Return the first line of a file of failures, or None if the format has no header."""
 
 
-def rows_of(form: Format, lines: Lines) -> Iterator[Row]:
+def read_rows(form: Format, lines: Lines) -> Iterator[Row]:
     """Yield the records that are rows."""
     return (record for record in form.records(lines) if record.is_row)
 
 
 def text_of(lines: tuple[Line, ...]) -> str:
-    """Return the text of the lines; bytes that are not UTF-8 are lone surrogates."""
+    """Return the text of the lines; bytes that are not UTF-8 become lone surrogates."""
     return b"".join(line.content for line in lines).decode("utf-8", "surrogateescape")
 
 
 def original_line(value: object) -> int | None:
-    """Return the line number that a row of a file of failures has, or None if it is not a number."""
+    """Return the line number in a row of a file of failures, or None if it is not a number."""
     text = str(value).strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None  # noqa: PLR2004

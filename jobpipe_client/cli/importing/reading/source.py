@@ -18,7 +18,7 @@ from jobpipe_client.cli.files import is_pipe
 
 MAX_LINE_BYTES = 2 * 1024 * 1024
 """Twice the size of the largest item. The rest of a longer line is skipped."""
-_LONGEST_NAME = 100  # characters of the name of a batch
+_MAX_NAME_LENGTH = 100  # characters in the name of a batch
 
 
 class Line(NamedTuple):
@@ -40,18 +40,18 @@ class Line(NamedTuple):
 
     @property
     def digest_input(self) -> bytes:
-        """What the digest of a range of the file is computed from."""
+        """The bytes that the digest of a range of the file is computed from."""
         return self.raw + self.skipped_digest
 
 
 class Lines:
-    """The lines of a range of a file, in order. The last ones can be given back."""
+    """The lines of a range of a file, in order. The latest lines can be given back."""
 
     def __init__(self, file: BinaryIO, *, offset: int = 0, number: int = 0, end: int | None = None) -> None:
-        self.offset = offset  # of the next line
-        self.number = number  # of the line taken last; the first line is 1
+        self.offset = offset  # where the next line begins
+        self.number = number  # the number of the last taken line; the first line is 1
         self.check_interrupt: Callable[[], None] = lambda: None
-        """Called before each line and within long ones; an exception that it raises ends the reading."""
+        """Called before each line and within long lines; an exception from it ends the reading."""
         self._file = file
         self._end = end
         self._given_back: deque[Line] = deque()
@@ -67,7 +67,7 @@ class Lines:
         return line
 
     def give_back(self, lines: Sequence[Line]) -> None:
-        """Return the lines taken last, so that they are read again."""
+        """Give back the lines that were taken last, so that they are read again."""
         self._given_back.extendleft(reversed(lines))
         self.offset -= sum(line.size for line in lines)
         self.number -= len(lines)
@@ -106,8 +106,10 @@ class Source:
 
     @property
     def name(self) -> str | None:
-        """The name of the file without its folder, as that of its batches; None for a pipe."""
-        return None if self.path is None else os.fsencode(self.path.name).decode("utf-8", "replace")[:_LONGEST_NAME]
+        """The name of the file without its folder, which its batches get; None for a pipe."""
+        if self.path is None:
+            return None
+        return os.fsencode(self.path.name).decode("utf-8", "replace")[:_MAX_NAME_LENGTH]
 
     def has_changed(self) -> bool:
         """Return whether the file was written to or replaced since it was opened."""
@@ -126,7 +128,7 @@ class Source:
         return digest.hexdigest()
 
     def lines(self, offset: int, number: int, end: int | None) -> Lines:
-        """Return the lines from an offset on, with the number of the line before; a pipe has only the next ones."""
+        """Return the lines from an offset on; `number` is the line before. A pipe has only its next lines."""
         if self.path is not None:
             self.file.seek(offset)
         return Lines(self.file, offset=offset, number=number, end=end)
@@ -145,10 +147,10 @@ def open_source(file: str, stack: ExitStack) -> Source:
     return Source(opened, path, path.stat().st_size, _identity(opened, path))
 
 
-def journal_of(path: Path) -> Path:
+def find_journal(path: Path) -> Path:
     """Return the path of the journal, which is beside the file itself, not beside a link to the file.
 
-    If the file has several names in one folder, it is the journal that exists there.
+    If the file has several names in one folder, return the journal that exists there.
     """
     file = path.resolve()
     journal = file.with_name(f"{file.name}.jobpipe-import")

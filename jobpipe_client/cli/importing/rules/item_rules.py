@@ -1,7 +1,7 @@
 """The service's rules for commands that do not depend on what is stored, for a dry run.
 
-The client is a package of its own, so this repeats the rules of `item_rules.py`, `commands.py` and `json_text.py`
-in jobpipe/domain with their messages; tests/cli/test_item_rules.py compares the two.
+The client is a separate package, so this module repeats the rules and messages of `item_rules.py`, `commands.py`
+and `json_text.py` in jobpipe/domain; tests/cli/test_item_rules.py compares the two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_DIGITS, MIN_EXPONENT, MAX_EXPONENT = 38, -130, 125
 MAX_IF_MATCH_LENGTH = 1024
 
 _OPERATIONS = ("create", "read", "update", "delete")
-_MEMBERS: dict[str, tuple[set[str], set[str]]] = {  # that a command must and may have
+_MEMBERS: dict[str, tuple[set[str], set[str]]] = {  # the required and the optional members of a command
     "create": ({"item"}, set()),
     "read": ({"item_id"}, set()),
     "set": ({"item_id", "set"}, {"if_match"}),
@@ -46,7 +46,7 @@ Path = tuple["Path", str | int] | None
 
 
 class Violation(NamedTuple):
-    """A rule that a command violates, and the place in the command."""
+    """A violated rule, and the place in the command."""
 
     pointer: str
     detail: str
@@ -56,18 +56,18 @@ class Violation(NamedTuple):
 
 
 def violations(command: Mapping[str, Any]) -> list[Violation]:
-    """Return all violations for which the service would refuse the command, whatever is stored."""
-    return [*_in_command(command), *_in_numbers(command)]
+    """Return all violations for which the service would always refuse the command."""
+    return [*_check_command(command), *_check_numbers(command)]
 
 
 def storable_violations(document: Mapping[str, Any]) -> Iterator[Violation]:
-    """Yield the violations of what every document must be: its depth, its text and its numbers."""
-    yield from _in_tree(document)
-    yield from _in_numbers(document)
+    """Yield the violations of the rules for all documents: about depth, text and numbers."""
+    yield from _check_tree(document)
+    yield from _check_numbers(document)
 
 
 def document_bytes(document: object) -> int:
-    """Return the size of a document as the service counts it: a DELETE character is six bytes."""
+    """Return the size of a document as the service counts it: a DELETE character counts as six bytes."""
     text = json_text.encode(document)
     return len(text.encode()) + 5 * text.count("\x7f")
 
@@ -77,21 +77,21 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", _JOINERS.sub("", name))
 
 
-def _in_command(command: Mapping[str, Any]) -> Iterator[Violation]:
+def _check_command(command: Mapping[str, Any]) -> Iterator[Violation]:
     operation = command.get("operation")
     if operation is None:
         yield Violation("#/operation", "A command needs an operation.")
     elif operation not in _OPERATIONS:
         yield Violation("#/operation", f"The operation must be one of {', '.join(_OPERATIONS)}.")
     elif operation != "update":
-        yield from _in_members(command, operation, *_MEMBERS[operation])
+        yield from _check_members(command, operation, *_MEMBERS[operation])
     elif "set" in command and "merge" in command:
         yield Violation("#/merge", "An update must have set or merge, not both.")
     else:
-        yield from _in_members(command, operation, *_MEMBERS["merge" if "merge" in command else "set"])
+        yield from _check_members(command, operation, *_MEMBERS["merge" if "merge" in command else "set"])
 
 
-def _in_members(
+def _check_members(
     command: Mapping[str, Any], operation: str, required: set[str], optional: set[str]
 ) -> Iterator[Violation]:
     for member in command:
@@ -100,15 +100,15 @@ def _in_members(
     for member in sorted(required - command.keys()):
         yield Violation(f"#/{member}", f"A command to {operation} needs {member}.")
     if "item_id" in required and "item_id" in command:
-        yield from _in_id(command["item_id"])
+        yield from _check_id(command["item_id"])
     if command.get("if_match") is not None and "if_match" in optional:
-        yield from _in_precondition(command["if_match"])
+        yield from _check_precondition(command["if_match"])
     for member in required & command.keys() & _DOCUMENTS.keys():  # one at most
-        for pointer, detail in _in_document(command[member], member):
+        for pointer, detail in _check_document(command[member], member):
             yield Violation(f"#/{member}{pointer[1:]}", detail)
 
 
-def _in_id(item_id: object) -> Iterator[Violation]:
+def _check_id(item_id: object) -> Iterator[Violation]:
     if not isinstance(item_id, str) or not item_id:
         yield Violation("#/item_id", "An item id must be a non-empty string.")
     elif len(item_id) > MAX_ID_LENGTH:
@@ -117,7 +117,7 @@ def _in_id(item_id: object) -> Iterator[Violation]:
         yield Violation("#/item_id", "An item id must not have control characters.")
 
 
-def _in_precondition(tag: object) -> Iterator[Violation]:
+def _check_precondition(tag: object) -> Iterator[Violation]:
     if not isinstance(tag, str) or len(tag) > MAX_IF_MATCH_LENGTH or not _IF_MATCH.fullmatch(tag):
         yield Violation(
             "#/if_match",
@@ -126,7 +126,7 @@ def _in_precondition(tag: object) -> Iterator[Violation]:
         )
 
 
-def _in_document(document: object, member: str) -> Iterator[Violation]:
+def _check_document(document: object, member: str) -> Iterator[Violation]:
     if not isinstance(document, dict):
         yield Violation("#", f"{_DOCUMENTS[member]} must be a JSON object.")
         return
@@ -141,13 +141,13 @@ def _in_document(document: object, member: str) -> Iterator[Violation]:
         yield Violation("#/id", "The id is assigned by the service and must not be in the body.")
     removed = {field for field in REQUIRED if member == "merge" and document.get(field) is None}
     if "name" in document and "name" not in removed:
-        yield from _in_name(document["name"])
+        yield from _check_name(document["name"])
     if "description" not in removed and not isinstance(document.get("description", ""), str):
         yield Violation("#/description", "The description must be a string.")
-    yield from _in_tree(document)
+    yield from _check_tree(document)
 
 
-def _in_name(name: object) -> Iterator[Violation]:
+def _check_name(name: object) -> Iterator[Violation]:
     if not isinstance(name, str):
         yield Violation("#/name", "The name must be a string.")
     elif len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
@@ -161,7 +161,7 @@ def _in_name(name: object) -> Iterator[Violation]:
             yield Violation("#/name", f"The name must not have the invisible character U+{ord(invisible[0]):04X}.")
 
 
-def _in_tree(document: Mapping[str, Any]) -> Iterator[Violation]:
+def _check_tree(document: Mapping[str, Any]) -> Iterator[Violation]:
     for value, path, depth in _walk(document):
         if depth > MAX_DEPTH + 1:
             continue
@@ -169,18 +169,18 @@ def _in_tree(document: Mapping[str, Any]) -> Iterator[Violation]:
             yield Violation(pointer(path), f"The document must not be nested more than {MAX_DEPTH} levels deep.")
         elif isinstance(value, dict):
             for name in value:
-                yield from _in_text(name, path)
+                yield from _check_text(name, path)
         elif isinstance(value, str):
-            yield from _in_text(value, path)
+            yield from _check_text(value, path)
 
 
-def _in_text(text: str, path: Path) -> Iterator[Violation]:
+def _check_text(text: str, path: Path) -> Iterator[Violation]:
     if unstorable := _UNSTORABLE.search(text):
         what = "NUL character" if unstorable[0] == "\0" else "lone surrogate"
         yield Violation(pointer(path), f"Text must not have a {what}.")
 
 
-def _in_numbers(command: Mapping[str, Any]) -> Iterator[Violation]:
+def _check_numbers(command: Mapping[str, Any]) -> Iterator[Violation]:
     for value, path, _ in _walk(command):
         if type(value) in {int, float, Decimal} and not _can_be_stored(Decimal(str(value))):
             text = str(value)
@@ -198,14 +198,14 @@ def _can_be_stored(number: Decimal) -> bool:
 
 
 def _walk(value: Mapping[str, Any]) -> Iterator[tuple[object, Path, int]]:
-    """Yield the value, whose depth is 1, and every value within, with its path and depth."""
-    waiting: list[tuple[Mapping[str, Any] | list[Any], Path, int]] = [(value, None, 1)]
-    while waiting:
-        container, path, depth = waiting.pop()
+    """Yield the value, whose depth is 1, and every nested value, each with its path and depth."""
+    pending: list[tuple[Mapping[str, Any] | list[Any], Path, int]] = [(value, None, 1)]
+    while pending:
+        container, path, depth = pending.pop()
         yield container, path, depth
         for step, member in enumerate(container) if isinstance(container, list) else container.items():
             if isinstance(member, dict | list):
-                waiting.append((member, (path, step), depth + 1))
+                pending.append((member, (path, step), depth + 1))
             else:
                 yield member, (path, step), depth + 1
 

@@ -1,4 +1,4 @@
-"""The limits of numbers and sizes in a schema, with the service's messages, and what a dry run does not check."""
+"""The limits of numbers and sizes in a schema, with the service's messages, and the unchecked keywords."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ _NOT_CHECKED = (
 )
 
 
-def beyond_limits(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
-    """Yield which limits of the schema the value exceeds."""
+def limit_violations(schema: Mapping[str, Any], value: Any) -> Iterator[str]:
+    """Yield a message for each limit of the schema that the value violates."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        yield from _of_number(schema, _exact(value))
+        yield from _number_violations(schema, _to_decimal(value))
     for kind, suffix, subject, unit in _SIZES:
         if not isinstance(value, kind):
             continue
-        least, most = schema.get(f"min{suffix}"), schema.get(f"max{suffix}")
-        if least is not None and len(value) < least:
-            yield f"{subject} must have at least {_count(least, unit)}."
-        if most is not None and len(value) > most:
-            yield f"{subject} must have at most {_count(most, unit)}."
+        minimum, maximum = schema.get(f"min{suffix}"), schema.get(f"max{suffix}")
+        if minimum is not None and len(value) < minimum:
+            yield f"{subject} must have at least {_count(minimum, unit)}."
+        if maximum is not None and len(value) > maximum:
+            yield f"{subject} must have at most {_count(maximum, unit)}."
 
 
-def not_checked(schema: Schema) -> list[str]:
-    """Return the keywords that the schema uses and a dry run does not check, without repetitions."""
+def unchecked_keywords(schema: Schema) -> list[str]:
+    """Return the keywords that the schema uses but a dry run does not check, without repetitions."""
     found = set(_keywords(schema))
     return [each for each in _NOT_CHECKED if each in found]
 
 
-def _of_number(schema: Mapping[str, Any], value: Decimal) -> Iterator[str]:
+def _number_violations(schema: Mapping[str, Any], value: Decimal) -> Iterator[str]:
     for keyword, words, is_beyond in (
         ("minimum", "at least", Decimal.__lt__),
         ("exclusiveMinimum", "greater than", Decimal.__le__),
         ("maximum", "at most", Decimal.__gt__),
         ("exclusiveMaximum", "less than", Decimal.__ge__),
     ):
-        if keyword in schema and is_beyond(value, _exact(schema[keyword])):
+        if keyword in schema and is_beyond(value, _to_decimal(schema[keyword])):
             yield f"The value must be {words} {schema[keyword]}."
-    of = schema.get("multipleOf")
-    if of is not None and _EXACT.remainder(value, _exact(of)):
-        yield f"The value must be a multiple of {of}."
+    factor = schema.get("multipleOf")
+    if factor is not None and _EXACT.remainder(value, _to_decimal(factor)):
+        yield f"The value must be a multiple of {factor}."
 
 
-def _exact(number: float | Decimal) -> Decimal:
-    """Return the number as it is written: a float stands for its shortest decimal form."""
+def _to_decimal(number: float | Decimal) -> Decimal:
+    """Return the number as it is written; a float has its shortest decimal form."""
     return number if isinstance(number, Decimal) else Decimal(repr(number))
 
 
@@ -65,7 +65,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def _keywords(schema: Schema) -> Iterator[str]:
-    """Yield the keywords of a schema and of the schemas within, except below those that are not checked."""
+    """Yield the keywords of a schema and its nested schemas, except below keywords that are not checked."""
     if not isinstance(schema, Mapping):
         return
     yield from schema

@@ -1,7 +1,7 @@
 """The rules of a collection's schema that a dry run checks without a validator.
 
-It knows type, enum, const, limits of numbers and of sizes, required, properties, additionalProperties, items,
-prefixItems, allOf and references. The service checks all keywords: a row that passes here may still be refused.
+It checks type, enum, const, limits of numbers and sizes, required, properties, additionalProperties, items,
+prefixItems, allOf and references. The service checks all keywords, so a row that passes here may still be refused.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from jobpipe_client import json_text
 from jobpipe_client.catalogue import CollectionInfo, Schema
 from jobpipe_client.cli.collections import did_you_mean
 from jobpipe_client.cli.importing.rules.item_rules import Path, Violation, pointer, storable_violations
-from jobpipe_client.cli.importing.rules.schema_limits import beyond_limits
+from jobpipe_client.cli.importing.rules.schema_limits import limit_violations
 from jobpipe_client.cli.schemas import look_up_fields
 
-MAX_VALUE_LENGTH = 255  # characters of the value of a key, unique or indexed field
-_MAX_DEPTH = 60  # of schemas within schemas
+MAX_VALUE_LENGTH = 255  # characters in the value of a key, unique or indexed field
+_MAX_DEPTH = 60  # of nested schemas
 _ARTICLES = {"array": "an array", "integer": "an integer", "object": "an object", "null": "null"}
 
 
 def document_violations(info: CollectionInfo, document: Mapping[str, Any], most: int) -> list[Violation]:
-    """Return what is wrong with a document as far as it is known here, at most so many violations."""
+    """Return the known violations of a document, at most `most`."""
     general = list(islice(storable_violations(document), most))
     if "id" in document:
         general.append(Violation("#/id", "The id is assigned by the service and must not be in the body."))
     if general:
-        return general[:most]  # the schema is not tried on what is too deep
+        return general[:most]  # the document may be nested too deeply for a check of the schema
     found = dict.fromkeys(_check(info, info.schema, document, None, 0))
-    at_places = {each.pointer for each in found}
-    found |= dict.fromkeys(each for each in _in_values(info, document) if each.pointer not in at_places)
+    pointers = {each.pointer for each in found}
+    found |= dict.fromkeys(each for each in _check_look_up_values(info, document) if each.pointer not in pointers)
     return list(found)[:most]
 
 
 def value_of(document: Mapping[str, Any], name: str) -> str | None:
-    """Return the text that stands for the value of a key or unique field, or None if it has none."""
+    """Return a text that identifies the value of a key or unique field, or None if there is no valid value."""
     value: Any = document.get(name)
     if isinstance(value, str):
         return f"s#{unicodedata.normalize('NFC', value)}"
     return f"i#{int(value)}" if _has_type(value, "integer") else None
 
 
-def _in_values(info: CollectionInfo, document: Mapping[str, Any]) -> Iterator[Violation]:
+def _check_look_up_values(info: CollectionInfo, document: Mapping[str, Any]) -> Iterator[Violation]:
     if info.key is not None and document.get(info.key) is None:
         yield Violation(pointer((None, info.key)), f"The document needs {info.key}, from which its id derives.")
     for name in look_up_fields(info):
@@ -75,27 +75,27 @@ def _check(info: CollectionInfo, schema: Schema, value: Any, path: Path, depth: 
     if wrong is not None:
         yield Violation(pointer(path), wrong)
         return
-    for why in beyond_limits(schema, value):
+    for why in limit_violations(schema, value):
         yield Violation(pointer(path), why)
     if isinstance(value, dict):
         yield from _check_members(info, schema, value, path, depth)
     elif isinstance(value, list):
         first = schema.get("prefixItems") or []
         for place, each in enumerate(value):
-            of_item = first[place] if place < len(first) else schema.get("items", True)
-            yield from _check(info, of_item, each, (path, place), depth + 1)
+            item_schema = first[place] if place < len(first) else schema.get("items", True)
+            yield from _check(info, item_schema, each, (path, place), depth + 1)
 
 
 def _wrong_value(schema: Mapping[str, Any], value: Any) -> str | None:
-    """Return why the value as a whole is not one of the schema, or None."""
+    """Return why the schema does not allow the value as a whole, or None if it does."""
     types = schema.get("type")
     names = types if isinstance(types, list) else [] if types is None else [types]
     if names and not any(_has_type(value, name) for name in names):
         return f"The value must be {' or '.join(map(_with_article, names))}."
-    if "const" in schema and not _same(value, schema["const"]):
-        return f"The value must be {_shown(schema['const'])}."
-    if isinstance(schema.get("enum"), list) and not any(_same(value, each) for each in schema["enum"]):
-        return f"The value must be one of {', '.join(map(_shown, schema['enum']))}."
+    if "const" in schema and not _are_equal(value, schema["const"]):
+        return f"The value must be {_format_value(schema['const'])}."
+    if isinstance(schema.get("enum"), list) and not any(_are_equal(value, each) for each in schema["enum"]):
+        return f"The value must be one of {', '.join(map(_format_value, schema['enum']))}."
     return None
 
 
@@ -128,14 +128,14 @@ def _has_type(value: object, name: object) -> bool:
     return name not in kinds or isinstance(value, kinds[name])
 
 
-def _same(value: Any, other: Any) -> bool:
+def _are_equal(value: Any, other: Any) -> bool:
     """Return whether two values are equal in JSON, where true is not 1, and 1 is 1.0."""
     if isinstance(value, bool) or isinstance(other, bool):
         return value is other
     if isinstance(value, list) and isinstance(other, list):
-        return len(value) == len(other) and all(map(_same, value, other))
+        return len(value) == len(other) and all(map(_are_equal, value, other))
     if isinstance(value, dict) and isinstance(other, dict):
-        return value.keys() == other.keys() and all(_same(value[name], other[name]) for name in value)
+        return value.keys() == other.keys() and all(_are_equal(value[name], other[name]) for name in value)
     return bool(value == other)
 
 
@@ -143,6 +143,6 @@ def _with_article(name: object) -> str:
     return _ARTICLES.get(str(name), f"a {name}")
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     text = json_text.encode(value)
     return text if len(text) <= 50 else text[:47] + "..."  # noqa: PLR2004

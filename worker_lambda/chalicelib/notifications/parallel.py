@@ -1,4 +1,4 @@
-"""Calls of AWS that are made together, on threads that all messages of the process share."""
+"""AWS calls that are made at the same time, on threads that all messages of the process share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _AT_ONCE = 10
 T = TypeVar("T")
 
 
-def together(function: Callable[[T], None], items: Sequence[T], may_go_on: Callable[[], bool]) -> None:
-    """Call the function with each of the items, some at a time; return when all have ended.
+def run_in_parallel(function: Callable[[T], None], items: Sequence[T], may_go_on: Callable[[], bool]) -> None:
+    """Call the function with each of the items, several at a time; return when all calls have ended.
 
-    After a failure no other begins, and the error is raised when those have ended that had begun. If `may_go_on`
-    is false before one of them, NoTimeLeft is raised in the same way.
+    After a failure no further call begins, and the error is raised when the running calls have ended. If
+    `may_go_on` returns False before a call, NoTimeLeft is raised in the same way.
     """
     stopped = Event()
 
@@ -41,12 +41,12 @@ def together(function: Callable[[T], None], items: Sequence[T], may_go_on: Calla
     started = [_threads().submit(call, each) for each in items]
     wait(started)
     errors = [error for error in (each.exception() for each in started) if error is not None]
-    # An outage is the reason that counts for the pause until the message is received again.
+    # If there was an outage, it determines the pause until the message is received again.
     for error in sorted(errors, key=lambda each: isinstance(each, NoTimeLeft)):
         raise error
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    # The messages of a batch have threads of their own, which wait for these.
+    # The messages of a batch have their own threads, which wait for these.
     return ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="call")

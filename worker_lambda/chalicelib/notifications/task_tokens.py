@@ -1,7 +1,7 @@
-"""Task tokens: the task that waits for a job is answered when the job has ended.
+"""Task tokens: a task that waits for a job gets its answer when the job has ended.
 
-The token stays in the job's row, since the first answer ends its task: another one is refused, and changes nothing.
-So an end that is told twice may be answered twice, and so may a job whose retry ends while nobody waits.
+The token stays in the job's row. The first answer ends the task; Step Functions refuses any other, which changes
+nothing. So a repeated message may answer twice, and so may a job whose retry ends while nobody waits.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.metrics import TASK_REFUSED, meter
 from jobpipe.runtime.telemetry import logger
 
-from .services import TellingServices
+from .services import NotificationServices
 
 
-def answer_task(task: WaitingTask, services: TellingServices) -> None:
-    """Answer the task of a job that had ended when its token was given.
+def answer_task(task: WaitingTask, services: NotificationServices) -> None:
+    """Answer the task of a job that had already ended when it got its token.
 
-    If a retry has queued the job again, the task is answered when that ends. Raise Unavailable in an outage.
+    If a retry has queued the job again, the task is answered when the retry ends. Raise Unavailable in an outage.
     """
     job = services.jobs.get(task.job_id)
     if job is None or job.is_expired(now()) or not job.status.done:
@@ -31,7 +31,7 @@ def answer_task(task: WaitingTask, services: TellingServices) -> None:
     answer_tasks([job], services)
 
 
-def answer_tasks(ended: Sequence[Job], services: TellingServices) -> None:
+def answer_tasks(ended: Sequence[Job], services: NotificationServices) -> None:
     """Answer the tasks that wait for these jobs.
 
     Raise Unavailable in an outage: then the message about the jobs is received again, and all are answered again.

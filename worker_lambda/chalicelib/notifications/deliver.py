@@ -1,13 +1,13 @@
-"""Deliver the events of one line in their order.
+"""Deliver the events of one line in order.
 
-After each attempt the writes have an order, so that a process may die between any two of them:
+The writes after each attempt have an order that allows the process to die between any two of them:
 
     failed      put a message on the queue of later deliveries ── record the attempt, with the time when it is due
     delivered   record it ── take it from its line ── go on with the next one
 
 Until the last write, the message of the line stays on its queue and is delivered again.
 
-While the circuit of the webhook is open, nothing is attempted: its messages wait on the queue of later deliveries.
+While the circuit of a webhook is open, nothing is attempted: the messages wait on the queue of later deliveries.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from jobpipe.domain.events.webhook import Webhook
 from jobpipe.runtime.metrics import DELIVERED, DELIVERY_FAILED, GIVEN_UP, WEBHOOK_PAUSED, meter
 from jobpipe.runtime.telemetry import logger
 
-from .services import TellingServices
-from .wait import let_wait
+from .services import NotificationServices
+from .wait import postpone
 
 RESERVE_SECONDS = ATTEMPT_SECONDS + 5.0
-"""What must be left of an invocation to begin with an attempt: its time, and that of the calls of AWS around it."""
+"""The time that an invocation must have left to begin an attempt: for the attempt and the AWS calls around it."""
 
 _GONE = 410
 _OK = range(200, 300)
 
 
-def deliver_line(wake: WakeLine, services: TellingServices, seconds_left: Callable[[], float]) -> None:
-    """Deliver what is due in the line, until it is empty, or its head has to wait."""
+def deliver_line(wake: WakeLine, services: NotificationServices, seconds_left: Callable[[], float]) -> None:
+    """Deliver the due events of the line, until the line is empty or its head must wait."""
     line = wake.line
     while True:
         webhook = services.webhooks.get(line.owner, line.webhook_id)
         if webhook is None or webhook.paused:  # resuming it wakes its lines
             return
         if circuit.is_open(webhook, now()):
-            let_wait(wake, webhook, services)
+            postpone(wake, webhook, services)
             return
         delivery = services.deliveries.head(line)
-        # If it is not due, there is a message on the queue of later deliveries, which wakes the line in time.
+        # If the head is not due, a message on the queue of later deliveries will wake the line in time.
         if delivery is None or not _is_due(delivery, wake):
             return
         if seconds_left() < RESERVE_SECONDS:
@@ -56,16 +56,16 @@ def deliver_line(wake: WakeLine, services: TellingServices, seconds_left: Callab
             return
 
 
-def send_again(replay: SendAgain, services: TellingServices, *, is_repeated: bool = False) -> None:
-    """Attempt to deliver one event outside of its line, even if the webhook is paused. It is not tried again.
+def send_again(replay: SendAgain, services: NotificationServices, *, is_repeated: bool = False) -> None:
+    """Attempt once to deliver an event outside its line, even if the webhook is paused.
 
-    `is_repeated` is whether the message was received before.
+    `is_repeated` says whether the message was received before.
     """
     webhook = services.webhooks.get(replay.owner, replay.webhook_id)
     if webhook is None:
         return
-    if replay.sweep and circuit.is_open(webhook, now()):  # a single event is how its owner finds that it answers
-        let_wait(replay, webhook, services)
+    if replay.sweep and circuit.is_open(webhook, now()):  # a single event lets the owner test the receiver
+        postpone(replay, webhook, services)
         return
     known = services.deliveries.get(replay.owner, replay.webhook_id, replay.event_id)
     delivery = None if known is None else services.deliveries.with_body(known)
@@ -80,23 +80,23 @@ def send_again(replay: SendAgain, services: TellingServices, *, is_repeated: boo
     recorded = services.deliveries.record(delivery, attempt, state, delivery.due)
     was_waiting = delivery.state is DeliveryState.PENDING and attempt.status in _OK
     if delivery.line.document and (was_waiting or is_repeated):
-        # The next one in its line need not wait for the time at which this one would have been tried again.
+        # The next event of the line need not wait until this one would have been tried again.
         services.queue.deliver_now([WakeLine(delivery.line)])
     _record_outcome(webhook, attempt, services)
     _log(delivery, attempt, recorded.state if recorded else state)
 
 
 def _is_due(delivery: Delivery, wake: WakeLine) -> bool:
-    """Return whether the head is to be attempted now."""
+    """Return whether the head must be attempted now."""
     in_line = [each.at for each in delivery.attempts if not each.replay]
-    is_resumed = bool(in_line) and in_line[-1] < wake.resumed  # its message may have come while it was paused
+    is_resumed = bool(in_line) and in_line[-1] < wake.resumed  # the message may have come during the pause
     return is_resumed or delivery.due <= max(rfc3339(now()), wake.due)
 
 
-def _attempt(webhook: Webhook, head: Delivery, services: TellingServices) -> bool:
-    """Attempt to deliver the head of a line; return whether it has left the line, which then goes on."""
+def _attempt(webhook: Webhook, head: Delivery, services: NotificationServices) -> bool:
+    """Attempt to deliver the head of a line; return whether the head has left the line."""
     delivery = services.deliveries.with_body(head)
-    if delivery is None:  # DynamoDB has deleted the event, and not yet the rows about it
+    if delivery is None:  # DynamoDB has deleted the event, but not its deliveries yet
         attempt = DeliveryAttempt(rfc3339(now()), 0, None, "the event has expired")
         services.deliveries.record(head, attempt, DeliveryState.GIVEN_UP, "")
         return True
@@ -114,15 +114,15 @@ def _attempt(webhook: Webhook, head: Delivery, services: TellingServices) -> boo
 
 
 def _state_after(delivery: Delivery, attempt: DeliveryAttempt) -> tuple[DeliveryState, timedelta | None]:
-    """Return the state after an attempt and, if it is tried again, the pause before that."""
+    """Return the state after an attempt, and the pause before the next attempt if there is one."""
     if attempt.status in _OK:
         return DeliveryState.DELIVERED, None
     pause = None if attempt.status == _GONE else pause_after(delivery.attempts_in_line + 1)
     return (DeliveryState.GIVEN_UP if pause is None else DeliveryState.PENDING), pause
 
 
-def _record_outcome(webhook: Webhook, attempt: DeliveryAttempt, services: TellingServices) -> None:
-    """Record on the webhook whether its receiver answers, and pause it if that has failed for too long."""
+def _record_outcome(webhook: Webhook, attempt: DeliveryAttempt, services: NotificationServices) -> None:
+    """Record on the webhook whether the delivery succeeded; pause the webhook after failures for too long."""
     if attempt.status == _GONE:
         services.webhooks.pause(webhook)
         paused, why = True, "its receiver is gone (410)"
@@ -133,12 +133,12 @@ def _record_outcome(webhook: Webhook, attempt: DeliveryAttempt, services: Tellin
     if paused and not webhook.paused:
         meter.add(WEBHOOK_PAUSED)
         logger.warning(
-            "webhook paused, since %s: its owner can resume it", why, extra={"webhook_id": webhook.webhook_id}
+            "webhook paused because %s: the owner can resume it", why, extra={"webhook_id": webhook.webhook_id}
         )
 
 
 def _log(delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState) -> None:
-    """Count the attempt and write its line, without the URL and the event, which are the caller's."""
+    """Count the attempt and write a log line, without the URL and the event, which are the caller's data."""
     meter.add(DELIVERED if attempt.status in _OK else DELIVERY_FAILED)
     if state is DeliveryState.GIVEN_UP:
         meter.add(GIVEN_UP)

@@ -1,7 +1,7 @@
-"""How a run goes on if its group has not settled it: in a thread of its own, with calls of its own.
+"""Finish the runs that a group commit has left open, each in its own thread with its own AWS calls.
 
-A single command is committed with the document that is put already. Of several commands each goes alone, as if
-there had been no group, because it is not known which of them a failure is for.
+A run of one command is committed with the document that was put for it. A run of several commands is dissolved: the
+worker processes its messages one at a time, because it does not know which of the commands caused the failure.
 """
 
 from __future__ import annotations
@@ -23,69 +23,69 @@ from .consumer import NoTimeLeft
 from .execute import count_refusal
 from .runs import Run, Step
 from .services import Services
-from .versions import taken
+from .versions import value_taken
 
 
-class RunAlone:
-    """Goes on with runs. Each method returns how many of the run's messages are done; the rest go one at a time.
+class RunFinisher:
+    """Finishes runs. Each step returns how many of the run's messages are done; the rest are processed one by one.
 
-    An exception is what interrupts the run's first command.
+    If a step raises, the error has interrupted the first command of the run.
     """
 
     def __init__(self, services: Services, seconds_left: Callable[[], float], leftovers: set[JobRef]) -> None:
-        """`leftovers` collects the jobs for which a document may be in the bucket that is not committed."""
+        """`leftovers` collects the jobs that may have an uncommitted document in the bucket."""
         self._services = services
         self._seconds_left = seconds_left
         self._leftovers = leftovers
         self._started = time.perf_counter()
 
     @property
-    def may_go_on(self) -> bool:
+    def has_time(self) -> bool:
         """Return whether there is time for more calls."""
         return self._seconds_left() >= self._services.reserve_seconds
 
     def resume(self, run: Run, step: Callable[[], int]) -> int:
-        """Take this step, if there is time."""
-        # No put may outlive the invocation: its object could arrive when nobody looks for it any more.
+        """Take this step if there is time."""
+        # No put may outlive the invocation: its object could arrive after the last clean-up.
         put_failed = run.put is not None and run.put.exception() is not None
-        if not put_failed and not self.may_go_on:
+        if not put_failed and not self.has_time:
             raise NoTimeLeft
         try:
             return step()
         except JobEnded:
-            # It was cancelled, or a call whose answer is not known has committed it. Each command finds out alone.
+            # The job was cancelled, or a call whose response was lost has committed it. Each command finds out.
             return self.dissolve(run)
 
     def commit_late(self, run: Run, put: Future[DocumentRef]) -> int:
-        """Commit a run whose put was slower than the others, or failed."""
+        """Commit a run whose put was slower than the other puts, or failed."""
         try:
             put.result()
-        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is abandoned
             return self._interrupted(run, error)
         return self.commit(run, run.unit())
 
     def commit(self, run: Run, unit: Unit) -> int:
-        """Commit the run, and delete what it superseded."""
+        """Commit the run, and delete the document that it superseded."""
         try:
             self._services.groups.commit_alone(unit, now())
         except CommitRefused as refused:
-            return self.refused(run, refused)
-        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
+            return self.settle_refusal(run, refused)
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is abandoned
             return self._interrupted(run, error)
         self.count(run)
         try:
-            if run.superseded is not None:
-                self._services.documents.delete([run.superseded])
+            if run.old_document_key is not None:
+                self._services.documents.delete([run.old_document_key])
         except Exception:  # noqa: BLE001  # tried once more, and then raised
-            return self.finish(run)
-        return self.done(run)
+            return self.clean_up(run)
+        return self.log_outcomes(run)
 
-    def refused(self, run: Run, refused: CommitRefused) -> int:
+    def settle_refusal(self, run: Run, refused: CommitRefused) -> int:
         """Settle a run whose transaction was cancelled."""
-        step, last = run.steps[0], run.known.row
+        step, last = run.steps[0], run.current.row
         if len(run.steps) > 1 or last is None or not isinstance(refused, ValueLocked):
             return self.dissolve(run)
-        step.refusal, step.result = taken(last, refused, step.context), None
+        step.refusal, step.result = value_taken(last, refused, step.context), None
         failure = step.failure(step.refusal)
         try:
             self._services.jobs.fail(
@@ -93,23 +93,23 @@ class RunAlone:
             )
         except JobEnded:
             raise
-        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is abandoned
             return self._interrupted(run, error)
         self.count(run)
-        # Only now: before the job had ended, a call whose answer was lost might still have committed the document.
+        # The job ends first: until then, a call whose response was lost might still commit the document.
         self._services.documents.delete([last.document.key])
-        return self.done(run)
+        return self.log_outcomes(run)
 
-    def finish(self, run: Run) -> int:
+    def clean_up(self, run: Run) -> int:
         """Complete the clean-up after the commit."""
         for step in run.steps:
             finish_clean_up(step.message, self._services)
-        return self.done(run)
+        return self.log_outcomes(run)
 
     def dissolve(self, run: Run) -> int:
-        """Let each command of the run go alone; its document, which may be in the bucket, is removed after them."""
-        if run.written_by is not None:
-            self._leftovers.add(run.written_by)
+        """Leave each command to be processed alone; then the document that the run may have put is deleted."""
+        if run.last_writer is not None:
+            self._leftovers.add(run.last_writer)
         return 0
 
     def count(self, run: Run) -> None:
@@ -120,22 +120,24 @@ class RunAlone:
             else:
                 count_refusal(step.refusal, step.message)
 
-    def done(self, run: Run) -> int:
-        """Write the log lines of the run's commands, all of which have ended."""
+    def log_outcomes(self, run: Run) -> int:
+        """Write the log lines of the run's commands, all of which have ended; return their number."""
         for step in run.steps:
             self._log(step, step.outcome)
         return len(run.steps)
 
     def _interrupted(self, run: Run, error: Exception) -> int:
-        """Record the interruption of a single command, and raise it unless the command is given up."""
+        """Record the interruption of a single command, and raise the error unless the command is abandoned."""
         if len(run.steps) > 1:
-            logger.warning("several commands of one document were interrupted: each goes on alone", exc_info=True)
+            logger.warning(
+                "several commands of one document were interrupted: they are processed one at a time", exc_info=True
+            )
             return self.dissolve(run)
         step = run.steps[0]
         try:
-            step.execution.interrupted(error, recorded=False)
+            step.execution.handle_interruption(error, recorded=False)
         except JobEnded:
-            raise  # it goes alone, and is counted then
+            raise  # the command is processed alone, and counted then
         except Exception:
             self._count_attempt(step)
             raise

@@ -1,4 +1,4 @@
-"""The event bus: every event of an ended job goes there too, whoever else is told of it."""
+"""The event bus: every event of an ended job goes there too, whoever else is notified."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from jobpipe.domain.events.webhook import EVENT_TYPES
 from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.metrics import BUS_FAILED, meter
 
-from .services import TellingServices
+from .services import NotificationServices
 
 
-def put_on_bus(ended: Sequence[tuple[Job, str]], services: TellingServices) -> None:
-    """Put all events of the jobs, each with the sequence of its end, on the bus, if the stage has one.
+def put_on_bus(ended: Sequence[tuple[Job, str]], services: NotificationServices) -> None:
+    """Put all events of the jobs on the bus, if the stage has one. Each job comes with the sequence of its end.
 
-    If that raises, the message about the jobs is received again, and all of its events are put again.
+    If this raises, the message about the jobs is received again, and all of its events are put again.
     """
     if services.bus is None or not ended:
         return

@@ -1,4 +1,4 @@
-"""How the messages of the queues of telling are processed."""
+"""The consumers of the queues of events and deliveries."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from jobpipe.domain.events.delivery_messages import (
 from jobpipe.runtime.telemetry import logger
 
 from ..consumer import Consumer
-from ..received import Delivery as Message
+from ..sqs_messages import Delivery as Message
 from .deliver import RESERVE_SECONDS, deliver_line, send_again
-from .services import TellingServices
-from .tell import tell
-from .wait import sweep, wake_in_time
+from .notify import notify
+from .services import NotificationServices
+from .wait import sweep, wake_when_due
 
 SecondsLeft = Callable[[], float]
 
 
-def events_consumer(services: TellingServices, seconds_left: SecondsLeft) -> Consumer:
+def events_consumer(services: NotificationServices, seconds_left: SecondsLeft) -> Consumer:
     """Return the consumer of the queue of events."""
     return Consumer(
-        process=lambda message: tell(message, services, seconds_left),
+        process=lambda message: notify(message, services, seconds_left),
         charged_attempts=None,  # it runs no command, so it cannot kill its process
         queue=services.events_received,
         reserve_seconds=services.reserve_seconds,
@@ -35,19 +35,19 @@ def events_consumer(services: TellingServices, seconds_left: SecondsLeft) -> Con
     )
 
 
-def deliveries_consumer(services: TellingServices, seconds_left: SecondsLeft) -> Consumer:
+def deliveries_consumer(services: NotificationServices, seconds_left: SecondsLeft) -> Consumer:
     """Return the consumer of the FIFO queue of deliveries."""
 
     def process(message: Message) -> None:
-        match _decoded(message):
+        match _decode(message):
             case WakeLine() as wake:
                 deliver_line(wake, services, seconds_left)
             case SendAgain() as replay:
                 send_again(replay, services, is_repeated=message.receive_count > 1)
             case other:
                 _log_misplaced(other, message)
-        # Lambda deletes messages when the whole batch has ended. A slow receiver in the batch would hold up the
-        # next message of every other one in it.
+        # Lambda deletes messages when the whole batch has ended. Until then, a slow receiver would hold up the next
+        # messages of all other receivers in the batch.
         _delete_early(message, services)
 
     return Consumer(
@@ -59,13 +59,13 @@ def deliveries_consumer(services: TellingServices, seconds_left: SecondsLeft) ->
     )
 
 
-def later_consumer(services: TellingServices, seconds_left: SecondsLeft) -> Consumer:
+def later_consumer(services: NotificationServices, seconds_left: SecondsLeft) -> Consumer:
     """Return the consumer of the queue of later deliveries."""
 
     def process(message: Message) -> None:
-        match _decoded(message):
+        match _decode(message):
             case WakeLine() | SendAgain() as waiting:
-                wake_in_time(waiting, services)
+                wake_when_due(waiting, services)
             case Sweep() as place:
                 sweep(place, services)
             case other:
@@ -81,8 +81,8 @@ def later_consumer(services: TellingServices, seconds_left: SecondsLeft) -> Cons
     )
 
 
-def _decoded(message: Message) -> DeliveryMessage | None:
-    """Return the message; None if it is none, which is logged. Raise NewerMessage for one of a later release."""
+def _decode(message: Message) -> DeliveryMessage | None:
+    """Return the message; if it is not valid, log it and return None. Raise NewerMessage for a later release's."""
     try:
         return decode_delivery_message(message.body)
     except UndecodableMessage as why:
@@ -97,7 +97,7 @@ def _log_misplaced(decoded: DeliveryMessage | None, message: Message) -> None:
         )
 
 
-def _delete_early(message: Message, services: TellingServices) -> None:
+def _delete_early(message: Message, services: NotificationServices) -> None:
     try:
         services.deliveries_received.delete([message.receipt_handle])
     except Exception:  # noqa: BLE001  # Lambda deletes it when the batch ends

@@ -1,4 +1,4 @@
-"""The messages that Lambda has received from SQS and passes to a function."""
+"""The messages that Lambda receives from SQS and passes to a function."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Delivery:
     receipt_handle: str
     group_id: str  # the item's id; empty if the queue is not a FIFO queue
     sent_at: datetime
-    trace_header: str  # X-Ray's header from the sender, or empty
+    trace_header: str  # the X-Ray header from the sender, or empty
     queue_arn: str
-    sequence_number: str = ""  # of a FIFO queue: grows with each message of the group
+    sequence_number: str = ""  # in a FIFO queue; it grows with each message of the group
 
 
 class NotAnSqsEvent(JobpipeError):
@@ -30,15 +30,15 @@ class NotAnSqsEvent(JobpipeError):
 
 
 def sqs_records(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the messages of an event. Raise NotAnSqsEvent for other events, such as those of Lambda's console."""
+    """Return the messages of an event. Raise NotAnSqsEvent for other events, such as test events of the console."""
     records = event.get("Records")
     if not isinstance(records, list) or any("messageId" not in record for record in records):
-        raise NotAnSqsEvent("This function takes only messages of its SQS queue.")
+        raise NotAnSqsEvent("This function accepts only messages of its SQS queue.")
     return records
 
 
-def received(record: Mapping[str, Any]) -> Delivery:
-    """Return the message of a record."""
+def parse_delivery(record: Mapping[str, Any]) -> Delivery:
+    """Return the delivery that a record describes."""
     attributes = record["attributes"]
     return Delivery(
         message_id=record["messageId"],

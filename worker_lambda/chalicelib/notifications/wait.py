@@ -1,6 +1,6 @@
-"""The queue of later deliveries: messages that wait for a time, and sweeps through what a webhook has.
+"""The queue of later deliveries: messages that wait for a time, and sweeps through the deliveries of a webhook.
 
-What takes the place of a message is sent before the message is acknowledged, so that nothing is forgotten.
+The message that replaces another one is sent before the other is acknowledged, so that no delivery is lost.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from jobpipe.domain.events.delivery import DeliveryState
 from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
 from jobpipe.domain.events.webhook import Webhook
 
-from .services import TellingServices
+from .services import NotificationServices
 
 SWEEP_PAGE = 200
-"""Deliveries that one message of a sweep goes through."""
+"""The number of deliveries that one message of a sweep handles."""
 
 SWEEP_PAUSE = timedelta(seconds=10)
-"""Between two pages of a sweep, so that one webhook's backlog does not fill the queue of deliveries."""
+"""The pause between pages of a sweep, so that one webhook's backlog does not fill the queue of deliveries."""
 
 
-def let_wait(message: WakeLine | SendAgain, webhook: Webhook, services: TellingServices) -> None:
-    """Let the message come again when the webhook's circuit, which is open, has ended."""
-    due = max(message.due, rfc3339(circuit.retry_time(webhook)))  # not before the time for which it waits already
+def postpone(message: WakeLine | SendAgain, webhook: Webhook, services: NotificationServices) -> None:
+    """Send the message again for the time at which the webhook's open circuit allows an attempt."""
+    due = max(message.due, rfc3339(circuit.retry_time(webhook)))  # not before the time for which it already waits
     services.queue.deliver_later(replace(message, due=due), datetime.fromisoformat(due) - now())
 
 
-def wake_in_time(message: WakeLine | SendAgain, services: TellingServices) -> None:
-    """Let the message go on if it is due, else wait for the rest of the time; SQS takes at most 15 minutes.
+def wake_when_due(message: WakeLine | SendAgain, services: NotificationServices) -> None:
+    """Pass the message on if it is due, or send it again for the remaining time; SQS delays at most 15 minutes.
 
-    Nobody waits for a line whose webhook is gone or paused: resuming it wakes all of its lines.
+    The message of a line is dropped if its webhook is gone or paused: resuming the webhook wakes all of its lines.
     """
     place = message.line if isinstance(message, WakeLine) else message
     webhook = services.webhooks.get(place.owner, place.webhook_id)
@@ -42,15 +42,15 @@ def wake_in_time(message: WakeLine | SendAgain, services: TellingServices) -> No
     if rest > timedelta():
         services.queue.deliver_later(message, rest)
     elif circuit.is_open(webhook, now()):
-        let_wait(message, webhook, services)
+        postpone(message, webhook, services)
     elif isinstance(message, WakeLine):
         services.queue.deliver_now([message])
     else:
         services.queue.deliver_again([message])
 
 
-def sweep(place: Sweep, services: TellingServices) -> None:
-    """Wake the lines on a page, or replay its events; then go on with the next page after a pause."""
+def sweep(place: Sweep, services: NotificationServices) -> None:
+    """Wake the lines on a page, or replay the page's events; then continue with the next page after a pause."""
     webhook = services.webhooks.get(place.owner, place.webhook_id)
     if webhook is None or (webhook.paused and not place.replay):
         return
@@ -62,21 +62,21 @@ def sweep(place: Sweep, services: TellingServices) -> None:
         services.queue.sweep(replace(place, after=next_after), SWEEP_PAUSE)
 
 
-def _wake(place: Sweep, services: TellingServices) -> str | None:
-    """Wake the lines on the page; return the cursor of the next one."""
+def _wake(place: Sweep, services: NotificationServices) -> str | None:
+    """Wake the lines on the page; return the cursor of the next page."""
     page = services.deliveries.lines(place.owner, place.webhook_id, SWEEP_PAGE, place.after)
     # The message of a delivery that waits for its next attempt may have come while the webhook was paused.
     services.queue.deliver_now([WakeLine(line, resumed=place.at) for line in page.lines])
     return page.next_after
 
 
-def _replay(place: Sweep, services: TellingServices) -> str | None:
-    """Replay the events on the page; return the cursor of the next one. What is pending is delivered anyhow."""
+def _replay(place: Sweep, services: NotificationServices) -> str | None:
+    """Replay the events on the page; return the cursor of the next page. Pending events are delivered anyway."""
     page = services.deliveries.list_since(place.owner, place.webhook_id, place.since, SWEEP_PAGE, place.after)
     last = "".join(each for each in place.at if each.isdigit())
-    told = [each for each in page.deliveries if each.event_id[: len(last)] <= last]
-    ended = [each for each in told if each.state is not DeliveryState.PENDING]
+    in_time = [each for each in page.deliveries if each.event_id[: len(last)] <= last]
+    ended = [each for each in in_time if each.state is not DeliveryState.PENDING]
     services.queue.deliver_again(
         [SendAgain(place.owner, place.webhook_id, each.event_id, place.sweep_id) for each in ended]
     )
-    return page.next_after if len(told) == len(page.deliveries) else None
+    return page.next_after if len(in_time) == len(page.deliveries) else None

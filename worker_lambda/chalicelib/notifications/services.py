@@ -1,4 +1,4 @@
-"""The stores and queues that telling uses."""
+"""The stores and queues that notifications use."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Post = Callable[[Webhook, Delivery], DeliveryAttempt]
 
 
 @dataclass(frozen=True, slots=True)
-class TellingServices:
-    """The stores, the queues, and what sends requests to receivers."""
+class NotificationServices:
+    """The stores, the queues, and the function that sends requests to receivers."""
 
     jobs: JobStore
     source: Source
@@ -39,25 +39,25 @@ class TellingServices:
     events_received: ReceivedMessages
     deliveries_received: ReceivedMessages
     later_received: ReceivedMessages
-    post: Post  # attempts a delivery; it raises Unavailable if this process cannot begin with it
-    bus: EventBus | None  # to which every event goes, if the stage has one
-    tasks: Tasks | None  # which wait for jobs, if the stage answers their tokens
-    reserve_seconds: float  # that must be left to begin with another message of the queue of events
+    post: Post  # attempts a delivery; raises Unavailable if this process cannot begin the request
+    bus: EventBus | None  # the event bus that gets every event, if the stage has one
+    tasks: Tasks | None  # the tasks that wait for jobs, if the stage answers their tokens
+    reserve_seconds: float  # the time that must be left to begin another message of the queue of events
 
     @property
     def has_others(self) -> bool:
-        """Return whether the stage tells others of the ends of jobs than webhooks."""
+        """Return whether the stage notifies others than webhooks when jobs end."""
         return self.bus is not None or self.tasks is not None
 
 
 @cache
-def open_telling() -> TellingServices:
+def open_notifications() -> NotificationServices:
     """Return the stores and queues of the Lambda's stage."""
     settings = Settings.from_env(os.environ)
     clients = AwsClients(call_timeout(settings.worker_timeout))
     stores = open_stores(settings, clients)
     _ = clients.dynamodb, clients.sqs  # every message needs these clients; only large results need S3
-    return TellingServices(
+    return NotificationServices(
         jobs=stores.jobs,
         source=Source(settings.stage, stores.documents),
         webhooks=DynamoDbWebhooks(clients, settings.webhooks_table),

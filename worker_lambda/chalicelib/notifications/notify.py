@@ -1,13 +1,12 @@
-"""Tell the ends of jobs: store a delivery for each event and each webhook that wants it.
+"""Notify receivers of the ends of jobs: store a delivery for each event and each webhook that wants the event.
 
     store the delivery, with its place in its line ── wake the line ── answer tasks ── put on the bus ── acknowledge
 
-A line that has other events before these is awake already: so it has one message, however many events it has. Only
-a message that was received before wakes all lines of its documents, since its first receipt may have ended between
-the store and the wake.
+A line with earlier events is already awake, so a line has one message, however many events it has. Only a message
+that was received before wakes all lines of its documents, since its first receipt may have ended after the store.
 
-A message may have more deliveries than one invocation can store. Then it wakes the lines of what is stored and is
-received again, which goes on where this one has stopped.
+A message may have more deliveries than one invocation can store. Then the invocation wakes the lines of the stored
+deliveries, and the message is received again to continue.
 """
 
 from __future__ import annotations
@@ -30,29 +29,29 @@ from jobpipe.domain.jobs.job import Job
 from jobpipe.runtime.telemetry import logger
 
 from ..consumer import NoTimeLeft
-from ..received import Delivery as Message
+from ..sqs_messages import Delivery as Message
 from .bus import put_on_bus
-from .services import TellingServices
+from .parallel import run_in_parallel
+from .services import NotificationServices
 from .task_tokens import answer_task, answer_tasks
-from .together import together
 
 STORED_TOGETHER = 100
-"""Deliveries of one event that are stored before the next ones: so many can be read in one call."""
+"""How many deliveries of an event are stored at a time: one call can read so many."""
 
 WOKEN_TOGETHER = 10
-"""Lines that are woken by one call."""
+"""How many lines one call wakes."""
 
 _SEQUENCE_DIGITS = 39  # SQS's numbers have 128 bits
 _MESSAGES_LAST = timedelta(days=14)  # on a queue of SQS
 
-_Lines = dict[Line, set[str]]  # in order, with the events that are stored in them, or would be next
+_Lines = dict[Line, set[str]]  # in order, with the ids of the events that are stored or about to be stored
 
 
-def tell(message: Message, services: TellingServices, seconds_left: Callable[[], float]) -> None:
+def notify(message: Message, services: NotificationServices, seconds_left: Callable[[], float]) -> None:
     """Store the deliveries of the jobs in the message, and wake their lines; or answer the task that it names.
 
-    Raise NoTimeLeft if it is to go on in another invocation, Unavailable in an outage, and NewerMessage if the
-    message is one of a later release.
+    Raise NoTimeLeft to continue in another invocation, Unavailable in an outage, and NewerMessage if a later
+    release sent the message.
     """
     try:
         ended = decode_ended(message.body)
@@ -63,28 +62,28 @@ def tell(message: Message, services: TellingServices, seconds_left: Callable[[],
         answer_task(ended, services)
         return
     webhooks = services.webhooks.all()
-    telling = _Telling(message, webhooks, services, seconds_left)
+    notification = _Notification(message, webhooks, services, seconds_left)
     try:
         for place, each in enumerate(ended if webhooks or services.has_others else ()):
-            telling.tell(each, place)
+            notification.store_deliveries(each, place)
     except NoTimeLeft:
-        telling.wake()
+        notification.wake_lines()
         raise
-    telling.wake()
-    # After the webhooks, which are told while the others are out of order. A bus may be so until its operator does
-    # something, so it is the last.
-    telling.answer_tasks()
-    telling.put_on_bus()
+    notification.wake_lines()
+    # Webhooks come first, so that they are notified even if the others fail. The bus is last, since it may fail
+    # until its operator repairs it.
+    notification.answer_tasks()
+    notification.put_on_bus()
 
 
-class _Telling:
+class _Notification:
     """One receipt of a message."""
 
     def __init__(
         self,
         message: Message,
         webhooks: Sequence[Webhook],
-        services: TellingServices,
+        services: NotificationServices,
         seconds_left: Callable[[], float],
     ) -> None:
         self._message = message
@@ -96,7 +95,7 @@ class _Telling:
         self._lines: _Lines = defaultdict(set)
         self._ended: list[tuple[Job, str]] = []  # with the sequence of each
 
-    def tell(self, ended: EndedJob, place: int) -> None:
+    def store_deliveries(self, ended: EndedJob, place: int) -> None:
         """Store the deliveries of the job at this place in the message."""
         if not self._may_go_on():
             raise NoTimeLeft
@@ -112,34 +111,34 @@ class _Telling:
                 for start in range(0, len(deliveries), STORED_TOGETHER):
                     self._store(deliveries[start : start + STORED_TOGETHER])
 
-    def wake(self) -> None:
-        """Wake the lines that begin with one of the events; those of a repeated message if they have any.
+    def wake_lines(self) -> None:
+        """Wake the lines that begin with a new event, and after a repeated receipt all lines with events.
 
-        A line whose first event is older than messages last may have none: events may have been off for so long.
+        Also wake lines whose first event is older than a message can be: events may have been disabled for so long.
         """
-        lost = "".join(each for each in rfc3339(now() - _MESSAGES_LAST) if each.isdigit())
+        oldest = "".join(each for each in rfc3339(now() - _MESSAGES_LAST) if each.isdigit())
 
         def wake(lines: Sequence[Line]) -> None:
-            # Lines of paused webhooks are woken too: whether a webhook is paused is read when its delivery begins,
-            # so that a delivery stored at the moment when the webhook is resumed is not forgotten.
+            # Lines of paused webhooks are woken too, and the delivery checks for a pause. So a delivery that is
+            # stored at the moment when the webhook is resumed is not lost.
             woken = []
             for line in lines:
                 first = self._services.deliveries.first(line)
-                if first is not None and (self._is_repeated or first in self._lines[line] or first < lost):
+                if first is not None and (self._is_repeated or first in self._lines[line] or first < oldest):
                     woken.append(WakeLine(line))
             if woken:
                 self._services.queue.deliver_now(woken)
 
         lines = [*self._lines]
         parts = [lines[start : start + WOKEN_TOGETHER] for start in range(0, len(lines), WOKEN_TOGETHER)]
-        together(wake, parts, lambda: True)  # the time for it is reserved
+        run_in_parallel(wake, parts, lambda: True)  # the time for this is reserved
 
     def answer_tasks(self) -> None:
         """Answer the tasks that wait for the jobs of the message."""
-        waited_for = [job for job, _ in self._ended if job.task_token is not None]
-        if waited_for and not self._may_go_on():
+        jobs_with_tasks = [job for job, _ in self._ended if job.task_token is not None]
+        if jobs_with_tasks and not self._may_go_on():
             raise NoTimeLeft
-        answer_tasks(waited_for, self._services)
+        answer_tasks(jobs_with_tasks, self._services)
 
     def put_on_bus(self) -> None:
         """Put the events of all jobs of the message on the bus, if the stage has one."""
@@ -155,50 +154,50 @@ class _Telling:
             self._lines[each.line].add(each.event_id)
         if self._is_repeated:
             deliveries = self._services.deliveries.find_missing(deliveries)
-        together(self._add, deliveries, self._may_go_on)
+        run_in_parallel(self._add, deliveries, self._may_go_on)
 
     def _add(self, delivery: Delivery) -> None:
         self._services.deliveries.add(delivery)
         self._has_stored = True
 
     def _may_go_on(self) -> bool:
-        """Return whether more may be stored. Each receipt stores something, so that the last one will store all."""
+        """Return whether more may be stored. Each receipt stores something, so that in the end all are stored."""
         return not self._has_stored or self._seconds_left() >= self._services.reserve_seconds
 
 
 def _lines_of(item: ItemRef, webhooks: Sequence[Webhook]) -> list[Line]:
-    """Return the lines of the document for all webhooks that may be told of it, whatever they are told today.
+    """Return the lines of the document for all webhooks that may be notified of it, whatever events they want now.
 
-    An earlier receipt may have stored an end that was retried since, or an event that a webhook wanted then. The
-    job may have expired: where only the owner of a document sees it, the scope names the owner.
+    An earlier receipt may have stored the end of a job that was retried since, or an event that a webhook wanted
+    then. The job may have expired; but if only its owner sees a document, the scope names the owner.
     """
-    told = [each for each in webhooks if item.scope in {"", each.owner}]
-    return [Line.of(each.owner, each.webhook_id, item) for each in told]
+    allowed = [each for each in webhooks if item.scope in {"", each.owner}]
+    return [Line.of(each.owner, each.webhook_id, item) for each in allowed]
 
 
 def _has_ended(job: Job | None, ref: JobRef) -> TypeGuard[Job]:
-    """Return whether this end is there: the job may be gone, or a retry may have undone it before it was told."""
+    """Return whether the job is still ended: it may be gone, or a retry may have queued it again."""
     if job is None or job.generation != ref.generation or not job.status.done or job.is_expired(now()):
-        logger.info("end of a job not told: the job is gone or was retried", extra={"job_id": ref.job_id})
+        logger.info("end of a job not sent: the job is gone or was retried", extra={"job_id": ref.job_id})
         return False
     return True
 
 
 def _deliveries(
-    job: Job, sequence: str, webhooks: Sequence[Webhook], services: TellingServices
+    job: Job, sequence: str, webhooks: Sequence[Webhook], services: NotificationServices
 ) -> Iterator[list[Delivery]]:
-    """Yield the deliveries of each of a job's events, in their order."""
+    """Yield the deliveries of each event of the job, in order."""
     kinds = (*EVENT_TYPES, *emitted_event_types(job))
-    interested = {kind: [each for each in webhooks if _is_told(each, kind, job)] for kind in kinds}
-    wanted = {kind for kind, receivers in interested.items() if receivers}
-    for event in services.source.events_of(job, sequence, wanted):
-        told = interested[event.event_type]
-        yield [_delivery(event, Line.of(each.owner, each.webhook_id, job.item)) for each in told]
+    receivers = {kind: [each for each in webhooks if _must_notify(each, kind, job)] for kind in kinds}
+    wanted_types = {kind for kind, interested in receivers.items() if interested}
+    for event in services.source.events_of(job, sequence, wanted_types):
+        interested = receivers[event.event_type]
+        yield [_delivery(event, Line.of(each.owner, each.webhook_id, job.item)) for each in interested]
 
 
-def _is_told(webhook: Webhook, event_type: str, job: Job) -> bool:
-    """Return whether the webhook wants the event, and its owner may know of it."""
-    # The end of a job is told only to the owner of the job; a document without a scope may be read by everybody.
+def _must_notify(webhook: Webhook, event_type: str, job: Job) -> bool:
+    """Return whether the webhook wants the event, and its owner may see the event."""
+    # Only the owner of a job is notified of its end. A document without a scope may be read by everybody.
     is_public = event_type != JOB_ENDED and not job.scope
     return webhook.wants(event_type, job.collection) and (is_public or webhook.owner == job.owner)
 

@@ -1,8 +1,8 @@
 """One request to a receiver.
 
-The URL is a caller's, and must not lead into the stage's own network: the name is resolved once, each address that
-it has is checked, and the connection goes to a checked address. So a name that has another address a moment later
-changes nothing. No redirect is followed, and no proxy of the environment is used.
+A caller has chosen the URL, and it must not lead into the stage's own network. The name is resolved once, all of
+its addresses are checked, and the connection goes to a checked address. So a name that changes its address a moment
+later cannot bypass the check. Redirects are not followed, and the environment's proxies are not used.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class _NotDelivered(Exception):
-    """There is no answer; the text says why, without anything of the URL."""
+    """There is no response; the text says why, without quoting the URL."""
 
 
 class Poster:
     """Attempts deliveries."""
 
     def __init__(self, rules: UrlRules, seconds: float = ATTEMPT_SECONDS) -> None:
-        """`seconds` is the time that one attempt may take in all."""
+        """`seconds` is the total time that one attempt may take."""
         self._rules = rules
         self._seconds = seconds
 
     def __call__(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
         """Send the event to the webhook's URL; return the receiver's status, or why there is none.
 
-        Raise Unavailable if this process cannot begin, which is no failure of the receiver.
+        Raise Unavailable if this process cannot begin the request, which is not the receiver's failure.
         """
         at, began = now(), time.monotonic()
         headers = {
@@ -62,12 +62,12 @@ class Poster:
         except _NotDelivered as why:
             error = str(why)
         except (OSError, HTTPException, ValueError) as failure:
-            error = _reason(failure, expired=time.monotonic() - began >= self._seconds)
+            error = _describe(failure, expired=time.monotonic() - began >= self._seconds)
         milliseconds = round((time.monotonic() - began) * 1000)
         return DeliveryAttempt(rfc3339(at), milliseconds, status, error)
 
     def _request(self, url: str, body: bytes, headers: dict[str, str], until: float) -> int:
-        """Return the status of the answer."""
+        """Return the status of the response."""
         try:
             parts = urlsplit(self._rules.check(url))  # the rules may have become stricter since it was stored
         except InvalidRequest:
@@ -75,8 +75,8 @@ class Poster:
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         connected = self._connect(host, port, until)
         if parts.scheme == "https":
-            connected = _secured(connected, host, until)
-        with closing(connected), _interrupted(connected, until):
+            connected = _start_tls(connected, host, until)
+        with closing(connected), _time_limit(connected, until):
             return _exchange(connected, parts, body, headers, until)
 
     def _connect(self, host: str, port: int, until: float) -> socket.socket:
@@ -87,7 +87,7 @@ class Poster:
         failure: OSError | None = None
         for address in addresses:
             try:
-                return socket.create_connection((str(address), port), timeout=_left(until))
+                return socket.create_connection((str(address), port), timeout=_seconds_left(until))
             except OSError as error:
                 failure = error
         raise failure or _NotDelivered("the name has no address")
@@ -98,10 +98,10 @@ def _addresses(host: str, port: int, until: float) -> list[Address]:
     literal = literal_address(host)
     if literal is not None:
         return [literal]
-    # The resolver has no time-out of its own.
+    # The resolver has no timeout of its own.
     look_up = _resolvers().submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        found = look_up.result(timeout=_left(until))
+        found = look_up.result(timeout=_seconds_left(until))
     except TimeoutError:
         if look_up.cancel():
             raise Unavailable("Other names are being resolved, and their look-ups do not end.") from None
@@ -111,15 +111,15 @@ def _addresses(host: str, port: int, until: float) -> list[Address]:
     except UnicodeError:
         raise _NotDelivered("the name is not valid") from None
     addresses = [literal_address(str(each[4][0])) for each in found]
-    if None in addresses:  # it has a zone
+    if None in addresses:  # an address has a zone
         raise _NotDelivered("the name has an address that is not public")
     return [address for address in dict.fromkeys(addresses) if address is not None]
 
 
-def _secured(connected: socket.socket, host: str, until: float) -> ssl.SSLSocket:
-    """Return the connection with TLS, after the certificate was checked against the name."""
+def _start_tls(connected: socket.socket, host: str, until: float) -> ssl.SSLSocket:
+    """Return the connection with TLS, after checking the certificate against the name."""
     try:
-        connected.settimeout(_left(until))  # for the handshake as a whole
+        connected.settimeout(_seconds_left(until))  # for the handshake as a whole
         return _tls().wrap_socket(connected, server_hostname=host.rstrip("."))
     except BaseException:
         connected.close()
@@ -129,27 +129,27 @@ def _secured(connected: socket.socket, host: str, until: float) -> ssl.SSLSocket
 def _exchange(
     connected: socket.socket, parts: SplitResult, body: bytes, headers: dict[str, str], until: float
 ) -> int:
-    """Send the request on the connection, and return the status of the answer."""
+    """Send the request on the connection, and return the status of the response."""
     connection = HTTPConnection(parts.netloc)
-    connection.sock, connection.auto_open = connected, 0  # never a connection of its own
-    connected.settimeout(_left(until))
+    connection.sock, connection.auto_open = connected, 0  # HTTPConnection must not open its own
+    connected.settimeout(_seconds_left(until))
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it had read all
+    with suppress(BrokenPipeError, ConnectionResetError):  # the receiver may respond before it has read everything
         connection.request("POST", target, body, {"host": parts.netloc, **headers})
-    answer = connection.getresponse()
-    # The receiver has decided. What else it sends is read so that it can close the connection in peace.
+    response = connection.getresponse()
+    # The status is known. The rest is read so that the receiver can close the connection cleanly.
     until = min(until, time.monotonic() + AFTER_STATUS_SECONDS)
-    with suppress(OSError, HTTPException), _interrupted(connected, until):
-        connected.settimeout(_left(until))
-        answer.read(MAX_RESPONSE_BYTES)
-    return answer.status
+    with suppress(OSError, HTTPException), _time_limit(connected, until):
+        connected.settimeout(_seconds_left(until))
+        response.read(MAX_RESPONSE_BYTES)
+    return response.status
 
 
 @contextmanager
-def _interrupted(connected: socket.socket, until: float) -> Iterator[None]:
-    """Interrupt the connection when the time is over, unless the block has ended before.
+def _time_limit(connected: socket.socket, until: float) -> Iterator[None]:
+    """Interrupt the connection when the time is over, unless the block has ended.
 
-    A time-out of a socket applies to each byte that arrives, so a receiver could go on for hours.
+    A socket's timeout applies to each byte that arrives, so a receiver could otherwise go on for hours.
     """
     timer = Timer(max(0.0, until - time.monotonic()), _interrupt, (connected,))
     timer.daemon = True
@@ -162,11 +162,11 @@ def _interrupted(connected: socket.socket, until: float) -> Iterator[None]:
 
 def _interrupt(connected: socket.socket) -> None:
     with suppress(OSError):
-        # Not SSLSocket.shutdown, which would let the thread that reads go on without TLS.
+        # SSLSocket.shutdown would let the reading thread continue without TLS.
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-def _left(until: float) -> float:
+def _seconds_left(until: float) -> float:
     """Return the seconds that are left; raise TimeoutError if there are none."""
     left = until - time.monotonic()
     if left <= 0:
@@ -174,18 +174,18 @@ def _left(until: float) -> float:
     return left
 
 
-def _reason(failure: Exception, *, expired: bool) -> str:
-    """Return why there is no answer, in words that do not quote the URL or the receiver."""
+def _describe(failure: Exception, *, expired: bool) -> str:
+    """Return why there is no response, without quoting the URL or the receiver."""
     if isinstance(failure, ssl.SSLCertVerificationError):
         return "the certificate is not valid for the name"
     if isinstance(failure, TimeoutError) or expired:
-        return "no answer in time"
+        return "no response in time"
     if isinstance(failure, ssl.SSLError):
         return "TLS failed"
     if isinstance(failure, ConnectionRefusedError):
         return "the connection was refused"
     if isinstance(failure, HTTPException):
-        return "the answer is not HTTP"
+        return "the response is not HTTP"
     return "the connection failed"
 
 
