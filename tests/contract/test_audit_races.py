@@ -117,7 +117,7 @@ def test_a_job_that_was_answered_since_the_audit_is_not_failed(store: Audited, b
 
     repaired = repair(findings, replace(store.resources, was_answered=was_answered))
     assert [each.mended for each in repaired] == [False]
-    assert "answered 202" in repaired[0].note
+    assert "got a 202" in repaired[0].note
     # A lost job was answered before; only an answer since the audit matters.
     assert answered == [at if began else None]
     assert not store.job(job).status.done
