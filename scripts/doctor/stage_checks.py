@@ -43,7 +43,7 @@ def check_emulator(settings: Settings) -> Finding:
 def check_aws(settings: Settings, stage: str) -> Finding:
     """Return the account of the credentials; they are needed only for stages on AWS."""
     needed = State.WRONG if stage != LOCAL_STAGE else State.NOTE
-    remedy = "aws configure, or AWS_PROFILE=..." if needed is State.WRONG else "nothing, before a deployment to AWS"
+    remedy = "aws configure, or AWS_PROFILE=..." if needed is State.WRONG else "needed only to deploy to AWS"
     try:
         deployment = _deployment(settings, stage)
         session = aws_session(None if deployment is None or deployment.on_emulator else deployment.region)

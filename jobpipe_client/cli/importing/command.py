@@ -64,7 +64,7 @@ zcat items.jsonl.gz | jobpipe import - --format jsonl
 @click.option(
     "--failures",
     type=click.Path(path_type=Path),
-    help="The file for rows that fail [FILE.failed.csv; in a dry run, none].",
+    help="The file for rows that fail [items.failed.csv for items.csv; in a dry run, none].",
 )
 @click.option(
     "--batch-size", type=click.IntRange(1, MAX_COMMANDS), default=100, show_default=True, help="Rows per request."
@@ -106,8 +106,8 @@ def import_file(
     With --upsert, a row whose key exists sets the fields of that document, so a changed file can be imported again.
 
     Rows that cannot be read are reported by line number; all other rows are imported. Rows that could not be read
-    or failed are written to FILE.failed.csv (or .jsonl), with the line number and the error in front, to be
-    repaired and imported.
+    or failed are written to a file such as items.failed.csv (or .jsonl), with the line number and the error in
+    front, to be repaired and imported.
     """
     kinds = {"number": number, "boolean": boolean, "json": json_column}
     options = ReadOptions(
