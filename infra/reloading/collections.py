@@ -1,8 +1,10 @@
 """Rebuilds the package of collections after a module of operations was saved, without a deployment."""
 
 import ast
+import signal
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,10 @@ class PurityCheck:
     def __init__(self, folder: Path, build: Path) -> None:
         self._folder = folder
         self._verdicts = build / "collections" / VERDICTS
-        self._pool = ThreadPoolExecutor(1)
+        # It is a process, since two threads of Python 3.11 must not parse at the same time. Ctrl-C does not end it.
+        self._pool = ProcessPoolExecutor(
+            1, get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+        )
         self._check: Future[None] | None = None
 
     def begin(self) -> None:

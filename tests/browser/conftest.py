@@ -37,8 +37,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_console(browser: Browser, stage: Stage) -> Iterator[NewConsole]:
+def new_console(request: pytest.FixtureRequest, browser: Browser, stage: Stage) -> Iterator[NewConsole]:
     """Return a function that opens tabs of separate users; no tab may have errors at the end."""
+    if "owner" in request.fixturenames:
+        request.getfixturevalue("owner")  # so that the tabs are closed before its webhooks are deleted
     consoles: list[Console] = []
 
     def make(width: int = 1200, **options: Any) -> Console:

@@ -88,3 +88,14 @@ def test_what_is_not_pure_is_told_once(folder: Path, tmp_path: Path) -> None:
     assert found is not None
     assert "orders/operations.py" in found
     assert check.problem() is None
+
+
+@pytest.mark.slow
+def test_collections_are_read_while_operations_are_tried(folder: Path, tmp_path: Path, manifest: bytes) -> None:
+    """Two threads of Python 3.11 that parse at the same time can fail with a SystemError."""
+    check = PurityCheck(folder, tmp_path)
+    check.begin()
+    while not (tmp_path / "collections" / VERDICTS).exists():
+        assert rebuilt_package(folder, tmp_path, manifest) is not None
+        assert check.problem() is None
+    check.end()
