@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _demo(console: Console, options: argparse.Namespace) -> int:
     lines = read_script(options.file)
-    with Client.from_stage(options.stage) as client:
+    with Client.from_stage(options.stage, request_timeout=30) as client:
         health = client.health()
         run_id = secrets.token_hex(3)
         console.print(

@@ -97,7 +97,7 @@ def thresholds(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
             f"{seconds:.2f} s",
         )
     yield (
-        "being told by a webhook costs less than polls, if a caller would need at least",
+        "a notification by a webhook costs less than polls, if a caller would need at least",
         f"{polls_of_told(pipeline)}",
     )
     yield (

@@ -51,7 +51,7 @@ FORGET, PREFER_WAIT, WAITING_POLL, ONE_POLL, FIVE_POLLS, THIRTY_POLLS, BATCHES =
 
 
 UNTOLD = Habit("fire and forget with `Events=on`", events=True)
-TOLD = Habit("told by one webhook", events=True, told=True)
+TOLD = Habit("notified by one webhook", events=True, told=True)
 
 
 @dataclass(frozen=True)
