@@ -42,7 +42,7 @@ def test_a_new_collection_is_written_by_the_checkout(jobpipe: Jobpipe, tmp_path:
     files = sorted(each.name for each in (shop / "orders").iterdir())
     assert {"collection.toml", "schema.json", "operations.py"} < set(files)
     assert written == f"{shop}/orders: {', '.join(files)}\n"
-    assert "exists already" in jobpipe.fails(1, "new", "orders", "--collections", str(shop))
+    assert "already exists" in jobpipe.fails(1, "new", "orders", "--collections", str(shop))
     for name in ("jobs", "Orders", "items", ".."):
         jobpipe.fails(1, "new", name, "--collections", str(shop))
     assert [each.name for each in shop.iterdir()] == ["orders"]
