@@ -50,7 +50,7 @@ class PurityCheck:
         self._verdicts = build / "collections" / VERDICTS
         # It is a process, since two threads of Python 3.11 must not parse at the same time. Ctrl-C does not end it.
         self._pool = ProcessPoolExecutor(
-            1, get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+            1, mp_context=get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
         )
         self._check: Future[None] | None = None
 
