@@ -129,7 +129,7 @@ def _tasks(settings: Settings, clients: AwsClients) -> TaskQueue:
 
 
 def _limit(settings: Settings, clients: AwsClients) -> CommandLimit:
-    from jobpipe.stores.jobs.dynamodb_allowances import DynamoDbAllowances  # noqa: PLC0415  # only in a stage with a limit
+    from jobpipe.stores.jobs.dynamodb_allowances import DynamoDbAllowances  # noqa: PLC0415  # needed only in a stage with a limit
 
     from .submitting.owner_limit import OwnerLimit  # noqa: PLC0415
 

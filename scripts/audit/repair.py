@@ -16,8 +16,8 @@ from jobpipe.domain.clock import now as current_time
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, Unavailable
+from jobpipe.domain.jobs.claim_check import WAITING_PREFIX
 from jobpipe.domain.jobs.job import KeptCommand
-from jobpipe.domain.jobs.queue_message import WAITING_PREFIX
 from jobpipe.runtime.aws import aws_call, error_code, settle_conflicts
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.confirm import Confirm, command_claim, versions

@@ -15,8 +15,8 @@ from urllib.parse import quote
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.jobs.batch import is_batch_id
+from jobpipe.domain.jobs.claim_check import WAITING_PREFIX
 from jobpipe.domain.jobs.job import Status
-from jobpipe.domain.jobs.queue_message import WAITING_PREFIX
 from jobpipe.stores.dynamodb_rows import Row, read_schedule
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.collection_rows import (

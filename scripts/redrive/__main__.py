@@ -28,7 +28,8 @@ from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.errors import InvalidRequest, Refusal
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.job import Job
-from jobpipe.domain.jobs.queue_message import Envelope, decode_message
+from jobpipe.domain.jobs.message_decoding import decode_message
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.jobs.retry import retry
 from jobpipe.domain.ports import CommandQueue, DocumentStore, JobStore
 from jobpipe.stores.documents.s3_documents import S3Documents

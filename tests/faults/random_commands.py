@@ -62,7 +62,8 @@ def patched_product(clock: Clock) -> Iterator[None]:
     with (
         clock.installed(),
         patch("jobpipe.domain.jobs.queue_message.MAX_KEPT_BYTES", 200),
-        patch("jobpipe.domain.jobs.queue_message.MAX_COMMAND_BYTES", 400),
+        patch("jobpipe.domain.jobs.claim_check.MAX_KEPT_BYTES", 200),
+        patch("jobpipe.domain.jobs.claim_check.MAX_COMMAND_BYTES", 400),
         patch("worker_lambda.chalicelib.runs.LONGEST_BODY", 380),  # as there, too little for a claim check
         patch("worker_lambda.chalicelib.consume_batch.threads", Inline),  # so that a history can be repeated
         patch("worker_lambda.chalicelib.group_commit.threads", Inline),

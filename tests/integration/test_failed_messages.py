@@ -11,7 +11,8 @@ import tenacity
 
 from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, seal
+from jobpipe.domain.jobs.claim_check import Claim
+from jobpipe.domain.jobs.queue_message import QueueMessage, seal
 from tests.helpers.deployed import Stage, unique
 
 VISIBILITY_SECONDS = 30  # 6 x the worker's time-out on an emulator

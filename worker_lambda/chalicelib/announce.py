@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.jobs.queue_message import UnreadableCommand, decode_message
+from jobpipe.domain.jobs.message_decoding import UnreadableCommand, decode_message
 
 from .sqs_messages import Delivery
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.claim_check import Claim
 from jobpipe.domain.jobs.job import KeptCommand
-from jobpipe.domain.jobs.queue_message import Claim, QueueMessage
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.stores.aws_stores import Stores
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import AttemptsSpent, JobEnded, UndecodableMessage
-from jobpipe.domain.jobs.queue_message import decode_message
+from jobpipe.domain.jobs.message_decoding import decode_message
 from jobpipe.runtime.metrics import DEAD_LETTERS, FAILED, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 

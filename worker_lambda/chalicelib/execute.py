@@ -22,8 +22,10 @@ from jobpipe.domain.errors import (
     UndecodableMessage,
 )
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.claim_check import Claim, redeem
 from jobpipe.domain.jobs.job import Status
-from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, decode_message, redeem
+from jobpipe.domain.jobs.message_decoding import decode_message
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.domain.violations import fit_in_row
 from jobpipe.runtime.deadline import limit_calls

@@ -5,7 +5,8 @@ from __future__ import annotations
 from jobpipe.domain.commands.command import Command
 from jobpipe.domain.commands.label import label_of
 from jobpipe.domain.errors import Refusal
-from jobpipe.domain.jobs.queue_message import Claim, QueueMessage
+from jobpipe.domain.jobs.claim_check import Claim
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.stores.aws_stores import Stores
 
 

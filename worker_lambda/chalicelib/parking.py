@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import CommandUnreadable, JobEnded, UndecodableMessage
-from jobpipe.domain.jobs.queue_message import UnreadableCommand
+from jobpipe.domain.jobs.message_decoding import UnreadableCommand
 from jobpipe.runtime.metrics import DEAD_LETTERS, FAILED, PARKED, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 

@@ -27,7 +27,8 @@ from jobpipe.domain.errors import Refusal, UndecodableMessage
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.jobs.group import End, Failure, Unit
 from jobpipe.domain.jobs.job import Success
-from jobpipe.domain.jobs.queue_message import QueueMessage, decode_message
+from jobpipe.domain.jobs.message_decoding import decode_message
+from jobpipe.domain.jobs.queue_message import QueueMessage
 from jobpipe.domain.violations import fit_in_row
 
 from .command_handlers import Context, Show, Write, decide, open_context

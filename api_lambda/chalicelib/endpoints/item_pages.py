@@ -79,7 +79,7 @@ def read_page(stored: ItemPage, documents: DocumentStore) -> Page:
         if isinstance(item, MalformedItem):
             logger.error("malformed row", extra={"item_id": item.item_id})
             page.has_faults = True
-            # The service did not assign an id in any other form, so no caller knows such an id.
+            # The service assigns only ids of this form, so no caller can know another one.
             if is_item_cursor(item.item_id):
                 page.unreadable.append(item.item_id)
         else:

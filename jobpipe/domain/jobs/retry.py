@@ -19,8 +19,9 @@ from jobpipe.domain.errors import (
     Unavailable,
 )
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.claim_check import Claim, make_claim_check
 from jobpipe.domain.jobs.job import Job, Status, new_generation
-from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, kept_content, make_claim_check, seal
+from jobpipe.domain.jobs.queue_message import QueueMessage, kept_content, seal
 from jobpipe.domain.missing_objects import may_become_visible
 
 if TYPE_CHECKING:

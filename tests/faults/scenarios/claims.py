@@ -204,7 +204,7 @@ def claim_of_an_earlier_release(world: World) -> Action:
     key = secrets.token_hex(8)
 
     def action() -> None:
-        with patch("jobpipe.domain.jobs.queue_message.MAX_COMMAND_BYTES", MAX_KEPT_BYTES):
+        with patch("jobpipe.domain.jobs.claim_check.MAX_COMMAND_BYTES", MAX_KEPT_BYTES):
             world.injector.hooks_of_api["send_message"] = world.injector.end_of_process
             tent = create(world, "tent", key=key, text=LONG)
         world.replay(tent, key)

@@ -11,7 +11,7 @@ from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands.command import CreateItem
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.jobs.job import Job
-from jobpipe.domain.jobs.queue_message import decode_message
+from jobpipe.domain.jobs.message_decoding import decode_message
 from tests.helpers.deployed import unique
 from tests.iam.grants import template_grants
 from tests.iam.lab import HUGE, LARGE, Lab, new_item

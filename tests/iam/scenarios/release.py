@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from jobpipe.domain.clock import now
+from jobpipe.domain.jobs.claim_check import claim_key
 from jobpipe.domain.jobs.job import Job
-from jobpipe.domain.jobs.queue_message import claim_key
 from tests.iam.lab import HUGE, Lab, new_item
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jobpipe.domain.documents.field_values import INTEGER, STRING, canonical, derived_id, value_key
 from jobpipe.domain.errors import InvalidRequest, UndecodableMessage
-from jobpipe.domain.jobs.queue_message import decode_message
+from jobpipe.domain.jobs.message_decoding import decode_message
 from tests.helpers.hostile import STRINGS
 from tests.helpers.hostile_names import NO_COLLECTIONS, NO_OPERATIONS
 from tests.helpers.pipeline import Answer, Pipeline

@@ -21,8 +21,9 @@ from jobpipe.domain.commands.not_after import (
     has_passed,
 )
 from jobpipe.domain.errors import CommandTooLate, InvalidRequest
+from jobpipe.domain.jobs.claim_check import Claim
 from jobpipe.domain.jobs.job import Status
-from jobpipe.domain.jobs.queue_message import Claim, decode_message
+from jobpipe.domain.jobs.message_decoding import decode_message
 from tests.helpers.batches import create
 from tests.helpers.job_states import LARGE
 from tests.helpers.pipeline import Pipeline

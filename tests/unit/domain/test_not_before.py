@@ -15,7 +15,8 @@ from jobpipe.domain.commands.command import DeleteItem, fingerprint
 from jobpipe.domain.commands.command_parsing import decode_command, parse_command
 from jobpipe.domain.commands.not_before import LONGEST_DAYS, check_at_acceptance, check_form, is_due
 from jobpipe.domain.errors import InvalidRequest, Unavailable
-from jobpipe.domain.jobs.queue_message import Claim, decode_message
+from jobpipe.domain.jobs.claim_check import Claim
+from jobpipe.domain.jobs.message_decoding import decode_message
 from jobpipe.domain.jobs.scheduled import SHARDS, last_place_at, message_of, shard_of
 from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row
 from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown

@@ -15,8 +15,10 @@ from jobpipe.domain.commands.command import Command, CreateItem, DeleteItem, Set
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.errors import UndecodableMessage
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.claim_check import Claim, redeem
 from jobpipe.domain.jobs.job import KeptCommand
-from jobpipe.domain.jobs.queue_message import Claim, QueueMessage, decode_message, kept_content, redeem, seal
+from jobpipe.domain.jobs.message_decoding import decode_message
+from jobpipe.domain.jobs.queue_message import QueueMessage, kept_content, seal
 from jobpipe.domain.limits import (
     MAX_CALL_MESSAGES,
     MAX_COMMAND_BYTES,

@@ -16,7 +16,8 @@ from rich.console import Console
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.errors import AttemptsSpent, NameTaken, Unavailable
 from jobpipe.domain.jobs.job import Status
-from jobpipe.domain.jobs.queue_message import Envelope, decode_message
+from jobpipe.domain.jobs.message_decoding import decode_message
+from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import job_to_row
 from scripts.redrive.__main__ import Redrive, retry_all

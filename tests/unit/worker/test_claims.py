@@ -156,7 +156,7 @@ def test_a_replay_names_the_claim_check_that_an_earlier_release_has_put(
     """In that release they began at the size from which a failed job keeps one now."""
     key = {"idempotency-key": "k"}
     with monkeypatch.context() as earlier:
-        earlier.setattr("jobpipe.domain.jobs.queue_message.MAX_COMMAND_BYTES", MAX_KEPT_BYTES)
+        earlier.setattr("jobpipe.domain.jobs.claim_check.MAX_COMMAND_BYTES", MAX_KEPT_BYTES)
         earlier.setattr(pipeline.queue, "send", unavailable)
         assert pipeline.request("POST", "/items", item(text=LONG), headers=key).status == 503
     [claim] = pipeline.documents.keys("claims/")
@@ -172,7 +172,7 @@ def test_a_replayed_batch_names_such_a_claim_check_too(pipeline: Pipeline, monke
     key = {"idempotency-key": "k"}
     body = {"commands": [{"operation": "create", "item": item(text=LONG)}]}
     with monkeypatch.context() as earlier:
-        earlier.setattr("jobpipe.domain.jobs.queue_message.MAX_COMMAND_BYTES", MAX_KEPT_BYTES)
+        earlier.setattr("jobpipe.domain.jobs.claim_check.MAX_COMMAND_BYTES", MAX_KEPT_BYTES)
         earlier.setattr(pipeline.queue, "send_batch", unavailable)
         assert pipeline.request("POST", "/batches", body, headers=key).status == 503
     assert len(pipeline.documents.keys("claims/")) == 1

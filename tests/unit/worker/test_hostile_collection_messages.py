@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain.jobs.job import Status
-from jobpipe.domain.jobs.queue_message import Envelope, decode_message, seal
+from jobpipe.domain.jobs.message_decoding import decode_message
+from jobpipe.domain.jobs.queue_message import Envelope, seal
 from tests.helpers.hostile_names import NO_COLLECTIONS, NO_OPERATIONS
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import order, shop, subscription

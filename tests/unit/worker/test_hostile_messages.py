@@ -15,8 +15,10 @@ from jobpipe.domain.commands.command import CreateItem, DeleteItem, MergePatch, 
 from jobpipe.domain.documents.item import DocumentRef
 from jobpipe.domain.errors import UndecodableMessage
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.jobs.claim_check import Claim
 from jobpipe.domain.jobs.job import Status
-from jobpipe.domain.jobs.queue_message import Claim, Envelope, QueueMessage, UnreadableCommand, decode_message, seal
+from jobpipe.domain.jobs.message_decoding import UnreadableCommand, decode_message
+from jobpipe.domain.jobs.queue_message import Envelope, QueueMessage, seal
 from jobpipe.domain.limits import MAX_QUEUED_BYTES
 from tests.helpers.hostile import json_like, nearly, one_in_turn, scalars, strings
 from tests.helpers.job_states import LARGE, item

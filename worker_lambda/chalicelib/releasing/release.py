@@ -15,8 +15,8 @@ from functools import cache
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.jobs.claim_check import claim_key
 from jobpipe.domain.jobs.job import Job, Status
-from jobpipe.domain.jobs.queue_message import claim_key
 from jobpipe.domain.jobs.scheduled import DueEntry, last_place_at, message_of
 from jobpipe.domain.jobs.send_rounds import next_call
 from jobpipe.domain.missing_objects import may_become_visible
