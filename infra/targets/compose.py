@@ -206,12 +206,11 @@ def _run(command: Sequence[str], environment: dict[str, str] | None, timeout: fl
 def _end(process: subprocess.Popen[str]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # children that ignore SIGTERM would keep the output open
+    process.communicate()
 
 
 def _last_line(done: Done) -> str:

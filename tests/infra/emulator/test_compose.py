@@ -96,7 +96,7 @@ echo "$*" >>{calls}
 {before}
 case "$*" in
   "compose version") exit 1 ;;  # an engine without the plugin: docker-compose is used
-  *"{hangs}"*) sleep 300 & wait ;;
+  *"{hangs}"*) {hang} ;;
   *"{fails}"*) echo "it is broken" >&2; exit 3 ;;
   "ps --all"*) echo function-1; echo function-2 ;;
 esac
@@ -110,8 +110,17 @@ class Engine:
     folder: Path
     port: int
 
-    def script(self, *, hangs: str = "no-such-call", fails: str = "no-such-call", before: str = ":") -> None:
-        text = SCRIPT.format(calls=self.folder / "calls", hangs=hangs, fails=fails, before=before)
+    def script(
+        self,
+        *,
+        hangs: str = "no-such-call",
+        hang: str = "sleep 300 & wait",
+        fails: str = "no-such-call",
+        before: str = ":",
+    ) -> None:
+        calls = self.folder / "calls"
+        hang = hang.format(calls=calls)
+        text = SCRIPT.format(calls=calls, hangs=hangs, hang=hang, fails=fails, before=before)
         for name in ("docker", "docker-compose"):
             path = self.folder / name
             path.write_text(text)
@@ -219,6 +228,18 @@ def test_a_signal_takes_everything_down(engine: Engine, moment: str, number: sig
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors.splitlines()) == (status, ["interrupted"])
     assert engine.after(moment) == DOWN
+
+
+def test_a_child_of_a_command_that_ignores_sigterm_is_ended(engine: Engine) -> None:
+    engine.script(hangs="build tests", hang="(trap '' TERM; echo child ignores >>{calls}; sleep 300) & wait")
+    process = engine.start("infra.local", "test-compose")
+    engine.wait_for("child ignores")
+
+    os.killpg(process.pid, signal.SIGTERM)
+
+    process.communicate(timeout=60)  # until every process has closed the output
+    assert process.returncode == 143
+    assert engine.after("child ignores") == DOWN
 
 
 def test_a_second_ctrl_c_does_not_stop_the_removal(engine: Engine) -> None:
