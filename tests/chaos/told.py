@@ -49,8 +49,12 @@ class ToldOwner:
         return list(seen.values())
 
     def resume(self) -> None:
-        """Deliver now what waits for its next attempt."""
-        self.sender.send("PATCH", f"/webhooks/{self.webhook_id}", {"paused": False})
+        """Deliver now what waits for its next attempt, which may be due in half an hour only.
+
+        A webhook that is resumed attempts such deliveries at once if it was paused before.
+        """
+        for paused in (True, False):
+            self.sender.send("PATCH", f"/webhooks/{self.webhook_id}", {"paused": paused})
 
 
 @dataclass
