@@ -40,8 +40,8 @@ def check_make() -> Finding:
 
 def check_environments() -> Iterator[Finding]:
     """Yield whether the tools and the emulator are installed as the lock files say."""
-    for name in ("tools", "emulator"):
-        environment = ENVIRONMENTS[name]
+    for name, key in (("tools", "tools"), ("ministack", "emulator")):
+        environment = ENVIRONMENTS[key]
         where = f"{environment.title} in {environment.folder}"
         if environment.is_installed():
             yield Finding(name, State.OK, where)

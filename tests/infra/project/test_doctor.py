@@ -60,16 +60,19 @@ def test_a_new_checkout_has_nothing_wrong(tmp_path: Path) -> None:
     assert found["python"][0]["text"].startswith(sys.version.split()[0])
     assert found["make"][0]["text"].startswith("GNU Make")
     assert found["tools"][0]["text"].endswith(str(ROOT / ".venv"))
-    assert "port" in found["emulator"][-1]["text"]
-    assert found["emulator"][-1]["remedy"] == "make demo starts one"
+    assert "emulator" in found["ministack"][0]["text"]
+    assert [name for name, each in found.items() if len(each) > 1] == [], "each line has a name of its own"
+    assert found["aws"][0]["text"] == "no credentials, and a local stage needs none"
+    assert "port" in found["emulator"][0]["text"]
+    assert found["emulator"][0]["remedy"] == "make demo starts one"
     assert "is not deployed" in found["stage"][0]["text"]
 
 
 def test_a_port_of_another_service_is_wrong(tmp_path: Path, another_service: int) -> None:
     status, found = doctor(JOBPIPE_STATE_DIR=str(tmp_path), JOBPIPE_PORT=str(another_service))
     assert status == 1
-    assert found["emulator"][-1]["state"] == "wrong"
-    assert "JOBPIPE_PORT" in found["emulator"][-1]["remedy"]
+    assert found["emulator"][0]["state"] == "wrong"
+    assert "JOBPIPE_PORT" in found["emulator"][0]["remedy"]
 
 
 def test_a_proxy_that_cannot_be_used_is_wrong(tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ def test_the_stage_its_key_and_its_emulator(stage: Stage, tmp_path: Path) -> Non
     here = {"JOBPIPE_STATE_DIR": str(tmp_path), "AWS_ENDPOINT_URL": deployed.endpoint_url or ""}
     write_deployment(tmp_path, deployed)
     status, found = doctor(**here)
-    assert (status, found["stage"][0]["state"], found["emulator"][-1]["state"]) == (0, "ok", "ok")
+    assert (status, found["stage"][0]["state"], found["emulator"][0]["state"]) == (0, "ok", "ok")
     write_deployment(tmp_path, replace(deployed, api_key="k" * 32))
     status, found = doctor(**here)
     assert (status, found["stage"][0]["state"]) == (1, "wrong")
