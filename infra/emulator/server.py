@@ -120,7 +120,7 @@ class Emulator:
         return True
 
     def stop(self) -> bool:
-        """End the emulator and its Lambdas; return False if it was not running."""
+        """End the emulator and its Lambdas, and delete its data unless it keeps them; return whether it was running."""
         with file_lock(self.state_dir / "emulator.lock"):
             return self._stop()
 
@@ -143,7 +143,6 @@ class Emulator:
         """Return the folder for the data, which is empty unless data was kept."""
         temporary, kept = self._data_dirs
         if not keep:
-            shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             return temporary
         kept.mkdir(parents=True, exist_ok=True)
@@ -219,6 +218,8 @@ class Emulator:
             _is_released(running.port)
         self._end_lambdas()
         self._pid_file.unlink(missing_ok=True)
+        temporary, _ = self._data_dirs
+        shutil.rmtree(temporary, ignore_errors=True)  # it has the code that the emulator unpacked for the Lambdas
         return running is not None
 
     def _end(self, process: psutil.Process, seconds: float) -> None:

@@ -41,10 +41,13 @@ def test_a_second_start_changes_nothing(emulator: Emulator) -> None:
     assert emulator.status() == before
 
 
-def test_stop_frees_the_port_and_can_be_repeated(emulator: Emulator) -> None:
+def test_stop_frees_the_port_deletes_the_data_and_can_be_repeated(emulator: Emulator) -> None:
+    (emulator.state_dir / "emulator-data" / "unpacked").mkdir()
+
     assert emulator.stop() is True
     assert emulator.stop() is False
     assert emulator.status() is None
+    assert not list(emulator.state_dir.glob("emulator-*"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", emulator.port))
 
