@@ -120,7 +120,7 @@ class Emulator:
         return True
 
     def stop(self) -> bool:
-        """End the emulator and its Lambdas, and delete its data unless it keeps them; return whether it was running."""
+        """End the emulator and delete its data, unless it keeps them; return False if it was not running."""
         with file_lock(self.state_dir / "emulator.lock"):
             return self._stop()
 

@@ -49,9 +49,7 @@ def check_aws(settings: Settings, stage: str) -> Finding:
         session = aws_session(None if deployment is None or deployment.on_emulator else deployment.region)
         check_credentials(session)
         if session.get_credentials() is None:
-            if needed is State.NOTE:
-                return Finding("aws", State.OK, "no credentials, and a local stage needs none")
-            return Finding("aws", needed, "there are no credentials", remedy)
+            return _no_credentials(stage, remedy)
         if not session.region_name:
             return Finding("aws", needed, "the credentials have no region", "set AWS_REGION")
         if stage == LOCAL_STAGE:  # an AWS call was not asked for
@@ -62,6 +60,12 @@ def check_aws(settings: Settings, stage: str) -> Finding:
     except LIBRARY_ERRORS as error:
         return Finding("aws", needed, describe(error), remedy)
     return Finding("aws", State.OK, f"account {account}, {session.region_name}")
+
+
+def _no_credentials(stage: str, remedy: str) -> Finding:
+    if stage == LOCAL_STAGE:
+        return Finding("aws", State.OK, "no credentials, and a local stage needs none")
+    return Finding("aws", State.WRONG, "there are no credentials", remedy)
 
 
 def check_stage(settings: Settings, stage: str, *, is_used: bool, is_named: bool) -> Finding:

@@ -92,12 +92,12 @@ def test_an_import_from_a_terminal_is_shown_with_its_progress(
         stack.enter_context(worker_stopped())
         console.open_with_key()
         expect(running.first).to_contain_text(f"{ROWS} rows sent so far", timeout=TIMEOUT)
-        expect(running.first).to_contain_text("0 ended")
+        expect(running.first).to_contain_text(f"{ROWS} queued")
         expect(running.first).to_contain_text(".csv")
         expect(running.first.get_by_role("link")).to_have_text(["1", "2", "3"])
         expect(page.locator("#rates-now .accepted")).to_contain_text("in the last")
         stack.close()
-        expect(running.first).to_contain_text(f"{ROWS} ended, 1 failed", timeout=6 * TIMEOUT)
+        expect(running.first).to_contain_text(f"{ROWS - 1} succeeded, 1 failed", timeout=6 * TIMEOUT)
         assert terminal.wait(60) == 3, "one row has failed"
     console.open("batches")
     listed = page.locator("#batches tbody tr").first

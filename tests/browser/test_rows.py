@@ -68,9 +68,9 @@ def test_an_import_that_failed_as_a_whole_is_counted_once(shop_console: Console,
     shop.end(shop.accept(1, ago=60), failed=1, ago=55)
     shop_console.open_with_key("batches", key=KEY)
     rows = page.locator("#batches tbody tr")
-    expect(rows.nth(0)).to_contain_text("1 ended, 1 failed")
-    expect(rows.nth(1)).to_contain_text("3 ended, 2 failed")
-    expect(rows.nth(2)).to_contain_text("27 ended, all failed, 1 refused")
+    expect(rows.nth(0)).to_contain_text("1 failed")
+    expect(rows.nth(1)).to_contain_text("1 succeeded, 2 failed")
+    expect(rows.nth(2)).to_contain_text("27 failed, 1 refused")
 
 
 @pytest.mark.parametrize(("failed", "refused"), [(0, 0), (0, 2), (2, 0)])

@@ -149,7 +149,7 @@ def test_an_import_has_the_numbers_of_what_it_has_sent(shop_console: Console, sh
     shop_console.open_with_key(key=KEY)
     row = page.locator("#running tbody tr")
     expect(row).to_contain_text("1,234 rows sent so far")
-    expect(row).to_contain_text("973 ended, 8 failed, 27 refused")
+    expect(row).to_contain_text("965 succeeded, 8 failed, 27 refused, 234 queued")
     expect(row).to_contain_text("tents.csv")
     expect(row).not_to_contain_text("import-")
     expect(row.locator(".shares")).to_have_count(0)
@@ -159,7 +159,7 @@ def test_an_import_has_the_numbers_of_what_it_has_sent(shop_console: Console, sh
     shop.end(second)
     expect(row.locator(".badge")).to_have_text("ended", timeout=2 * TIMEOUT)
     expect(row).to_contain_text(re.compile(r"1,234 rows sent(?! so)"))
-    expect(row).to_contain_text("1,207 ended, 8 failed, 27 refused")
+    expect(row).to_contain_text("1,199 succeeded, 8 failed, 27 refused")
     expect(page.locator("#failed-note")).to_contain_text("8 jobs failed")
 
 
@@ -169,7 +169,7 @@ def test_an_import_of_which_batches_are_missing_says_so(shop_console: Console, s
     shop_console.open_with_key(key=KEY)
     row = page.locator("#running tbody tr")
     expect(row).to_contain_text("at least 40 rows")
-    expect(row).to_contain_text("It has sent 5 batches. This page has read 2 of them.")
+    expect(row).to_contain_text("This counts 2 of its 5 batches.")
 
 
 def test_a_batch_has_a_bar_and_stays_for_a_minute(shop_console: Console, shop: Sender, page: Page) -> None:

@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import tenacity
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
@@ -28,7 +27,8 @@ _SHARES = {"answers": 88, "fails": 5, "answers late": 3, "drops the connection":
 _LATE_SECONDS = 1.5
 _DOWN_EVERY, _DOWN_SECONDS = 15.0, 3.0
 _EVENTS = ("job.ended", "item.changed")
-_RESUME_EVERY = 5.0  # seconds
+_QUIET = 1.0  # seconds without a new request to any receiver, after which everything is checked
+_RESUME_AFTER = 15.0  # seconds without one, after which the webhooks are resumed
 
 
 @dataclass
@@ -105,21 +105,30 @@ class FailingReceivers:
         self._stopped = True
 
     def settle(self, history: History, seconds: float) -> None:
-        """Resume all webhooks until everything is told, or the time is up."""
+        """Wait until everything is told, or the time is up. Resume the webhooks whenever nothing more is told.
+
+        Each resumption wakes all lines, so more of them would delay the deliveries that are under way.
+        """
         until = time.monotonic() + seconds
-        wait = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(_RESUME_EVERY),
-            wait=tenacity.wait_fixed(0.25),
-            retry=tenacity.retry_if_result(bool),
-            retry_error_callback=lambda state: bool(state.outcome and state.outcome.result()),
-        )
-        while wait(lambda: any(self.violations(history).values())) and time.monotonic() < until:
-            for owner in self.owners:
-                owner.resume()
+        last, since = -1, 0.0
+        while time.monotonic() < until:
+            requests, at = self._count_requests(), time.monotonic()
+            if requests != last:
+                last, since = requests, at
+            elif at - since >= _QUIET and not any(self.violations(history).values()):
+                return
+            elif at - since >= _RESUME_AFTER:
+                since = at
+                for owner in self.owners:
+                    owner.resume()
+            time.sleep(_QUIET)
+
+    def _count_requests(self) -> int:
+        return sum(len(owner.receiver.received) for owner in self.owners)
 
     def summary(self) -> str:
         """Return what the receivers got."""
-        requests = sum(len(owner.receiver.received) for owner in self.owners)
+        requests = self._count_requests()
         events = sum(len(owner.first_receipts()) for owner in self.owners)
         return f"{events} events were told by {requests} requests"
 

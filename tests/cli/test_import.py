@@ -80,7 +80,8 @@ def test_unreadable_lines_are_reported_by_number_and_the_others_are_imported(
     write("a.jsonl", good[0] + b"\n".join(broken) + b"\n" + good[1])
     status, result = report(jobpipe, "a.jsonl")
     assert status == 3
-    assert (result["succeeded"], result["failed"], result["reasons"]) == (2, 7, {"unreadable": 7})
+    assert (result["succeeded"], result["failed"], result["refused"]) == (2, 0, 7)
+    assert result["reasons"] == {"unreadable": 7}
     assert [each["line"] for each in result["first_failures"]] == list(range(2, 9))
     assert fields(service) == [item("A"), item("B")]
     failed = Path("a.failed.jsonl").read_bytes()

@@ -36,17 +36,17 @@ def test_items_that_the_service_would_refuse(jobpipe: Jobpipe, service: Service)
         item("G"),
     )
     assert read(jobpipe, service, "a.jsonl") == [
-        "line 2: 400 invalid-request: #/item/description: An item needs a description.",
-        "line 3: 400 invalid-request: #/item/name: The name must have at most 255 characters.",
-        "line 4: 400 invalid-request: #/item/id: The id is assigned by the service and must not be in the body.",
+        "line 2: 400 invalid-request: #/description: An item needs a description.",
+        "line 3: 400 invalid-request: #/name: The name must have at most 255 characters.",
+        "line 4: 400 invalid-request: #/id: The id is assigned by the service and must not be in the body.",
         (
-            f"line 5: 400 invalid-request: #/item/n: The number {10**38 + 1} cannot be stored exactly: at most 38 "
+            f"line 5: 400 invalid-request: #/n: The number {10**38 + 1} cannot be stored exactly: at most 38 "
             "significant digits, between 1E-130 and 9.9E+125."
         ),
-        "line 6: 400 invalid-request: #/item/t: Text must not have a NUL character.",
+        "line 6: 400 invalid-request: #/t: Text must not have a NUL character.",
         (
-            "line 7: 400 invalid-request: #/item/name: The name must not be blank.; "
-            "#/item/description: The description must be a string."
+            "line 7: 400 invalid-request: #/name: The name must not be blank.; "
+            "#/description: The description must be a string."
         ),
         "line 8: 413 too-large: An item's document must have at most 1048576 bytes.",
     ]
@@ -62,9 +62,9 @@ def test_rows_with_one_name(jobpipe: Jobpipe, service: Service) -> None:
     write_lines(item("é"), item("A"), item("e\u0301"), item("A\ufe0f"), item("a"), {"name": 7, "description": "d"})
     result = read(jobpipe, service, "a.jsonl")
     assert result == [
-        "line 3: 409 name-taken: The row at line 1 has the name 'e\u0301' too.",
-        "line 4: 409 name-taken: The row at line 2 has the name 'A\ufe0f' too.",
-        "line 6: 400 invalid-request: #/item/name: The name must be a string.",
+        "line 3: 409 name-taken: #/name: Another row is named 'e\u0301'. (line 1 has the same name)",
+        "line 4: 409 name-taken: #/name: Another row is named 'A\ufe0f'. (line 2 has the same name)",
+        "line 6: 400 invalid-request: #/name: The name must be a string.",
     ]
 
 
@@ -92,7 +92,7 @@ def test_its_counts_are_by_reason(jobpipe: Jobpipe) -> None:
     Path("a.jsonl").write_text(Path("a.jsonl").read_text() + "{\n")
     result = json.loads(jobpipe("import", "a.jsonl", "--dry-run", "--json").stdout)
     assert result["reasons"] == {"name-taken": 1, "invalid-request": 1, "unreadable": 1}
-    assert (result["succeeded"], result["failed"]) == (1, 3)
+    assert (result["succeeded"], result["failed"], result["refused"]) == (1, 0, 3)
 
 
 def test_a_dry_run_sends_and_writes_nothing(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:

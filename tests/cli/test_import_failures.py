@@ -172,7 +172,7 @@ def test_every_violation_from_the_service_is_reported(jobpipe: Jobpipe, service:
     service.batches.submit = submit  # type: ignore[method-assign] # a service that reports all violations
     rows = [{"name": name, "description": "d"} for name in "ABCD"]
     Path("a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
-    expected = "400 invalid-request: " + "; ".join(f"#/item/{name}: {detail}" for name, detail in wrong)
+    expected = "400 invalid-request: " + "; ".join(f"#/{name}: {detail}" for name, detail in wrong)
     done = jobpipe("import", "a.jsonl", "--batch-size", "2", "--json")
     result = json.loads(done.stdout)
     assert [(each["line"], each["error"]) for each in result["first_failures"]] == [
@@ -266,6 +266,6 @@ def test_an_unwritable_file_of_failures_is_reported_before_anything_is_sent(
     monkeypatch.setattr("jobpipe_client.cli.importing.command.write_failures", full)
     done = jobpipe("import", "-", "--format", "csv", said=text)
     assert done.exit_code == 1
-    assert "2 rows: 1 succeeded, 1 failed" in done.stdout
+    assert "2 rows: 1 succeeded, 0 failed, 1 refused" in done.stdout
     assert "line 3: 1 cells, where the header has 2" in done.stdout
     assert done.stderr.endswith("jobpipe: import.failed.csv: No space left on device\n")

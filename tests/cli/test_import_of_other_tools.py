@@ -88,7 +88,7 @@ def test_rows_with_only_separators_are_ignored(jobpipe: Jobpipe, service: Servic
 def test_a_row_of_empty_texts_is_a_row(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text('name,description\n"",""\n')
     done = jobpipe("import", "a.csv", "--dry-run")
-    assert "line 2: 400 invalid-request: #/item/name: The name must not be blank." in done.stdout
+    assert "line 2: 400 invalid-request: #/name: The name must not be blank." in done.stdout
 
 
 @pytest.mark.parametrize("form", [("--dry-run",), ()])

@@ -70,7 +70,7 @@ def test_failed_lines_of_json_are_imported_after_their_repair(jobpipe: Jobpipe, 
     n = "0.12345678901234567890123"
     write("a.jsonl", f'{{"name": "A", "n": {n}, "s": "\\ud800"}}\n{{"name": "B", "description"}}\n{{}}\n')
     status, result = report(jobpipe, "a.jsonl")
-    assert (status, result["failed"]) == (3, 3)
+    assert (status, result["failed"], result["refused"]) == (3, 0, 3)
     refused, why, broken, empty = Path("a.failed.jsonl").read_text().splitlines()
     assert refused.startswith('{"jobpipe:line":1,"jobpipe:error":"')
     assert f'"n":{n},"s":"\\ud800"' in refused
@@ -87,7 +87,10 @@ def test_a_file_of_failures_that_was_changed_is_not_overwritten(jobpipe: Jobpipe
     Path("a.csv").write_text("name,description,n:number\nA,d,x\nB,d,2\n")
     assert "they are in a.failed.csv: repair" in jobpipe("import", "a.csv").stdout
     first = Path("a.failed.csv").read_text()
-    assert jobpipe("import", "a.csv", "--restart").exit_code == 3, "B exists now"
+    done = jobpipe("import", "a.csv", "--restart")
+    assert done.exit_code == 3, "B exists now"
+    assert "2 rows: 0 succeeded, 1 failed, 1 refused" in done.stdout
+    assert "1 failed job stays in the list of `jobpipe failed` after the repair" in done.stdout
     assert Path("a.failed.csv").read_text() != first, "nobody had changed it"
     repaired = "jobpipe:line,jobpipe:error,name,description,n:number\n2,e,A,d,1\n"
     Path("a.failed.csv").write_text(repaired)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobpipe_client.cli.importing.sender import make_pointers_relative
+from jobpipe_client.cli.importing.reading.rows import make_pointers_relative
 from jobpipe_client.problem import PREFIX, Problem
 from tests.helpers.pipeline import Pipeline
 
@@ -56,5 +56,9 @@ def test_each_command_of_a_batch_keeps_all_of_its_errors(refused: list[Problem])
 
 def test_an_import_reports_all_errors_of_its_row(refused: list[Problem]) -> None:
     for problem, told in zip(refused, TOLD, strict=True):
-        words = "; ".join(f"#/{where}: {detail}" if where else f"#: {detail}" for where, detail in told)
-        assert make_pointers_relative(str(problem)) == f"400 invalid-request: {words}"
+        of_command = [(f"#/{where}" if where else "#", detail) for where, detail in told]
+        of_document = [(where.replace("#/item/", "#/"), detail) for where, detail in of_command]
+        for to_document, expected in ((False, of_command), (True, of_document)):
+            words = "; ".join(f"{where}: {detail}" for where, detail in expected)
+            relative = make_pointers_relative(str(problem), to_document=to_document)
+            assert relative == f"400 invalid-request: {words}"

@@ -1,6 +1,7 @@
 // One batch: the number of its commands in each state, and each command.
 
 const STATES = ["scheduled", "queued", "retrying", "succeeded", "failed", "cancelled", "refused", "expired"];
+const OUTCOMES = [...STATES.slice(3), ...STATES.slice(0, 3)]; // those that have ended come first
 let openBatch = null; // its id
 let batchDone = false;
 

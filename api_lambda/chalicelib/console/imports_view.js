@@ -57,13 +57,11 @@ function sendings() {
 function sendingRow({ id, name, isImport, parts, size, counts, last, isRunning }) {
   const sent = Math.max(...parts.map(({ number }) => number)), isAll = parts.length >= sent;
   const title = `${isAll ? "" : "at least "}${digits(size)} ${isImport ? "row" : "command"}${size === 1 ? "" : "s"}${isImport ? isRunning ? " sent so far" : " sent" : ""}`;
-  const { succeeded, failed, cancelled, expired, refused } = counts;
-  const ended = succeeded + failed + cancelled + expired, isAllFailed = failed > 1 && failed === ended;
-  const texts = [[`${digits(ended)} ended`, ...["failed", "cancelled", "expired", "refused", "retrying", "scheduled"].filter((status) => counts[status]).map((status) => `${status === "failed" && isAllFailed ? "all" : digits(counts[status])} ${status}`)].join(", "),
-    isAll ? "" : `It has sent ${digits(sent)} batches. This page has read ${digits(parts.length)} of them.`, name].filter(Boolean);
+  const texts = [OUTCOMES.filter((status) => counts[status]).map((status) => `${digits(counts[status])} ${status}`).join(", "),
+    isAll ? "" : `This counts ${digits(parts.length)} of its ${digits(sent)} batches.`, name].filter(Boolean);
   // How many rows an import will send is not known: it has no bar.
   return { id, cells: [
-    [`${isRunning} ${failed + refused}`, () => batchBadge(!isRunning, counts)],
+    [`${isRunning} ${counts.failed + counts.refused}`, () => batchBadge(!isRunning, counts)],
     [toJson([title, counts, parts.length, texts]), () => [parts.length > 1 ? title : el("a", { href: `#/batches/${parts[0].id}` }, title), ...isImport ? [] : [sharesOf(counts, size)], ...texts.map((text) => el("small", {}, bdi(text))), ...parts.length > 1 && parts.length <= MAX_LINKS ? [linksTo(parts)] : []]],
     [last, () => when(last)],
   ] };

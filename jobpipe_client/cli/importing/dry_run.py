@@ -11,10 +11,16 @@ from dataclasses import replace
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.importing.journal import Failure, Progress
-from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row, read_rows
+from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row, make_pointers_relative, read_rows
 from jobpipe_client.cli.importing.reading.source import Lines
 from jobpipe_client.cli.importing.reading.target import Target
-from jobpipe_client.cli.importing.rules.item_rules import MAX_DOCUMENT_BYTES, document_bytes, name_key, violations
+from jobpipe_client.cli.importing.rules.item_rules import (
+    MAX_DOCUMENT_BYTES,
+    document_bytes,
+    name_key,
+    pointer,
+    violations,
+)
 from jobpipe_client.cli.importing.rules.schema_rules import document_violations, value_of
 from jobpipe_client.many import MAX_BODY
 
@@ -44,10 +50,14 @@ def check_rows(form: Format, lines: Lines, failures: Failures, *, commands: bool
     with closing(_Values()) as values:
         for row in read_rows(form, lines):
             failure = _find_violation(row, target) or (None if commands else values.find_conflict(row, target))
+            if failure is not None:
+                error = make_pointers_relative(failure.error, to_document=not commands)
+                failure = replace(failure, error=error)
             if failure is None:
                 progress.succeeded += 1
                 continue
             progress.reasons[failure.reason] += 1
+            progress.refused += 1
             failures.add(replace(failure, text=form.failed_row(row, failure.error)))
     return progress
 
@@ -97,16 +107,14 @@ class _Values:
         if target.info is None:
             name = document["name"]
             line = self._claim(row, "name", name_key(name))
-            error = f"409 name-taken: The row at line {line} has the name {name!r} too."
+            error = f"409 name-taken: #/name: Another row is named {name!r}. (line {line} has the same name)"
             return None if line is None else Failure(row.reported_line, "name-taken", error)
         key = value_of(document, target.info.key) if target.upsert and target.info.key is not None else None
         for field in target.fields_to_compare():
             value = value_of(document, field)
             line = None if value is None else self._claim(row, field, value, document=key)
             if line is not None:
-                shown = json_text.encode(document[field])[:80]
-                error = f"409 not-unique: The row at line {line} has the {field} {shown} too."
-                return Failure(row.reported_line, "not-unique", error)
+                return Failure(row.reported_line, "not-unique", _not_unique(field, document[field], line))
         return None
 
     def _claim(self, row: Row, field: str, value: str, *, document: str | None = None) -> int | None:
@@ -133,6 +141,13 @@ class _Values:
         if before is not None and before[0] != digest:
             self._database.execute("DELETE FROM taken WHERE digest = ? AND document = ?", (before[0], document))
         self._database.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?)", (document, field, digest))
+
+
+def _not_unique(field: str, value: object, line: int) -> str:
+    """Return the error that the service gives for such a document, as the report of an import shows it."""
+    shown = repr(value) if isinstance(value, str) else json_text.encode(value)
+    where = pointer((None, field))
+    return f"409 not-unique: {where}: Another row has the {field} {shown[:80]}. (line {line} has the same {field})"
 
 
 def _digest(text: str) -> bytes:

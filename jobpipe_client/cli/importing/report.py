@@ -57,9 +57,11 @@ class BarText:
         self._pace.note(now, progress.bytes_done)
         left = None if self._size is None else self._pace.seconds_for(self._size - progress.bytes_done, now)
         rate = (rows - self._rows_before) / max(now - self._began, 0.001)
-        failed = f", {progress.failed:,} failed" if progress.failed else ""
+        jobs_failed = progress.failed - progress.refused
+        failed = f", {jobs_failed:,} failed" if jobs_failed else ""
+        refused = f", {progress.refused:,} refused" if progress.refused else ""
         time_left = "" if left is None else f", {approximate_time(left)} left"
-        return f"{rows:,} rows{failed}, {rate:,.0f} rows/s{time_left}"
+        return f"{rows:,} rows{failed}{refused}, {rate:,.0f} rows/s{time_left}"
 
 
 def print_report(
@@ -80,7 +82,8 @@ def print_report(
             {
                 "rows": progress.rows,
                 "succeeded": progress.succeeded,
-                "failed": progress.failed,
+                "failed": progress.failed - progress.refused,
+                "refused": progress.refused,
                 "reasons": dict(progress.reasons.most_common()),
                 "failures": None if failures_file is None else str(failures_file),
                 "first_failures": [{"line": f.line, "reason": f.reason, "error": f.error} for f in first],
@@ -91,8 +94,7 @@ def print_report(
         )
         return
     rows = "1 row" if progress.rows == 1 else f"{progress.rows:,} rows"
-    succeeded, failed = ("can be sent", "would be refused") if is_dry else ("succeeded", "failed")
-    output.line(f"{rows}: {progress.succeeded:,} {succeeded}, {progress.failed:,} {failed}")
+    output.line(f"{rows}: {', '.join(_outcomes(progress, is_dry=is_dry))}")
     for reason, n in progress.reasons.most_common():
         output.line(f"  {n:,}  {reason}")
     for failure in first:
@@ -104,3 +106,14 @@ def print_report(
         output.line(f"not checked: {', '.join(not_checked)}, which the service checks when the rows are sent")
     if failures_file is not None:
         output.line(f"they are in {failures_file}: repair them, and import that file{options}")
+    if jobs := progress.failed - progress.refused:
+        stay, them = ("1 failed job stays", "it") if jobs == 1 else (f"{jobs:,} failed jobs stay", "them")
+        output.line(f"{stay} in the list of `jobpipe failed` after the repair: `jobpipe dismiss` removes {them}")
+
+
+def _outcomes(progress: Progress, *, is_dry: bool) -> list[str]:
+    """Return how many rows had each outcome; together they are all rows. A refused row became no job."""
+    if is_dry:
+        return [f"{progress.succeeded:,} can be sent", f"{progress.failed:,} would be refused"]
+    found = [f"{progress.succeeded:,} succeeded", f"{progress.failed - progress.refused:,} failed"]
+    return [*found, f"{progress.refused:,} refused"] if progress.refused else found

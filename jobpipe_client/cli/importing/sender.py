@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import random
-import re
 import threading
 import time
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from itertools import count
 from jobpipe_client.batch_models import BatchEntry, Submission
 from jobpipe_client.cli.importing.journal import Failure
 from jobpipe_client.cli.importing.reading.batches import Batch
-from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row
+from jobpipe_client.cli.importing.reading.rows import UNREADABLE, Format, Row, make_pointers_relative
 from jobpipe_client.cli.polling import is_temporary
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import ProblemError, TransportError
@@ -250,7 +249,7 @@ def _failure(form: Format, row: Row, entry: BatchEntry | None) -> Failure | None
         reason, error = "unknown", "no reason given"
     else:
         reason = entry.problem.slug or str(entry.problem.status)
-        error = make_pointers_relative(str(entry.problem))
+        error = make_pointers_relative(str(entry.problem), to_document=not form.has_commands)
     return Failure(row.reported_line, reason, error, form.failed_row(row, error))
 
 
@@ -261,8 +260,3 @@ def _is_refused(entry: BatchEntry) -> bool:
 
 def _is_expired(entry: BatchEntry) -> bool:
     return entry.job_id is None and entry.problem is not None and entry.problem.status == _EXPIRED
-
-
-def make_pointers_relative(error: str) -> str:
-    """Return the error with its pointers relative to the row instead of the request."""
-    return re.sub(r"#/commands/\d+", "#", error)

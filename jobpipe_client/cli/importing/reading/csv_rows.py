@@ -48,6 +48,8 @@ class _Record(NamedTuple):
 class CsvRows:
     """Reads the header on construction. Raises OperatorError if no row can have the required fields."""
 
+    has_commands = False
+
     def __init__(
         self,
         lines: Lines,

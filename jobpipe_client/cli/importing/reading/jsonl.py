@@ -32,7 +32,7 @@ class JsonLines:
         self, lines: Lines, *, commands: bool, ignored: Collection[str] = (), target: Target | None = None
     ) -> None:
         self._target = target or Target()
-        self._commands = commands
+        self.has_commands = commands
         self._ignored = frozenset([*FAILURE_FIELDS, *ignored])
         _check_first_line(lines.peek())
 
@@ -78,7 +78,7 @@ class JsonLines:
 
     def _command(self, document: dict[str, Any]) -> Mapping[str, Any]:
         fields = self._remove_ignored(document)
-        return fields if self._commands else self._target.command(fields)
+        return fields if self.has_commands else self._target.command(fields)
 
     def _remove_ignored(self, document: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in document.items() if name not in self._ignored}

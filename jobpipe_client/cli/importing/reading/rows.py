@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -41,6 +42,7 @@ class Format(Protocol):
     """A format of files to import."""
 
     header: tuple[Line, ...]
+    has_commands: bool  # whether the rows are commands in their raw form, and not documents
 
     def records(self, lines: Lines) -> Iterator[Row]:
         """Yield all records, even if they are not rows. A record that cannot be read is a row with an error."""
@@ -55,6 +57,12 @@ class Format(Protocol):
 def read_rows(form: Format, lines: Lines) -> Iterator[Row]:
     """Yield the records that are rows."""
     return (record for record in form.records(lines) if record.is_row)
+
+
+def make_pointers_relative(error: str, *, to_document: bool) -> str:
+    """Return the error with its pointers relative to the row instead of the request: to a command or a document."""
+    relative = re.sub(r"#/commands/\d+", "#", error)
+    return re.sub(r"#/item(?=[/:])", "#", relative) if to_document else relative
 
 
 def text_of(lines: tuple[Line, ...]) -> str:
