@@ -29,7 +29,7 @@ PROMISES = {
     "P7": "clean refusal",
     "P8": "contained",
     "P9": "private",
-    "P10": "told",
+    "P10": "notified",
     "P11": "on time",
 }
 """The promises of docs/reliability.md."""

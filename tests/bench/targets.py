@@ -93,7 +93,9 @@ def targets(figures: dict[str, Any]) -> Iterator[Target]:
 def _of_callers(figures: dict[str, Any]) -> Iterator[Target]:
     if "telling" in figures:
         lags = _rounds(figures["telling"]["from_the_request"], "p95")
-        yield Target("ms from a request until a receiver is told of its job's end, p95", lags, _TOLD, at_most=True)
+        yield Target(
+            "ms from a request until a receiver is notified of its job's end, p95", lags, _TOLD, at_most=True
+        )
     if "fairness" in figures:
         name = "a polite caller's job beside a flooding caller / alone, p95"
         yield Target(name, figures["fairness"]["ratio"]["rounds"], _POLITE, at_most=True)

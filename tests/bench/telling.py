@@ -1,4 +1,4 @@
-"""`python -m tests.bench.telling`: the time from a job's end until a receiver is told of it by a webhook."""
+"""`python -m tests.bench.telling`: the time from a job's end until a webhook has notified a receiver of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.helpers.deployed import Stage, unique
 from tests.helpers.receiver import Received, receiver
 
 JOBS, QUICK_JOBS = 200, 9
-_LONGEST = 60.0  # seconds until a receiver is told
+_LONGEST = 60.0  # seconds until a receiver is notified
 
 Figures = dict[str, Any]
 
@@ -31,7 +31,7 @@ def measure_in(stage: Stage, quick: bool) -> Figures:
     """Create items one after the other, each when the receiver knows of the one before."""
     from_the_end: list[float] = []
     from_the_request: list[float] = []
-    told: dict[str, tuple[datetime, datetime]] = {}  # when a job ended, and when the receiver was told
+    told: dict[str, tuple[datetime, datetime]] = {}  # when a job ended, and when the receiver was notified
     news = threading.Condition()
 
     def note(request: Received) -> None:
@@ -48,7 +48,7 @@ def measure_in(stage: Stage, quick: bool) -> Figures:
             job = stage.client.create({"name": unique("Tent"), "description": "For two"})
             with news:
                 if not news.wait_for(partial(told.__contains__, job.id), _LONGEST):
-                    raise RuntimeError("the receiver was not told of a job in time")
+                    raise RuntimeError("the receiver was not notified of a job in time")
             ended, at = told[job.id]
             from_the_end.append((at - ended).total_seconds() * 1000)
             from_the_request.append((at - sent).total_seconds() * 1000)
@@ -58,7 +58,7 @@ def measure_in(stage: Stage, quick: bool) -> Figures:
 
 def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
     """Yield the header of the table, and then its rows."""
-    yield "a receiver is told, ms", "p50", "p95", "samples"
+    yield "a receiver is notified, ms", "p50", "p95", "samples"
     for name, label in (("from_the_end", "after the job's end"), ("from_the_request", "after the request")):
         found = figures[name]
         yield label, f"{found['p50']:.0f}", f"{found['p95']:.0f}", str(found["n"])

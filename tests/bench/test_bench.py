@@ -286,7 +286,7 @@ def test_each_kind_of_figure_has_a_target() -> None:
         "accept rate in batches of 100 / alone": "met",
         "ms from a job's end to its answer, all kinds of waiting": "missed",
         "ms from a job's end to its answer, `?wait=20`, a job of 0.15 s": "met, but not in all rounds",
-        "ms from a request until a receiver is told of its job's end, p95": "missed, but not in all rounds",
+        "ms from a request until a receiver is notified of its job's end, p95": "missed, but not in all rounds",
         "a polite caller's job beside a flooding caller / alone, p95": "met",
         "`make bench`, minutes": "missed",
     }

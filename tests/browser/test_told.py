@@ -1,4 +1,4 @@
-"""The page of a job shows what each webhook was told of it, and tells it again when asked."""
+"""The page of a job shows what was sent to each webhook about it, and sends it again when asked."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_each_webhook_has_what_it_was_told(console: Console, page: Page, owner: 
         of_other, of_later = (
             rows(page).filter(has=page.locator(f"a[href$='{each.id}']")) for each in (other, later)
         )
-        expect(of_other).to_contain_text("not told")
+        expect(of_other).to_contain_text("not sent")
         expect(of_other).to_contain_text("It asks for orders.shipped.")
         expect(of_later).to_contain_text("It was created later.")
         expect(rows(page)).to_have_count(5)

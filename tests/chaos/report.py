@@ -85,10 +85,10 @@ def _summary(verdict: Verdict) -> str:
         f"{grouping.groups} groups, {grouping.full} of them full, committed {grouping.grouped} jobs, "
         f"{grouping.folded} of them in {grouping.folds} folds"
     )
-    told = verdict.receivers.summary() if verdict.receivers else "no events"
+    sent = verdict.receivers.summary() if verdict.receivers else "no events"
     return (
         f"seed {verdict.plan.seed}: {len(ended)} jobs, {kills} kills, {faults} faults, {retries} retries, "
-        f"{cancels} cancelled; {together}; {told}; "
+        f"{cancels} cancelled; {together}; {sent}; "
         f"{verdict.seconds:.0f} s of chaos, and {verdict.settled:.0f} s until all had ended; "
         f"from accept to end {median(ends or [0.0]):.1f} s in the median, {max(ends, default=0.0):.1f} s at most: "
         f"{'all checks hold' if verdict.passed else 'NOT ALL CHECKS HOLD'}"

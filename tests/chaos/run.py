@@ -25,10 +25,10 @@ from tests.chaos.faults import DYNAMODB, NO_FAULTS, S3, SQS, Call, Faults, Rates
 from tests.chaos.history import DONE, FAILED, Command, End, History, violations
 from tests.chaos.injector import Injector
 from tests.chaos.load import FULL_BATCHES, HOT_ITEMS, Bursts, RandomCaller, SharedState
+from tests.chaos.notifications import FailingReceivers
 from tests.chaos.poison import ATTEMPTS, Batch, one_batch
 from tests.chaos.sender import Record, Sender
 from tests.chaos.tally import Tally
-from tests.chaos.told import FailingReceivers
 from tests.chaos.transactions import Grouping, Transactions
 from tests.conftest import a_key
 from tests.helpers.event_source import EventSourceMapping

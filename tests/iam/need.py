@@ -33,5 +33,5 @@ def is_retried(scenario: Scenario, effect: str) -> Need:
 
 
 def is_untold(scenario: Scenario, effect: str) -> Need:
-    """Return the need of a grant without which the end of a job is not told, and its message is redelivered."""
+    """Return the need of a grant without which no webhook is notified, and the message is redelivered."""
     return Need(scenario, "acknowledged, 1 stored, 1 on the queue", "returned, 0 stored, 0 on the queue", effect)

@@ -270,15 +270,16 @@ NEEDS: dict[Key, Need] = {
     # --- events
     ("WorkerRole", "TellEndsTogether", "sqs:SendMessageBatch"): Need(
         telling.end_a_job,
-        "succeeded, 1 told",
-        "succeeded, returned, 0 told",
-        "on an emulator no end of a job is told, and its message is redelivered; AWS requires sqs:SendMessage",
+        "succeeded, 1 sent",
+        "succeeded, returned, 0 sent",
+        "on an emulator no webhook is notified of the end of a job, and its message is redelivered;"
+        " AWS requires sqs:SendMessage",
     ),
     ("DeadLettersRole", "TellEndsTogether", "sqs:SendMessageBatch"): Need(
         telling.end_a_job_of_a_dead_letter,
-        "failed, 1 told",
-        "failed, returned, 0 told",
-        "on an emulator no end by a dead letter is told; AWS requires sqs:SendMessage",
+        "failed, 1 sent",
+        "failed, returned, 0 sent",
+        "on an emulator no webhook is notified of an end by a dead letter; AWS requires sqs:SendMessage",
     ),
     ("TellRole", "ReceiveEvents", "sqs:ChangeMessageVisibility"): Need(
         telling.tell_again_soon_after_an_interruption,
@@ -287,33 +288,38 @@ NEEDS: dict[Key, Need] = {
         "an interrupted message is redelivered only when the queue's visibility timeout ends, without a backoff",
         also_removed=("dynamodb:GetItem",),
     ),
-    ("TellRole", "ReadJobs", "dynamodb:GetItem"): is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "ReadJobs", "dynamodb:GetItem"): is_untold(telling.tell_of_an_item, "no webhook is notified"),
     ("TellRole", "ReadResults", "s3:GetObjectVersion"): is_untold(
-        telling.tell_of_a_large_item, "no end of a job with a result of more than 1 KB is told"
+        telling.tell_of_a_large_item, "no webhook is notified of a job with a result of more than 1 KB"
     ),
     ("TellRole", "ReadResults", "s3:GetObject"): is_untold(
         telling.tell_of_an_item_whose_version_has_expired,
-        "a result is not told once lifecycle has expired the version that the job names",
+        "a result is not sent once lifecycle has expired the version that the job names",
     ),
     ("TellRole", "ReadCollectionResults", "s3:GetObjectVersion"): is_untold(
         telling.tell_of_a_large_order,
-        "no end of a job with a result of more than 1 KB in another collection is told",
+        "no webhook is notified of a job with a result of more than 1 KB in another collection",
     ),
     ("TellRole", "ReadCollectionResults", "s3:GetObject"): is_untold(
         telling.tell_of_an_order_whose_version_has_expired,
-        "a result in another collection is not told once lifecycle has expired the version that the job names",
+        "a result in another collection is not sent once lifecycle has expired the version that the job names",
     ),
-    ("TellRole", "StoreDeliveries", "dynamodb:GetItem"): is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "StoreDeliveries", "dynamodb:GetItem"): is_untold(
+        telling.tell_of_an_item, "no webhook is notified"
+    ),
     ("TellRole", "StoreDeliveries", "dynamodb:BatchGetItem"): is_untold(
         telling.tell_again_of_an_item, "a message that is received again does not find what it has stored"
     ),
-    ("TellRole", "StoreDeliveries", "dynamodb:Query"): is_untold(telling.tell_of_an_item, "no event is told"),
-    ("TellRole", "StoreDeliveries", "dynamodb:PutItem"): is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "StoreDeliveries", "dynamodb:Query"): is_untold(telling.tell_of_an_item, "no webhook is notified"),
+    ("TellRole", "StoreDeliveries", "dynamodb:PutItem"): is_untold(
+        telling.tell_of_an_item, "no webhook is notified"
+    ),
     ("TellRole", "PutOnBus", "events:PutEvents"): Need(
         telling.put_on_the_bus,
         "acknowledged",
         "returned",
-        "with `EventBus`, no event is put on the bus; webhooks are told of the first event of each document only",
+        "with `EventBus`, no event is put on the bus;"
+        " webhooks are notified of the first event of each document only",
     ),
     ("TellRole", "AnswerTasksOnEmulator", "states:SendTaskSuccess"): Need(
         tasks.answer_a_task_with_a_success,

@@ -43,12 +43,12 @@ UNTESTED: dict[tuple[str, str], str] = {
     ("ReceiveDeadLetters", "sqs:GetQueueAttributes"): _POLLER.format(
         "read the queue's settings", _SETTINGS.format("no job of a dead letter ends")
     ),
-    ("ReceiveEvents", "sqs:ReceiveMessage"): _POLLER.format("receive ends of jobs", "no event is told"),
+    ("ReceiveEvents", "sqs:ReceiveMessage"): _POLLER.format("receive ends of jobs", "no webhook is notified"),
     ("ReceiveEvents", "sqs:DeleteMessage"): _POLLER.format(
         "delete finished messages", "each is redelivered, with no effect, until SQS drops it after 14 days"
     ),
     ("ReceiveEvents", "sqs:GetQueueAttributes"): _POLLER.format(
-        "read the queue's settings", _SETTINGS.format("no event is told")
+        "read the queue's settings", _SETTINGS.format("no webhook is notified")
     ),
     ("ReceiveDeliveries", "sqs:ReceiveMessage"): _POLLER.format("receive lines", "no event is delivered"),
     ("ReceiveDeliveries", "sqs:GetQueueAttributes"): _POLLER.format(
@@ -65,14 +65,16 @@ UNTESTED: dict[tuple[str, str], str] = {
     ),
     ("MissResults", "s3:ListBucket"): (
         "with it S3 answers 404 for a result that is lost. Without it S3 answers 403, which is taken for an outage,"
-        " so that the end of the job is never told, instead of without its result. The emulator answers 404 anyhow"
+        " so that the end of the job is never sent, instead of without its result. The emulator answers 404 anyhow"
     ),
     ("SendCommands", "sqs:SendMessage"): _BATCHES.format("no scheduled command is released"),
     ("MissCommands", "s3:ListBucket"): (
         "with it S3 answers 404 for a command that was never stored. Without it S3 answers 403, which is taken for"
         " an outage, so that no other command of its document is released. The emulator answers 404 anyhow"
     ),
-    ("TellEnds", "sqs:SendMessage"): _BATCHES.format("no end of a job is told, and its message is redelivered"),
+    ("TellEnds", "sqs:SendMessage"): _BATCHES.format(
+        "no webhook is notified of the end of a job, and its message is redelivered"
+    ),
     ("ReplayDeliveries", "sqs:SendMessage"): _BATCHES.format("no webhook can be tested, and no event replayed"),
     ("AnswerTasks", "states:SendTaskSuccess"): _TASKS.format("has succeeded"),
     ("AnswerTasks", "states:SendTaskFailure"): _TASKS.format("has failed or was cancelled"),

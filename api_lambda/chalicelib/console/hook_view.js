@@ -110,7 +110,7 @@ function answerCell(attempts, due) {
 const deliveryOf = (button, { entries }) => entries.find((each) => deliveryId(each) === button.closest("tr").dataset.id);
 const replayPath = ({ event }) => `/deliveries/${encodeURIComponent(event)}/replay`;
 
-// Wait for the next attempt to deliver an event, and tell what the receiver has answered.
+// Wait for the next attempt to deliver an event, and show what the receiver has answered.
 function awaitOutcome(view, delivery, name) {
   view.awaited = { id: deliveryId(delivery), after: delivery.attempts.at(-1)?.at, name, until: Date.now() + OUTCOME_WAIT };
   tellOutcome(view, null, `${name} is on its way. Waiting for the receiver's answer…`);
@@ -199,7 +199,7 @@ on($("hook-rotate"), "click", (event) => {
 });
 on($("hook-delete"), "click", (event) => {
   const button = event.currentTarget;
-  confirmAction("Delete this webhook?", [bdi(openHook.found.url), " will be told nothing more, and what waits for it is lost."], () => changeHook(button, "DELETE", "", (_, hook) => {
+  confirmAction("Delete this webhook?", [bdi(openHook.found.url), " is sent nothing more, and what waits for it is lost."], () => changeHook(button, "DELETE", "", (_, hook) => {
     hook.gone = true;
     announce("The webhook is deleted.");
     if (openHook === hook && shown === "webhook") location.hash = "#/webhooks";

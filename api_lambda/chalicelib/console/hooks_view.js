@@ -28,7 +28,7 @@ async function readHooks() {
     const hooks = await read("webhooks");
     fill($("hooks"), hooks.map(hookRow));
     setText("hooks-problem", "");
-    setText("hooks-text", mayChange() ? "There is no webhook yet. Create one, and its receiver is told instead of polling." : "There is no webhook yet.");
+    setText("hooks-text", mayChange() ? "There is no webhook yet. Create one, and its receiver is notified and need not poll." : "There is no webhook yet.");
   } catch (error) {
     off = isOff(error);
     setText("hooks-problem", off ? "" : messageOf(error));

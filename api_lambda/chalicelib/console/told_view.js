@@ -1,9 +1,9 @@
-// What the caller's webhooks were told of the open job.
+// What was sent to the caller's webhooks about the open job.
 
 const TOLD_SOON = 60_000; // milliseconds after an end or a replay in which something is expected
 const TOLD_PAUSE = 2;
 let eventsOff = false; // as the stage has said
-let told = {}; // {end, since, entries, awaited, note}; `end` is the end of the job that is told
+let told = {}; // {end, since, entries, awaited, note}; `end` is the end of the job that is shown
 
 $("told").tBodies[0].before($("deliveries").tHead.cloneNode(true));
 
@@ -47,7 +47,7 @@ async function readTold(job, view) {
   }
 }
 
-// Say why a webhook is not told of the end of a job; "" if it should be.
+// Say why a webhook is not notified of the end of a job; "" if it should be.
 function whyNot({ created_at, events, collections }, job) {
   if (created_at > job.updated_at) return "It was created later.";
   const wants = events.includes("job.ended") && (!collections.length || collections.includes(job.collection));
@@ -55,7 +55,7 @@ function whyNot({ created_at, events, collections }, job) {
 }
 
 function untoldRow({ hook, why, isExpected }) {
-  const [kind, text] = isExpected ? ["queued", "not yet"] : ["cancelled", "not told"];
+  const [kind, text] = isExpected ? ["queued", "not yet"] : ["cancelled", "not sent"];
   return { id: hook.id, cells: [
     [text, () => el("span", { class: `badge ${kind}` }, text)],
     [hook.url, () => hookLink(hook)],

@@ -100,7 +100,7 @@ def sheets(data: Data) -> Iterator[Sheet]:
     )
     yield _billed("comparison", "A million creates, and others", "way", busy, _ways(busy))
     yield _billed(
-        "events", "A million creates of 0.1 KB, told or polled", "how the end is heard of", busy, _told(busy)
+        "events", "A million creates of 0.1 KB, notified or polled", "how the end is heard of", busy, _told(busy)
     )
     yield _billed("requests", "A million requests of one kind", "request", busy, requests)
     yield _sheet(

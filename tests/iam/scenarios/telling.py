@@ -123,7 +123,7 @@ def wake_a_line_again_soon_after_an_interruption(lab: Lab) -> str:
 
 
 def _ended(lab: Lab, job: Job, returned: bool) -> str:
-    return f"{lab.status(job)}{', returned' if returned else ''}, {lab.waiting('events')} told"
+    return f"{lab.status(job)}{', returned' if returned else ''}, {lab.waiting('events')} sent"
 
 
 def _succeeded(lab: Lab, command: Command) -> Job:

@@ -1,6 +1,6 @@
-"""P10 under chaos: webhooks whose receivers fail, and checks of what they were told.
+"""P10 under chaos: webhooks whose receivers fail, and checks of what they have received.
 
-Each caller's owner has one webhook, and all webhooks are told of the changes of items, which callers share.
+Each caller's owner has one webhook, and all webhooks are notified of the changes of items, which callers share.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RESUME_AFTER = 15.0  # seconds without one, after which the webhooks are resume
 
 
 @dataclass
-class ToldOwner:
+class WebhookOwner:
     """An owner with a webhook, and its receiver."""
 
     sender: Sender
@@ -63,7 +63,7 @@ class FailingReceivers:
 
     seed: int
     tally: Tally = field(default_factory=Tally)
-    owners: list[ToldOwner] = field(default_factory=list)
+    owners: list[WebhookOwner] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
     _stopped: bool = False
     _down: bool = False
@@ -84,7 +84,7 @@ class FailingReceivers:
         answer = sender.send("POST", "/webhooks", {"url": hook.url, "events": [*_EVENTS]})
         if answer is None or answer.status != 201:
             raise RuntimeError(f"no webhook was created: {answer}")
-        owner = ToldOwner(sender, hook, answer.document["id"], Verifier(answer.document["secret"]))
+        owner = WebhookOwner(sender, hook, answer.document["id"], Verifier(answer.document["secret"]))
         hook.choose = lambda request: self.answer(owner, request)
         self.owners.append(owner)
 
@@ -105,7 +105,7 @@ class FailingReceivers:
         self._stopped = True
 
     def settle(self, history: History, seconds: float) -> None:
-        """Wait until everything is told, or the time is up. Resume the webhooks whenever nothing more is told.
+        """Wait until all events are delivered, or the time is up. Resume the webhooks whenever no request comes.
 
         Each resumption wakes all lines, so more of them would delay the deliveries that are under way.
         """
@@ -130,19 +130,19 @@ class FailingReceivers:
         """Return what the receivers got."""
         requests = self._count_requests()
         events = sum(len(owner.first_receipts()) for owner in self.owners)
-        return f"{events} events were told by {requests} requests"
+        return f"{events} events were sent by {requests} requests"
 
     def violations(self, history: History) -> dict[str, list[str]]:
         """Return the violations by the name of the check."""
-        checks: dict[str, Callable[[ToldOwner, History, Sequence[Any]], Iterator[str]]] = {
-            "every end is told": self._ends,
-            "every change is told": _changes,
-            "nothing is told that is not so": _nothing_else,
-            "changes are told in their order": _order,
+        checks: dict[str, Callable[[WebhookOwner, History, Sequence[Any]], Iterator[str]]] = {
+            "webhooks are notified of every end": self._ends,
+            "webhooks are notified of every change": _changes,
+            "no notification is wrong": _nothing_else,
+            "notifications of changes are in order": _order,
         }
-        told = [(owner, [request.event for request in owner.first_receipts()]) for owner in self.owners]
+        received = [(owner, [request.event for request in owner.first_receipts()]) for owner in self.owners]
         found = {
-            name: [violation for owner, events in told for violation in check(owner, history, events)]
+            name: [violation for owner, events in received for violation in check(owner, history, events)]
             for name, check in checks.items()
         }
         found["the signature of each request is valid"] = [
@@ -150,7 +150,7 @@ class FailingReceivers:
         ]
         return found
 
-    def answer(self, owner: ToldOwner, request: Received) -> int:
+    def answer(self, owner: WebhookOwner, request: Received) -> int:
         """Return the status of the next answer, or DROP for none."""
         try:
             owner.verifier.verify(request.body, request.headers)
@@ -168,21 +168,21 @@ class FailingReceivers:
             time.sleep(_LATE_SECONDS)
         return {"fails": 500, "drops the connection": DROP, "redirects": 302}.get(kind, 204)
 
-    def _ends(self, owner: ToldOwner, history: History, events: Sequence[Any]) -> Iterator[str]:
-        told = {(each["data"]["id"], each["data"]["status"]) for each in events if each["type"] == "job.ended"}
+    def _ends(self, owner: WebhookOwner, history: History, events: Sequence[Any]) -> Iterator[str]:
+        sent = {(each["data"]["id"], each["data"]["status"]) for each in events if each["type"] == "job.ended"}
         for command, end in _ended(history):
-            if command.api_key == owner.sender.api_key and (end.job_id, end.status) not in told:
-                yield f"the end of {command} was not told"
+            if command.api_key == owner.sender.api_key and (end.job_id, end.status) not in sent:
+                yield f"no webhook was notified of the end of {command}"
 
 
-def _changes(_: ToldOwner, history: History, events: Sequence[Any]) -> Iterator[str]:
-    told = {each["data"]["job_id"] for each in events if each["type"] == "item.changed"}
+def _changes(_: WebhookOwner, history: History, events: Sequence[Any]) -> Iterator[str]:
+    sent = {each["data"]["job_id"] for each in events if each["type"] == "item.changed"}
     for command, end in _ended(history):
-        if end.status == SUCCEEDED and command.operation != "read" and end.job_id not in told:
-            yield f"the change by {command} was not told"
+        if end.status == SUCCEEDED and command.operation != "read" and end.job_id not in sent:
+            yield f"a webhook was not notified of the change by {command}"
 
 
-def _nothing_else(owner: ToldOwner, history: History, events: Sequence[Any]) -> Iterator[str]:
+def _nothing_else(owner: WebhookOwner, history: History, events: Sequence[Any]) -> Iterator[str]:
     ends = {end.job_id: (command, end) for command, end in _ended(history)}
     for event in events:
         data = event["data"]
@@ -191,15 +191,15 @@ def _nothing_else(owner: ToldOwner, history: History, events: Sequence[Any]) -> 
         if command is None or end is None:
             continue  # a command whose caller got no answer
         if event["type"] == "job.ended" and command.api_key != owner.sender.api_key:
-            yield f"the end of {command} was told to another owner"
-        # A job that was retried may have been told of before.
+            yield f"the end of {command} was sent to another owner"
+        # A job that was retried may have been notified of before.
         elif event["type"] == "job.ended" and data["status"] != end.status and command.retry_sent is None:
-            yield f"{command} was told as {data['status']}"
+            yield f"{command} was sent as {data['status']}"
         elif event["type"] == "item.changed" and (end.status != SUCCEEDED or command.operation == "read"):
-            yield f"a change by {command} was told"
+            yield f"a change by {command} was sent"
 
 
-def _order(_: ToldOwner, history: History, events: Sequence[Any]) -> Iterator[str]:
+def _order(_: WebhookOwner, history: History, events: Sequence[Any]) -> Iterator[str]:
     """The number of marks in the results of an item grows with each of its changes."""
     marks = {
         end.job_id: sum(name.startswith(MARK) for name in end.result)
@@ -217,7 +217,7 @@ def _order(_: ToldOwner, history: History, events: Sequence[Any]) -> Iterator[st
         sequences[item] = event["sequence"]
         if job_id in marks:
             if marks[job_id] <= last[item]:
-                yield f"the change of {item} by job {job_id} was told after a later one"
+                yield f"the change of {item} by job {job_id} was sent after a later one"
             last[item] = marks[job_id]
 
 

@@ -1,4 +1,4 @@
-"""The receiver and the requests of docs/how-to/be-told.md run as they are written there."""
+"""The receiver and the requests of docs/how-to/be-notified.md run as they are written there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.helpers.deployed import Stage
 
 pytestmark = pytest.mark.slow
 
-PAGE = (ROOT / "docs" / "how-to" / "be-told.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "be-notified.md").read_text()
 RECEIVER, CREATE, USE = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^jobpipe (webhooks \w+ .*?)(?: +#.*)?$", PAGE, flags=re.MULTILINE)
 

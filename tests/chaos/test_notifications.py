@@ -1,4 +1,4 @@
-"""The checks of what receivers were told find what is missing, wrong, or out of order."""
+"""The checks of what receivers have received find what is missing, wrong, or out of order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from tests.chaos.history import FAILED, SUCCEEDED, Command, End, History
+from tests.chaos.notifications import FailingReceivers, WebhookOwner
 from tests.chaos.sender import Record, Sender
-from tests.chaos.told import FailingReceivers, ToldOwner
 from tests.helpers.receiver import Received, Receiver
 
 ALICE, BOB = "key of alice", "key of bob"
@@ -39,9 +39,9 @@ ALL = [changed(1), ended(1), changed(2), ended(2), ended(3, FAILED), changed(4)]
 
 
 def broken(events: list[Any]) -> list[str]:
-    """Return the names of the checks that do not hold when alice is told these events."""
+    """Return the names of the checks that do not hold when alice receives these events."""
     hook = Receiver(received=[Received("/", {}, json.dumps(event).encode(), 0.0) for event in events])
-    owner = ToldOwner(Sender("http://127.0.0.1:9", ALICE, Record()), hook, "webhook", Verifier("whsec_AAAA"))
+    owner = WebhookOwner(Sender("http://127.0.0.1:9", ALICE, Record()), hook, "webhook", Verifier("whsec_AAAA"))
     receivers = FailingReceivers(seed=1, owners=[owner])
     return [name for name, found in receivers.violations(HISTORY).items() if found]
 
@@ -52,15 +52,18 @@ def broken(events: list[Any]) -> list[str]:
         (ALL, []),
         ([changed(1), *ALL], []),  # a repeated event
         ([*ALL, changed(1)], []),
-        ([event for event in ALL if event["id"] != "ended 2"], ["every end is told"]),
-        ([event for event in ALL if event["id"] != "ended 3"], ["every end is told"]),
-        ([event for event in ALL if event["id"] != "changed 4"], ["every change is told"]),
-        ([*ALL, ended(4)], ["nothing is told that is not so"]),  # bob's
-        ([*ALL, changed(3) | {"sequence": "5a"}], ["nothing is told that is not so"]),
-        ([*ALL, ended(3) | {"id": "another"}], ["nothing is told that is not so"]),
-        ([changed(2), *ALL], ["changes are told in their order"]),
-        ([{**changed(1), "sequence": "3a"}, *ALL[1:]], ["changes are told in their order"]),
-        ([ALL[0] | {"sequence": "2a"}, ALL[2] | {"sequence": "1a"}, *ALL], ["changes are told in their order"]),
+        ([event for event in ALL if event["id"] != "ended 2"], ["webhooks are notified of every end"]),
+        ([event for event in ALL if event["id"] != "ended 3"], ["webhooks are notified of every end"]),
+        ([event for event in ALL if event["id"] != "changed 4"], ["webhooks are notified of every change"]),
+        ([*ALL, ended(4)], ["no notification is wrong"]),  # bob's
+        ([*ALL, changed(3) | {"sequence": "5a"}], ["no notification is wrong"]),
+        ([*ALL, ended(3) | {"id": "another"}], ["no notification is wrong"]),
+        ([changed(2), *ALL], ["notifications of changes are in order"]),
+        ([{**changed(1), "sequence": "3a"}, *ALL[1:]], ["notifications of changes are in order"]),
+        (
+            [ALL[0] | {"sequence": "2a"}, ALL[2] | {"sequence": "1a"}, *ALL],
+            ["notifications of changes are in order"],
+        ),
     ],
 )
 def test_the_checks_find_what_is_wrong(events: list[Any], checks: list[str]) -> None:
@@ -68,7 +71,9 @@ def test_the_checks_find_what_is_wrong(events: list[Any], checks: list[str]) -> 
 
 
 def test_an_invalid_signature_is_found() -> None:
-    owner = ToldOwner(Sender("http://127.0.0.1:9", ALICE, Record()), Receiver(), "webhook", Verifier("whsec_AAAA"))
+    owner = WebhookOwner(
+        Sender("http://127.0.0.1:9", ALICE, Record()), Receiver(), "webhook", Verifier("whsec_AAAA")
+    )
     receivers = FailingReceivers(seed=1, owners=[owner])
     request = Received("/", {}, json.dumps(ended(1)).encode(), 0.0)
     receivers.answer(owner, request)
