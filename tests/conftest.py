@@ -22,7 +22,7 @@ from infra.settings import LOCAL_STAGE, read_settings
 from infra.stage.stage_file import read_deployment
 
 # These hooks count in every process of a run and report the sum in the main one.
-from tests.faults.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
+from tests.faults.schedules.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
 from tests.helpers.shop import SHOP

@@ -24,21 +24,21 @@ from rich.table import Table
 
 from infra.cli.command_line import OneLineParser, run
 from infra.errors import OperatorError
-from tests.bench import targets
-from tests.bench.ceiling import Ceiling
-from tests.bench.celery_redis import CeleryRedis
-from tests.bench.compared import Compared
-from tests.bench.durable import Durable
-from tests.bench.growth import Growth
-from tests.bench.laboratory import laboratory
-from tests.bench.lambda_process import Foundation, open_foundation
-from tests.bench.machine import about
-from tests.bench.open_stage import open_stage
-from tests.bench.original import Original
-from tests.bench.pages import markdown, origin, rewritten, seconds_by_part
-from tests.bench.pipeline import Pipeline
-from tests.bench.previous_release import start_packaging
-from tests.bench.rounds import Figures, Part, Row, Seconds, measure_in_turns, timed
+from tests.bench.laboratory.environment import laboratory
+from tests.bench.laboratory.lambda_process import Foundation, open_foundation
+from tests.bench.laboratory.open_stage import open_stage
+from tests.bench.laboratory.rounds import Figures, Part, Row, Seconds, measure_in_turns, timed
+from tests.bench.parts.ceiling import Ceiling
+from tests.bench.parts.celery_redis import CeleryRedis
+from tests.bench.parts.compared import Compared
+from tests.bench.parts.durable import Durable
+from tests.bench.parts.growth import Growth
+from tests.bench.parts.original import Original
+from tests.bench.parts.pipeline import Pipeline
+from tests.bench.peers.previous_release import start_packaging
+from tests.bench.report import targets
+from tests.bench.report.machine import about
+from tests.bench.report.pages import markdown, origin, rewritten, seconds_by_part
 from tests.helpers.commands import ROOT
 from tests.helpers.deployed import Stage
 
@@ -140,7 +140,7 @@ def _measured_alone(names: Iterable[str], quick: bool, spent: Seconds, console: 
 def chosen(parts: Iterable[str]) -> tuple[list[list[type[Part]]], list[str]]:
     """Return the interleaved groups and the independent parts to run; raise OperatorError for an unknown one."""
     requested = set(parts)
-    existing = [name for name in INDEPENDENT if importlib.util.find_spec(f"tests.bench.{name}")]
+    existing = [name for name in INDEPENDENT if importlib.util.find_spec(f"tests.bench.parts.{name}")]
     usual = {part.name for group in INTERLEAVED for part in group} | set(existing)
     known = usual | set(WHEN_ASKED)
     if requested - known:
@@ -166,7 +166,7 @@ def all_rows(figures: dict[str, Figures], found: list[targets.Target]) -> dict[s
 
 def write(document: dict[str, Any]) -> None:
     """Write the figures, the plots, and the tables of the page."""
-    from tests.bench.plots import draw  # noqa: PLC0415  # matplotlib may not be installed
+    from tests.bench.report.plots import draw  # noqa: PLC0415  # matplotlib may not be installed
 
     draw(document, PLOTS)
     _write_figures(document)
@@ -197,7 +197,7 @@ def _part_names() -> set[str]:
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"tests.bench.{name}")
+    return importlib.import_module(f"tests.bench.parts.{name}")
 
 
 def _table(rows: list[Row]) -> Table:

@@ -13,13 +13,14 @@ import pytest
 from infra.errors import OperatorError
 from infra.stage.stage_file import Deployment
 from tests.bench import __main__ as bench
-from tests.bench import pages, profile_own_code
-from tests.bench.drain import batches_of, gb_seconds_of, rate_of
-from tests.bench.lambda_child import covered
-from tests.bench.recorder import Recorder, commands
-from tests.bench.rounds import Seconds, in_rounds, timed
-from tests.bench.targets import Target, rows, targets
-from tests.bench.waiting import in_equal_parts
+from tests.bench.laboratory.lambda_child import covered
+from tests.bench.laboratory.recorder import Recorder, commands
+from tests.bench.laboratory.rounds import Seconds, in_rounds, timed
+from tests.bench.parts import profile_own_code
+from tests.bench.parts.drain import batches_of, gb_seconds_of, rate_of
+from tests.bench.parts.waiting import in_equal_parts
+from tests.bench.report import pages
+from tests.bench.report.targets import Target, rows, targets
 from tests.helpers.commands import ROOT, clean_environment
 from tests.helpers.deployed import Stage
 
@@ -70,7 +71,7 @@ class Client:
         return lambda **parameters: sys.stderr.write(f"{operation} {sorted(parameters.items())}\\n")
 boto3.client = lambda *_, **__: Client()
 sys.modules["boto3"] = boto3
-from tests.bench.bare_loop import main
+from tests.bench.peers.bare_loop import main
 main()
 """
 

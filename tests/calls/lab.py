@@ -23,7 +23,7 @@ from infra.templates.sources import FOUNDATION, read_template
 from tests.calls.meter import Index, Meter
 from tests.chaos.faults import Call, Fault
 from tests.chaos.proxy import Proxy, running_proxy
-from tests.faults.events import sqs_record
+from tests.faults.stage.events import sqs_record
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
 from tests.helpers.receiver import Receiver, receiver

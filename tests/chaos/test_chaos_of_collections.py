@@ -27,8 +27,8 @@ from jobpipe.domain.documents.item_ref import ITEMS
 from tests.chaos import lambda_processes
 from tests.chaos.chaos_stage import ChaosStage, chaos_stage
 from tests.chaos.faults import NO_FAULTS, Faults, Rates
-from tests.faults import declared_model, item_model
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
+from tests.faults.models import declared_model, item_model
 from tests.helpers.collections_state import disagreements
 from tests.helpers.shop import SHOP, compiled, order, subscription
 

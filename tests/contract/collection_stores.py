@@ -18,8 +18,8 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.documents.dynamodb_collections import DynamoDbCollection
 from jobpipe.stores.jobs.dynamodb_jobs import DynamoDbJobs
 from tests.contract.stores import NOW
-from tests.faults.emulator import open_emulator
-from tests.faults.lambdas import open_client
+from tests.faults.stage.emulator import open_emulator
+from tests.faults.stage.lambdas import open_client
 from tests.helpers.memory import RETENTION
 from tests.helpers.memory.documents import MemoryCollections
 from tests.helpers.memory.jobs import MemoryJobs

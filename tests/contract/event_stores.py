@@ -10,8 +10,8 @@ from jobpipe.domain.events.ports import DeliveryStore, WebhookStore
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.events.dynamodb_deliveries import DynamoDbDeliveries
 from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
-from tests.faults.emulator import open_emulator
-from tests.faults.lambdas import open_client
+from tests.faults.stage.emulator import open_emulator
+from tests.faults.stage.lambdas import open_client
 from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryWebhooks
 
 AT = now()

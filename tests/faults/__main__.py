@@ -25,15 +25,15 @@ from pathlib import Path
 
 from infra.emulator import ensure_venv
 from infra.errors import OperatorError
-from tests.faults.group_pairs import BATCHES, first_faults, one_of_each_two_places, random_pairs
-from tests.faults.kinds import Fault, Kind
-from tests.faults.pairs import Found, Task, find_pairs, run_pairs, run_these
-from tests.faults.processes import Report, process_runner, run_in_processes
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.scenarios.all import derived, scenarios
-from tests.faults.schedules import describe
-from tests.faults.shelves import FOLDER
-from tests.faults.singles import run_scenario
+from tests.faults.schedules.group_pairs import BATCHES, first_faults, one_of_each_two_places, random_pairs
+from tests.faults.schedules.kinds import Fault, Kind
+from tests.faults.schedules.pairs import Found, Task, find_pairs, run_pairs, run_these
+from tests.faults.schedules.processes import Report, process_runner, run_in_processes
+from tests.faults.schedules.schedule import describe
+from tests.faults.schedules.singles import run_scenario
+from tests.faults.stage.shelves import FOLDER
 
 _SHARE = 0.05
 _SAMPLE = 500

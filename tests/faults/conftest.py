@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from jobpipe.runtime.telemetry import logger
-from tests.faults.schedules import Runner
-from tests.faults.tally import Tally
+from tests.faults.schedules.schedule import Runner
+from tests.faults.schedules.tally import Tally
 
 
 @pytest.fixture

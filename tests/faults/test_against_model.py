@@ -17,8 +17,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.limits import QUEUE_RETENTION
-from tests.faults.random_commands import LoggedJobs, Sent, faults, fields, keys, names, owners, patched_product
-from tests.faults.synchronous import SynchronousModel
+from tests.faults.histories.random_commands import (
+    LoggedJobs,
+    Sent,
+    faults,
+    fields,
+    keys,
+    names,
+    owners,
+    patched_product,
+)
+from tests.faults.models.synchronous import SynchronousModel
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.unreliable import Clock, Fault, Unreliable
 

@@ -19,9 +19,9 @@ from jobpipe.domain import json_text
 from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.jobs.job import Job
 from jobpipe.domain.jobs.queue_message import Envelope
-from tests.faults.declared_model import decide
-from tests.faults.history import SentCommand
-from tests.faults.random_commands import LoggedJobs, Sent, faults, keys, owners
+from tests.faults.histories.history import SentCommand
+from tests.faults.histories.random_commands import LoggedJobs, Sent, faults, keys, owners
+from tests.faults.models.declared_model import decide
 from tests.faults.test_against_model import AgainstModel
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import order, shop, subscription

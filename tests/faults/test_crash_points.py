@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.call_sites import HiddenCall, Site, call_sites, sites_in
-from tests.faults.crash_points import AT_EVERY_CALL
-from tests.faults.kinds import ACKNOWLEDGE, OFTEN, Fault, Kind, Point, earliest
 from tests.faults.scenarios import SCENARIOS, shop_further, sized_groups
 from tests.faults.scenarios.parts import scenarios_in
-from tests.faults.schedules import Runner, steps_of
+from tests.faults.schedules.call_sites import HiddenCall, Site, call_sites, sites_in
+from tests.faults.schedules.crash_points import AT_EVERY_CALL
+from tests.faults.schedules.kinds import ACKNOWLEDGE, OFTEN, Fault, Kind, Point, earliest
+from tests.faults.schedules.schedule import Runner, steps_of
 
 
 def _files() -> dict[str, list[str]]:

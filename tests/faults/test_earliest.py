@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.call_sites import Site
-from tests.faults.kinds import Fault, Kind, Point, earliest
-from tests.faults.schedules import Runner
+from tests.faults.schedules.call_sites import Site
+from tests.faults.schedules.kinds import Fault, Kind, Point, earliest
+from tests.faults.schedules.schedule import Runner
 
 READ, WRITE = (Site("a.py", "f", each) for each in ("dynamodb.get_item", "dynamodb.put_item"))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from jobpipe.domain.documents.item import Created
 from tests.contract.collection_stores import document, opened
-from tests.faults.emulator import Emulator, open_emulator
-from tests.faults.injection import Injector
-from tests.faults.lambdas import Lambdas
-from tests.faults.reindexed import fresh_stage
-from tests.faults.shelves import is_document
-from tests.faults.world import World
+from tests.faults.schedules.injection import Injector
+from tests.faults.stage.emulator import Emulator, open_emulator
+from tests.faults.stage.lambdas import Lambdas
+from tests.faults.stage.reindexed import fresh_stage
+from tests.faults.stage.shelves import is_document
+from tests.faults.stage.world import World
 
 
 def used() -> Emulator:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.crash_points import check_faults
 from tests.faults.scenarios import containment
 from tests.faults.scenarios.parts import scenarios_in
-from tests.faults.schedules import Runner
-from tests.faults.tally import Tally
+from tests.faults.schedules.crash_points import check_faults
+from tests.faults.schedules.schedule import Runner
+from tests.faults.schedules.tally import Tally
 
 NAMES = scenarios_in(containment)
 

@@ -13,7 +13,7 @@ import pytest
 from infra.errors import OperatorError
 from infra.stage.collection_rows import BUILDING, READY, CollectionRow, LookUpRules, RowChangedError
 from jobpipe.domain.errors import NotUnique
-from tests.faults.reindexed import Calls, Killed, Reindexed, fresh_stage, refused
+from tests.faults.stage.reindexed import Calls, Killed, Reindexed, fresh_stage, refused
 from tests.helpers.shop import order, subscription
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.schedules import Runner
+from tests.faults.schedules.schedule import Runner
 from tests.iam.calls import Permission, permissions
 from tests.iam.grants import template_grants
 from tests.iam.untested import ON_EMULATORS, UNTESTED

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.faults.call_sites import Site
-from tests.faults.group_pairs import BATCHES, one_of_each_two_places
-from tests.faults.kinds import Fault, Kind, Place
-from tests.faults.pairs import Found, Pair
-from tests.faults.processes import Report
+from tests.faults.schedules.call_sites import Site
+from tests.faults.schedules.group_pairs import BATCHES, one_of_each_two_places
+from tests.faults.schedules.kinds import Fault, Kind, Place
+from tests.faults.schedules.pairs import Found, Pair
+from tests.faults.schedules.processes import Report
 
 KINDS = (Kind.LOST, Kind.BROKEN, Kind.OVERTAKEN)
 REPORT = Report(possible=1, run=1, unclean=0, failures=[])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.strict_dynamodb import RefusedRequest, check_request
+from tests.faults.stage.strict_dynamodb import RefusedRequest, check_request
 
 TABLES = {"items": "ItemsTable", "lookups": "LookupsTable"}
 KEY = {"item_id": {"S": "a"}}

@@ -23,7 +23,7 @@ from jobpipe.domain.events.delivery import DeliveryState
 from jobpipe.domain.jobs.job import Job, Status
 from jobpipe.domain.jobs.queue_message import Envelope
 from jobpipe.domain.limits import QUEUE_RETENTION
-from tests.faults.history_stage import (
+from tests.faults.histories.history_stage import (
     ACTIONS,
     BEHIND,
     CANCEL,
@@ -42,8 +42,8 @@ from tests.faults.history_stage import (
     in_work,
     picks,
 )
-from tests.faults.history_webhooks import HistoryWebhooks
-from tests.faults.telling_stage import RELEASE_SECONDS, TELLING_SECONDS, Answer
+from tests.faults.histories.history_webhooks import HistoryWebhooks
+from tests.faults.stage.notifying_stage import RELEASE_SECONDS, TELLING_SECONDS, Answer
 from tests.helpers.unreliable import Fault
 
 pytestmark = pytest.mark.slow

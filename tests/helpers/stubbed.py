@@ -24,7 +24,7 @@ from jobpipe.stores.queues.sqs_commands import SqsCommands
 from jobpipe.stores.queues.sqs_deliveries import SqsDeliveries
 from jobpipe.stores.queues.sqs_events import SqsEvents
 from jobpipe.stores.queues.sqs_parked import SqsParked
-from tests.faults.call_sites import NAMES_IN_AWS
+from tests.faults.schedules.call_sites import NAMES_IN_AWS
 
 
 @cache

@@ -8,7 +8,7 @@ from functools import cache
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.scenarios.derived import Derived, derive
 from tests.faults.scenarios.parts import Scenario
-from tests.faults.shelves import FOLDER
+from tests.faults.stage.shelves import FOLDER
 
 
 @cache

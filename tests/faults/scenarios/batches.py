@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 import jobpipe.domain.jobs.batch
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.parts import HUGE, Action, existing, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 
 
 def named(name: str) -> SentCommand:

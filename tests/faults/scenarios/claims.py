@@ -6,7 +6,7 @@ import secrets
 from unittest.mock import patch
 
 from jobpipe.domain.limits import MAX_KEPT_BYTES
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.parts import (
     HUGE,
     LONG,
@@ -20,7 +20,7 @@ from tests.faults.scenarios.parts import (
     no_action,
     scenario,
 )
-from tests.faults.world import World
+from tests.faults.stage.world import World
 
 
 @scenario

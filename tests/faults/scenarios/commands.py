@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.scenarios.parts import LARGE, Action, ask, create, existing, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 
 
 @scenario

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.faults.injection import InjectedError
 from tests.faults.scenarios.parts import (
     Action,
     ask,
@@ -14,7 +13,8 @@ from tests.faults.scenarios.parts import (
     no_action,
     scenario,
 )
-from tests.faults.world import World
+from tests.faults.schedules.injection import InjectedError
+from tests.faults.stage.world import World
 
 
 @scenario

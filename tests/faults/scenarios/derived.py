@@ -17,10 +17,10 @@ from jobpipe.domain import json_text
 from jobpipe.domain.documents.declared_collection import DeclaredCollection
 from jobpipe.domain.documents.field_values import canonical
 from jobpipe.domain.errors import Refusal
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.parts import Action, Scenario, ask, existing_in, put_in, shows
-from tests.faults.shelves import all_declared
-from tests.faults.world import World
+from tests.faults.stage.shelves import all_declared
+from tests.faults.stage.world import World
 
 _DOCUMENTS, _MEMBERS = 40, 10
 Document = dict[str, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.scenarios.parts import Action, ask, existing, name_taken_and_freed, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 
 
 @scenario

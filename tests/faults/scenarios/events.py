@@ -12,7 +12,7 @@ from jobpipe.domain.events.schedule import CIRCUIT_OPENS_AFTER, PAUSES
 from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook
 from jobpipe.domain.events.webhook_form import new_webhook
 from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.parts import (
     HUGE,
     LARGE,
@@ -26,7 +26,7 @@ from tests.faults.scenarios.parts import (
     scenario,
 )
 from tests.faults.scenarios.waiting import SOON, ask_to_wait
-from tests.faults.world import World
+from tests.faults.stage.world import World
 from tests.helpers.shop import order
 
 _SLOW = 6.0  # seconds that a call takes; an invocation has 29

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from jobpipe.domain.documents.item_ref import ItemRef
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.parts import LARGE, Action, ask, create, existing, existing_in, put_in, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 from tests.helpers.shop import order, subscription
 
 

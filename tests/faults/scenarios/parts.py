@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from jobpipe.domain.documents.item_ref import ITEMS
-from tests.faults.history import SentCommand
-from tests.faults.kinds import Kind
-from tests.faults.world import World
+from tests.faults.histories.history import SentCommand
+from tests.faults.schedules.kinds import Kind
+from tests.faults.stage.world import World
 from tests.helpers.pipeline import Answer
 
 Action = Callable[[], None]

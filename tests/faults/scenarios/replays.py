@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from tests.faults.scenarios.parts import Action, ask, create, existing, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 
 
 @scenario

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.parts import Action, ask, die_once_at, existing_in, put_in, scenario, shows
-from tests.faults.world import World
+from tests.faults.stage.world import World
 from tests.helpers.shop import order, subscription
 
 MANY_LINES = [{"sku": f"sku-{n}", "quantity": 1, "price": 0.1} for n in range(40)]  # too large for a row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.faults.scenarios.parts import Action, ask, existing_in, put_in, scenario
 from tests.faults.scenarios.shop import MANY_LINES, upsert
-from tests.faults.world import World
+from tests.faults.stage.world import World
 from tests.helpers.shop import order, subscription
 
 

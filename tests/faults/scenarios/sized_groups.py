@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.parts import SCENARIOS, Action, ask, create, existing, existing_in, put_in
-from tests.faults.world import World
+from tests.faults.stage.world import World
 from tests.helpers.shop import order, subscription
 
 _KEY = "sent-twice"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from itertools import count
 
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.batches import change, named
 from tests.faults.scenarios.events import BUS, with_webhook
 from tests.faults.scenarios.parts import HUGE, LARGE, Action, existing, scenario
 from tests.faults.scenarios.waiting import SOON
-from tests.faults.tasks import DENIED
-from tests.faults.world import World
+from tests.faults.stage.tasks import DENIED
+from tests.faults.stage.world import World
 
 _NUMBERS = count()
 

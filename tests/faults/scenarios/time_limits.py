@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.batches import named
 from tests.faults.scenarios.parts import HUGE, LARGE, Action, die_once_at, existing, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 
 DAY = 24 * 3600
 

@@ -7,10 +7,10 @@ from itertools import count
 
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.jobs.scheduled import shard_of
-from tests.faults.history import SentCommand
+from tests.faults.histories.history import SentCommand
 from tests.faults.scenarios.batches import named
 from tests.faults.scenarios.parts import HUGE, Action, existing, no_action, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 
 SOON = 600  # seconds
 

@@ -10,7 +10,7 @@ from jobpipe.domain.events.webhook import Webhook
 from jobpipe.stores.events.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.scenarios.events import answer, with_webhook
 from tests.faults.scenarios.parts import Action, ask, create, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 from tests.helpers.pipeline import Answer
 
 _BODY = {"url": "http://127.0.0.1/hook", "events": ["job.ended"]}

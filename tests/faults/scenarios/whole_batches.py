@@ -6,7 +6,7 @@ import secrets
 
 from tests.faults.scenarios.batches import change, named
 from tests.faults.scenarios.parts import HUGE, Action, ask, existing, scenario
-from tests.faults.world import World
+from tests.faults.stage.world import World
 
 
 @scenario

@@ -15,7 +15,7 @@ from scripts.models.cost.comparisons import longest_wait
 from scripts.models.cost.data import read_data
 from scripts.models.cost.pipeline import Pipeline
 from scripts.models.cost.sheets import PAGE
-from tests.bench.waiting_costs import HABITS, Tariff, learn
+from tests.bench.parts.waiting_costs import HABITS, Tariff, learn
 from tests.infra.rendered import template
 
 MEMORY_MB = int(template("api")["Parameters"]["MemorySize"]["Default"])
@@ -43,7 +43,7 @@ def test_there_is_one_tariff(memory_mb: int) -> None:
         in PAGE.read_text()
     )
     (line,) = (line for line in DECISION.read_text().splitlines() if line.startswith(f"| {memory_mb} |"))
-    assert line.endswith(f" {seconds:.2f} |"), "`python -m tests.bench.waiting --costs` makes the table"
+    assert line.endswith(f" {seconds:.2f} |"), "`python -m tests.bench.parts.waiting --costs` makes the table"
 
 
 @given(st.floats(0.001, 20))

@@ -19,7 +19,7 @@ from jobpipe.domain.events.delivery_messages import (
 from jobpipe.domain.events.ended_jobs import EndedJob, encode_ended
 from jobpipe.domain.events.webhook import EVENT_TYPES
 from jobpipe.domain.jobs.job import Job, Status
-from tests.faults.lambdas import Inline
+from tests.faults.stage.lambdas import Inline
 from tests.helpers.memory.webhooks import MemoryDeliveries
 from tests.helpers.telling import World, line_of
 from worker_lambda.chalicelib.consume_batch import consume_batch

@@ -23,7 +23,7 @@ from jobpipe.domain.events.task_answer import TaskFailure, TaskSuccess
 from jobpipe.domain.jobs.job import Job, Success
 from jobpipe.runtime.aws import aws_call, is_outage
 from jobpipe.stores.dynamodb_rows import job_to_row
-from tests.faults.call_sites import NAMES_IN_AWS, call_sites
+from tests.faults.schedules.call_sites import NAMES_IN_AWS, call_sites
 from tests.helpers.stubbed import Stubbed, a_client
 from tests.unit.stores.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
 

@@ -1,0 +1,1 @@
+"""How the programs are run: emulators, stages, processes, stand-ins, recorded calls and rounds."""

@@ -1,0 +1,1 @@
+"""The programs that jobpipe is compared with."""

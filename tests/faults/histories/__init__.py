@@ -1,0 +1,1 @@
+"""The random histories: their callers, commands, webhooks and stage."""

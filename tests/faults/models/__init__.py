@@ -1,0 +1,1 @@
+"""The reference models: what outcomes and state must be."""

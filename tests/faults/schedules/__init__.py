@@ -1,0 +1,1 @@
+"""Which faults are injected where, and the runs with them."""
