@@ -100,7 +100,7 @@ def test_every_row_takes_effect_once(
         assert failed.exists() == bool(there)
     service.stop()
     report = json.loads(output)
-    assert (report["rows"], report["succeeded"], report["failed"]) == (rows, rows - len(there), len(there))
+    assert (report["rows"], report["succeeded"], report["refused"]) == (rows, rows - len(there), len(there))
     first = 2 if form == "csv" else 1
     assert [each["line"] for each in report["first_failures"]] == [n + first for n in there]
     good = [f"N{n}" for n in range(rows) if n not in broken]

@@ -238,7 +238,7 @@ def test_rows_that_the_service_refuses_are_repaired(
     )
     status, result = report(environment, str(path), *UPSERT)
     assert (status, result["reasons"]) == (3, {"invalid-request": 1})
-    assert "#/item/total" in result["first_failures"][0]["error"]
+    assert "#/total" in result["first_failures"][0]["error"]
     failed = tmp_path / "orders.failed.csv"
     failed.write_text(failed.read_text().replace("1.505", "1.51"))
     assert report(environment, str(failed), *UPSERT)[0] == 0
