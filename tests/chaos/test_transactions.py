@@ -1,4 +1,4 @@
-"""Which commands shared a transaction is told from the calls that succeeded."""
+"""The calls that succeeded show which commands shared a transaction."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_faults_with_the_same_effect_are_followed_by_the_same_calls(running: Run
 
 
 def test_a_call_after_a_post_to_a_receiver_is_tried(running: Runner) -> None:
-    """The calls on both sides of a post are not alike: after it, the receiver has been told."""
+    """The calls on both sides of a post are not alike: after it, the receiver has been notified."""
     points = running.points("tell_of_a_created_item")
     after_posts = [point for point in points if point.site.function == "DynamoDbDeliveries._replace.update"]
     faults = list(running.singles("tell_of_a_created_item"))

@@ -1,4 +1,4 @@
-"""Faults at the calls of a stage with Events=on: P10, each end of a job is told, in order."""
+"""Faults at the calls of a stage with Events=on: P10, receivers are notified of each end of a job, in order."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Random histories of scheduled commands and of events, on items.
 
-Commands have times, alone and in batches, and are cancelled and retried; the release and the functions that tell
+Commands have times, alone and in batches, and are cancelled and retried; the release and the functions that notify
 die, fail, and are overtaken at any call; receivers fail, are slow, or are gone; webhooks are paused and resumed.
 Besides what test_against_model.py checks: no command takes effect before its time or after its limit; those that
-wait are queued on time, in the order of their times; every end is told, in the order of its document, and nothing
-else is; and nothing that waited is left.
+wait are queued on time, in the order of their times; the receivers are notified of every end, in the
+order of its document, and of nothing else; and nothing that waited is left.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from tests.faults.histories.history_stage import (
     CANCEL,
     CHANGE,
     DELIVER,
+    NOTIFY,
     PAUSE,
     RELEASE,
     REPEAT,
     RETRY,
-    TELL,
     WAKE,
     WORK,
     in_deliveries,
+    in_notifications,
     in_sweeps,
-    in_telling,
     in_work,
     picks,
 )
 from tests.faults.histories.history_webhooks import HistoryWebhooks
-from tests.faults.stage.notifying_stage import RELEASE_SECONDS, TELLING_SECONDS, Answer
+from tests.faults.stage.notifying_stage import NOTIFYING_SECONDS, RELEASE_SECONDS, Answer
 from tests.helpers.unreliable import Fault
 
 pytestmark = pytest.mark.slow
@@ -87,7 +87,7 @@ class TimesAndEvents(HistoryWebhooks):
         functions: dict[int, Callable[[], object]] = {
             WORK: self.pipeline.work,
             RELEASE: self.stage.release_once,
-            TELL: self.stage.tell,
+            NOTIFY: self.stage.notify,
             DELIVER: self.stage.deliver,
             WAKE: self.stage.wake,
         }
@@ -160,7 +160,7 @@ class TimesAndEvents(HistoryWebhooks):
         failing=st.sampled_from([[], [], [Answer(500)], [Answer(0, 10), Answer(500)]]),
         released=in_sweeps,
         worked=in_work,
-        told=in_telling,
+        notified=in_notifications,
         delivered=in_deliveries,
         woken=in_deliveries,
     )
@@ -170,17 +170,17 @@ class TimesAndEvents(HistoryWebhooks):
         failing: list[Answer],
         released: list[Fault],
         worked: list[Fault],
-        told: list[Fault],
+        notified: list[Fault],
         delivered: list[Fault],
         woken: list[Fault],
     ) -> None:
         with self.process(released):
             self.stage.release_once()
         self.work([], behind, worked)
-        self.tell([], TELLING_SECONDS, told)
+        self.notify([], NOTIFYING_SECONDS, notified)
         self.stage.receivers.answers |= {each: [*failing] for each in self.webhooks if failing}
-        self.deliver([], TELLING_SECONDS, 0, delivered)
-        self.deliver([], TELLING_SECONDS, 0, [])  # what is returned comes again at once
+        self.deliver([], NOTIFYING_SECONDS, 0, delivered)
+        self.deliver([], NOTIFYING_SECONDS, 0, [])  # what is returned comes again at once
         self.wake(woken)
 
     def sleep(self, seconds: float) -> None:
@@ -228,13 +228,13 @@ class TimesAndEvents(HistoryWebhooks):
         self.excuse_expired()
 
     def excuse_expired(self) -> None:
-        """Events need not be told of a job that has expired before its end was told."""
+        """Nobody need be notified of a job that has expired before its events were stored."""
 
         def is_there(job: Job) -> bool:
             row = self.pipeline.jobs.rows.get(job.job_id)
             return row is not None and not row.is_expired(self.clock.now)
 
-        self.told.excuse_expired(self.stage.webhooks.all(), self.stage.deliveries.rows, is_there)
+        self.notified.excuse_expired(self.stage.webhooks.all(), self.stage.deliveries.rows, is_there)
 
     def waiting(self) -> list[Job]:
         """Return the jobs in the schedule, without those whose command was never stored."""
@@ -318,7 +318,7 @@ class TimesAndEvents(HistoryWebhooks):
                 self.stage.release_once()
                 before = [*self.pipeline.queue.waiting]
                 self.pipeline.work()
-                ran = [self.stage.tell(), self.stage.deliver(), self.stage.wake()]
+                ran = [self.stage.notify(), self.stage.deliver(), self.stage.wake()]
             if not before and not any(ran):
                 return
             if len(self.pipeline.queue.waiting) == len(before):
@@ -344,15 +344,15 @@ class TimesAndEvents(HistoryWebhooks):
             deliveries = {
                 event: each for (*hook, event), each in stage.deliveries.rows.items() if (*hook,) == place
             }
-            missing = self.told.missing(webhook, deliveries, self.must_be_told)
-            assert not missing, f"events were never told: {missing}"
+            missing = self.notified.missing(webhook, deliveries, self.must_be_sent)
+            assert not missing, f"events were never sent: {missing}"
             pending = [each for each in deliveries.values() if each.state is DeliveryState.PENDING]
             assert not pending, "deliveries wait, and nothing wakes them"
-        self.told.check_order(self.order)
+        self.notified.check_order(self.order)
         assert not self.lines.unexpected, self.lines.unexpected
 
-    def must_be_told(self, job: Job) -> bool:
-        """Return whether the end must be told: it is not undone, and the job was accepted or has a message."""
+    def must_be_sent(self, job: Job) -> bool:
+        """Return whether the end must be sent: it is not undone, and the job was accepted or has a message."""
         row = self.pipeline.jobs.rows.get(job.job_id)
         has_message = (job.job_id, job.generation) in self.order.get(job.item.group_id, [])
         is_undone = row is not None and row.generation != job.generation

@@ -87,5 +87,5 @@ def percentiles(found: Figures) -> Row:
 
 
 def print_figures(measure: Callable[..., Figures]) -> None:
-    """Measure a part alone and print its figures as JSON (`python -m tests.bench.PART`)."""
+    """Measure a part alone and print its figures as JSON (`python -m tests.bench.parts.PART`)."""
     print(json.dumps(measure(quick=False), indent=2))  # noqa: T201

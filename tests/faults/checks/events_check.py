@@ -1,4 +1,4 @@
-"""After a run, check what the receivers were told against the jobs (P10)."""
+"""After a run, check what the receivers were notified of against the jobs (P10)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from jobpipe.domain.events.schedule import PAUSES
 from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
 from jobpipe.stores.dynamodb_rows import collection_in
-from tests.faults.stage.receivers import Told
+from tests.faults.stage.receivers import Receipt
 from tests.faults.stage.world import World
 
 _CALLER = "alice"  # the owner of all jobs
 Jobs = Mapping[str, Mapping[str, Any]]
 
 
-class NotTold(AssertionError):
-    """The receivers were not told what they must be told."""
+class WronglyNotified(AssertionError):
+    """The receivers were not notified of what they must be notified of, or of something else."""
 
 
 def check_events(world: World, jobs: Jobs) -> None:
-    """Raise NotTold unless each end of an accepted job was told, in order, and nothing else was."""
+    """Raise WronglyNotified unless receivers got the end of each accepted job, in order, and nothing else."""
     if world.receivers is None:
         return
     rows: list[Any] = world.call("Scan", TableName=world.outputs["WebhooksTable"], ConsistentRead=True)["Items"]
@@ -38,33 +38,36 @@ def check_events(world: World, jobs: Jobs) -> None:
         webhook = json.loads(row["webhook"]["S"])
         wanted, since = webhook["events"], webhook["created_at"]
         deliveries = [each for each in rows if each["partition"]["S"] == f"deliveries#{owner}#{webhook_id}"]
-        told = [each for each in world.receivers.told if each.webhook_id == webhook_id]
-        told = _first([each for each in told if each.event["type"] != TEST])
-        _require({each.event["type"] for each in told} <= {*wanted}, "an event was told that nobody wanted")
-        known = {each.event["id"] for each in told} | _given_up(deliveries)
+        received = [each for each in world.receivers.received if each.webhook_id == webhook_id]
+        received = _first([each for each in received if each.event["type"] != TEST])
+        _require(
+            {each.event["type"] for each in received} <= {*wanted},
+            "a receiver got an event that it had not subscribed to",
+        )
+        known = {each.event["id"] for each in received} | _given_up(deliveries)
         if owner != _CALLER:
-            of_jobs = [each for each in told if each.event["type"] == JOB_ENDED]
-            _require(not of_jobs, f"{owner} was told of the jobs of another owner")
+            of_jobs = [each for each in received if each.event["type"] == JOB_ENDED]
+            _require(not of_jobs, f"{owner} was notified of the jobs of another owner")
         elif JOB_ENDED in wanted:
-            _check_ends(world, jobs, since, told, known)
+            _check_ends(world, jobs, since, received, known)
         if ITEM_CHANGED in wanted:
-            _check_changes(world, jobs, since, told, known)
-        _check_emitted(world, jobs, since, {*wanted}, told, known)
-        _check_order(world, told)
+            _check_changes(world, jobs, since, received, known)
+        _check_emitted(world, jobs, since, {*wanted}, received, known)
+        _check_order(world, received)
 
 
 def _check_bus(world: World, jobs: Jobs, bus: str) -> None:
     """Check that every event of each accepted job is on the bus, and nothing that was not committed."""
     put = world.emulator.events_on_buses()
-    told = [Told("", "", json.loads(each["Detail"])) for each in put]
-    for each, event in zip(put, (one.event for one in told), strict=True):
+    received = [Receipt("", "", json.loads(each["Detail"])) for each in put]
+    for each, event in zip(put, (one.event for one in received), strict=True):
         described = (each["EventBusName"], each["Source"], each["DetailType"])
         _require(described == (bus.rpartition("/")[2], "jobpipe.none", event["type"]), f"it is put as {described}")
-    known = {each.event["id"] for each in told}
-    _check_ends(world, jobs, "", told, known)
-    _check_changes(world, jobs, "", told, known)
-    _check_emitted(world, jobs, "", {"orders.shipped"}, told, known)
-    different = {json.dumps({**each.event, "sequence": ""}) for each in told}
+    known = {each.event["id"] for each in received}
+    _check_ends(world, jobs, "", received, known)
+    _check_changes(world, jobs, "", received, known)
+    _check_emitted(world, jobs, "", {"orders.shipped"}, received, known)
+    different = {json.dumps({**each.event, "sequence": ""}) for each in received}
     _require(len(different) == len(known), "an event differs from what was put on the bus before")
 
 
@@ -101,10 +104,10 @@ def _given_up(deliveries: list[Any]) -> set[str]:
     return {each["entry"]["S"] for each in given_up}
 
 
-def _check_ends(world: World, jobs: Jobs, since: str, told: list[Told], known: set[str]) -> None:
+def _check_ends(world: World, jobs: Jobs, since: str, received: list[Receipt], known: set[str]) -> None:
     for job_id, job in _ended(world, jobs, since).items():
-        _require(f"{_stem(job_id, job)}-ended" in known, f"the end of a {job['operation']} was never told")
-    for event in (each.event for each in told if each.event["type"] == JOB_ENDED):
+        _require(f"{_stem(job_id, job)}-ended" in known, f"nobody was notified of the end of a {job['operation']}")
+    for event in (each.event for each in received if each.event["type"] == JOB_ENDED):
         job = jobs[event["data"]["id"]]
         if event["id"] == f"{_stem(event['data']['id'], job)}-ended":
             _require(event["data"]["status"] == job["status"], f"{event['id']} has another status than its job")
@@ -113,13 +116,16 @@ def _check_ends(world: World, jobs: Jobs, since: str, told: list[Told], known: s
             _require(was_failed, f"{event['id']} was never committed")
 
 
-def _check_changes(world: World, jobs: Jobs, since: str, told: list[Told], known: set[str]) -> None:
+def _check_changes(world: World, jobs: Jobs, since: str, received: list[Receipt], known: set[str]) -> None:
     for job_id, job in _ended(world, jobs, since).items():
         if job["status"] == "succeeded" and job["operation"] != "read":
-            _require(f"{_stem(job_id, job)}-changed" in known, f"the change by a {job['operation']} was never told")
-    for event in (each.event for each in told if each.event["type"] == ITEM_CHANGED):
+            _require(
+                f"{_stem(job_id, job)}-changed" in known,
+                f"nobody was notified of the change by a {job['operation']}",
+            )
+    for event in (each.event for each in received if each.event["type"] == ITEM_CHANGED):
         job = jobs[event["data"]["job_id"]]
-        _require(job["status"] == "succeeded", f"{event['id']} tells of a change that was not committed")
+        _require(job["status"] == "succeeded", f"{event['id']} is about a change that was not committed")
         etag = event["data"].get("etag", "").strip('"')
         _require(etag == job.get("result_version", ""), f"{event['id']} has another ETag than its job")
 
@@ -131,9 +137,9 @@ def _ended(world: World, jobs: Jobs, since: str) -> Jobs:
 
 
 def _check_emitted(
-    world: World, jobs: Jobs, since: str, wanted: set[str], told: list[Told], known: set[str]
+    world: World, jobs: Jobs, since: str, wanted: set[str], received: list[Receipt], known: set[str]
 ) -> None:
-    """Check that each event of an operation was told if the operation's job succeeded, and no other was."""
+    """Check that each event of an operation was sent if the operation's job succeeded, and no other was."""
     committed: dict[str, Any] = {}
     for job_id in {command.job_id for command in world.history.commands if command.accepted}:
         job = jobs[job_id]
@@ -144,29 +150,29 @@ def _check_emitted(
             event_type = f"{collection_in(job['fingerprint'])}.{name}"
             if event_type in wanted and job["updated_at"] >= since:
                 committed[f"{_stem(job_id, job)}-emitted-{n}"] = (event_type, data)
-    _require(committed.keys() <= known, f"events were never told: {committed.keys() - known}")
-    for event in (each.event for each in told if each.event["type"] not in {JOB_ENDED, ITEM_CHANGED}):
+    _require(committed.keys() <= known, f"events were never sent: {committed.keys() - known}")
+    for event in (each.event for each in received if each.event["type"] not in {JOB_ENDED, ITEM_CHANGED}):
         same = committed.get(event["id"]) == (event["type"], event["data"])
-        _require(same, f"{event['id']} tells of what was not committed")
+        _require(same, f"{event['id']} is about what was not committed")
 
 
-def _check_order(world: World, told: list[Told]) -> None:
-    """Check that the events of each document were told in the order in which its jobs ended."""
+def _check_order(world: World, received: list[Receipt]) -> None:
+    """Check that the events of each document were sent in the order in which its jobs ended."""
     places = {command.job_id: n for n, command in enumerate(world.history.commands)}
-    for document in {each.document for each in told}:
-        line = [each.event for each in told if each.document == document]
+    for document in {each.document for each in received}:
+        line = [each.event for each in received if each.document == document]
         sequences = [event["sequence"] for event in line]
         _require(sequences == sorted(sequences), f"events are out of their order: {sequences}")
         of_jobs = [_job_of(event) for event in line if event["type"] == "job.ended"]
         latest = [job_id for n, job_id in enumerate(of_jobs) if job_id not in of_jobs[n + 1 :]]
         order = [places[job_id] for job_id in latest]
-        _require(order == sorted(order), f"ends were told in another order than that of the commands: {latest}")
+        _require(order == sorted(order), f"ends were sent in another order than that of the commands: {latest}")
 
 
-def _first(told: list[Told]) -> list[Told]:
-    """Return the first receipt of each event, since events are told at least once."""
-    first: dict[str, Told] = {}
-    for each in told:
+def _first(received: list[Receipt]) -> list[Receipt]:
+    """Return the first receipt of each event, since events are sent at least once."""
+    first: dict[str, Receipt] = {}
+    for each in received:
         first.setdefault(each.event["id"], each)
     return list(first.values())
 
@@ -181,4 +187,4 @@ def _job_of(event: Any) -> str:
 
 def _require(condition: bool, otherwise: str) -> None:
     if not condition:
-        raise NotTold(otherwise)
+        raise WronglyNotified(otherwise)

@@ -1,4 +1,4 @@
-"""After a run, check what the tasks that wait for jobs were told (P10)."""
+"""After a run, check how the tasks that wait for jobs were answered (P10)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.faults.stage.world import World
 
 
 class TaskNotAnswered(AssertionError):
-    """A task was not told of its job's end, or was told something else."""
+    """A task was not answered when its job had ended, or got another answer."""
 
 
 def check_tasks(world: World) -> None:

@@ -14,15 +14,15 @@ from jobpipe.domain.events.delivery import Delivery
 from jobpipe.domain.events.webhook import Webhook
 from jobpipe.domain.jobs.job import Job
 from tests.faults.histories.random_commands import LoggedJobs, Sent
-from tests.faults.models.notified_model import Told
+from tests.faults.models.notified_model import Notified
 from tests.faults.schedules.interleaved import Interleaved, troubles
-from tests.faults.stage.notifying_stage import Receivers, TellingPipeline
+from tests.faults.stage.notifying_stage import NotifyingPipeline, Receivers
 from tests.faults.stage.one_thread import LogLines, one_thread
 from tests.faults.test_against_model import AgainstModel
 from tests.helpers.unreliable import Fault
 
 MOMENT = timedelta(milliseconds=1)
-CANCEL, WORK, RELEASE, TELL, DELIVER, RETRY, CHANGE, REPEAT, PAUSE, WAKE = ACTIONS = range(10)
+CANCEL, WORK, RELEASE, NOTIFY, DELIVER, RETRY, CHANGE, REPEAT, PAUSE, WAKE = ACTIONS = range(10)
 """What another process can do at a call of one."""
 
 BEHIND = (0, 0, 0, 3)  # seconds by which the clock of a function is behind
@@ -43,7 +43,7 @@ in_sweeps = troubles(
     *("queue.send_batch", "queue.send_batch", "queue.send"),
     *("documents.get_by_key", "documents.put", "documents.delete"),
 )
-in_telling = troubles(
+in_notifications = troubles(
     len(ACTIONS),
     *(
         "jobs.get",
@@ -78,8 +78,8 @@ class NotingJobs(LoggedJobs):
 class HistoryStage(AgainstModel):
     """A stage with a schedule, webhooks and receivers."""
 
-    def new_pipeline(self) -> TellingPipeline:
-        pipeline = TellingPipeline(jobs=NotingJobs())
+    def new_pipeline(self) -> NotifyingPipeline:
+        pipeline = NotifyingPipeline(jobs=NotingJobs())
         pipeline.receivers = Receivers(self.answer_takes, self.requested)
         pipeline.jobs.noted = self.written  # type: ignore[attr-defined]
         pipeline.queue.noted = self.note
@@ -87,7 +87,7 @@ class HistoryStage(AgainstModel):
 
     @initialize()
     def start(self) -> None:
-        self.told = Told()
+        self.notified = Notified()
         self.sent_by: list[Sent | None] = []  # for each written row, the command if the job is new
         self.pendings: list[dict[str, Sent]] = [{}]  # of the requests that are running
         self.answered: set[str] = set()  # jobs that had a 202 when the running action began
@@ -105,7 +105,7 @@ class HistoryStage(AgainstModel):
         self.broken: list[AssertionError] = []  # what was found where the product handles exceptions
         self.stack = ExitStack()
         super().start()
-        assert isinstance(self.pipeline, TellingPipeline)
+        assert isinstance(self.pipeline, NotifyingPipeline)
         self.stage = self.pipeline
         self.stack.enter_context(one_thread(self.sleep, self.lines))
         self.unreliable = self.interleaved = Interleaved(self.stage, self.act)
@@ -180,4 +180,4 @@ class HistoryStage(AgainstModel):
         pending = self.pendings[-1]
         self.sent_by.append((pending.get(job.fingerprint) or pending.get("")) if is_new else None)
         if job.status.done and (before is None or not before.status.done or before.generation != job.generation):
-            self.told.commit(job)
+            self.notified.commit(job)

@@ -1,4 +1,4 @@
-"""Webhooks, receivers and the functions that tell in random histories."""
+"""Webhooks, receivers and the functions that notify in random histories."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hypothesis.stateful import precondition, rule
 from jobpipe.domain.events.delivery import Delivery
 from jobpipe.domain.events.webhook import Webhook
 from tests.faults.histories.history_callers import HistoryCallers
-from tests.faults.histories.history_stage import BEHIND, in_changes, in_deliveries, in_telling, picks
+from tests.faults.histories.history_stage import BEHIND, in_changes, in_deliveries, in_notifications, picks
 from tests.faults.histories.random_commands import owners
-from tests.faults.stage.notifying_stage import TELLING_SECONDS, Answer
+from tests.faults.stage.notifying_stage import NOTIFYING_SECONDS, Answer
 from tests.helpers.unreliable import Fault
 
 bad = [
@@ -40,7 +40,7 @@ class HistoryWebhooks(HistoryCallers):
         for each in self.stage.webhooks.rows.values():
             if each.webhook_id not in self.webhooks:
                 self.webhooks[each.webhook_id] = each.owner
-                self.told.since[each.webhook_id] = len(self.told.ends)
+                self.notified.since[each.webhook_id] = len(self.notified.ends)
 
     @precondition(lambda self: self.webhooks)
     @rule(pick=st.integers(0, 3), change=changes_of_webhooks, planned=in_changes)
@@ -57,7 +57,7 @@ class HistoryWebhooks(HistoryCallers):
     def replay_event(self, pick: int, planned: list[Fault]) -> None:
         places = list(self.stage.deliveries.rows)
         owner, webhook_id, event_id = places[pick % len(places)]
-        self.told.replayed.add((webhook_id, event_id))
+        self.notified.replayed.add((webhook_id, event_id))
         self.ask("POST", f"/webhooks/{webhook_id}/deliveries/{event_id}/replay", None, planned, owner)
 
     @precondition(lambda self: self.webhooks)
@@ -70,18 +70,20 @@ class HistoryWebhooks(HistoryCallers):
         head = self.stage.deliveries.head(delivery.line)
         is_head = head is not None and head.event_id == delivery.event_id
         with self.checking():
-            self.told.request(webhook, delivery, status, is_head=is_head)
+            self.notified.request(webhook, delivery, status, is_head=is_head)
 
     @precondition(lambda self: self.stage.events_waiting.waiting)
-    @rule(pick=picks, seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 0.5]), planned=in_telling)
-    def tell(self, pick: list[int], seconds: float, planned: list[Fault]) -> None:
+    @rule(
+        pick=picks, seconds=st.sampled_from([NOTIFYING_SECONDS, NOTIFYING_SECONDS, 0.5]), planned=in_notifications
+    )
+    def notify(self, pick: list[int], seconds: float, planned: list[Fault]) -> None:
         with self.process(planned):
-            self.stage.tell(pick, seconds)
+            self.stage.notify(pick, seconds)
 
     @precondition(lambda self: self.stage.deliveries_waiting.waiting)
     @rule(
         pick=picks,
-        seconds=st.sampled_from([TELLING_SECONDS, TELLING_SECONDS, 20]),
+        seconds=st.sampled_from([NOTIFYING_SECONDS, NOTIFYING_SECONDS, 20]),
         behind=st.sampled_from(BEHIND),
         planned=in_deliveries,
     )

@@ -1,4 +1,4 @@
-"""What the receivers of webhooks must be told, by the ends of jobs in the order in which they were committed."""
+"""What receivers must be notified of, by the ends of jobs in the order in which they were committed."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class End:
 
 
 @dataclass
-class Told:
-    """What was committed, and what each receiver was told."""
+class Notified:
+    """What was committed, and what each receiver was notified of."""
 
     ends: list[End] = field(default_factory=list)
     events: dict[str, tuple[End, str]] = field(default_factory=dict)  # by id, with their types
     since: dict[str, int] = field(default_factory=dict)  # by webhook: the ends that were there before it
     forms: dict[str, Any] = field(default_factory=dict)  # the events by id, without their sequences
-    told: dict[str, list[str]] = field(default_factory=dict)  # by webhook: events, each once, in their order
+    received: dict[str, list[str]] = field(default_factory=dict)  # by webhook: events, each once, in their order
     replayed: set[tuple[str, str]] = field(default_factory=set)  # by webhook and event: out of their order
     excused: set[tuple[str, str]] = field(default_factory=set)  # by webhook and event: the job has expired
 
@@ -59,53 +59,53 @@ class Told:
         """Check a request to a receiver, and note it if the answer has this status."""
         place, event = (webhook.webhook_id, delivery.event_id), json.loads(delivery.body)
         form = {**event, "sequence": ""}
-        assert self.forms.setdefault(delivery.event_id, form) == form, "an event was told in two forms"
+        assert self.forms.setdefault(delivery.event_id, form) == form, "an event was sent in two forms"
         assert event["id"] == delivery.event_id
         if event["type"] == TEST:
             return
-        assert delivery.event_id in self.events, "an event was told that was not committed"
+        assert delivery.event_id in self.events, "an event was sent that was not committed"
         end, event_type = self.events[delivery.event_id]
         job = end.job
         assert event["type"] == event_type
-        assert event_type in webhook.events, "an event was told that nobody wanted"
+        assert event_type in webhook.events, "an event was sent to a webhook that had not subscribed to it"
         if event_type == JOB_ENDED:
-            assert webhook.owner == job.owner, "somebody was told of another owner's job"
+            assert webhook.owner == job.owner, "somebody was notified of another owner's job"
             assert (event["data"]["id"], event["data"]["status"]) == (job.job_id, job.status.value)
         else:
             assert event["data"]["etag"] == f'"{job.result_version}"' if job.result_version else True
-        told = self.told.setdefault(webhook.webhook_id, [])
-        if delivery.event_id not in told:
-            assert is_head or place in self.replayed, "an event was told before another one of its line"
+        received = self.received.setdefault(webhook.webhook_id, [])
+        if delivery.event_id not in received:
+            assert is_head or place in self.replayed, "an event was sent before another one of its line"
             if status in _OK:
-                told.append(delivery.event_id)
+                received.append(delivery.event_id)
 
     def check_order(self, places: Places) -> None:
-        """Check that the events of each document were first told in the order of its commands."""
-        for webhook_id, told in self.told.items():
+        """Check that the events of each document were first received in the order of its commands."""
+        for webhook_id, received in self.received.items():
             latest: dict[str, tuple[int, int, str]] = {}  # by document
-            for event_id in told:
+            for event_id in received:
                 end, _ = self.events[event_id]
                 if (webhook_id, event_id) in self.replayed or self.ends.index(end) < self.since[webhook_id]:
                     continue
                 group = end.job.item.group_id
                 number = places[group].index((end.job.job_id, end.job.generation))
                 place = number, list(end.events).index(event_id), event_id
-                assert place > latest.get(group, (-1, 0, "")), f"{place} was told after {latest[group]}"
+                assert place > latest.get(group, (-1, 0, "")), f"{place} was received after {latest[group]}"
                 latest[group] = place
 
     def missing(
-        self, webhook: Webhook, deliveries: Mapping[str, Delivery], must_be_told: Callable[[Job], bool]
+        self, webhook: Webhook, deliveries: Mapping[str, Delivery], must_be_sent: Callable[[Job], bool]
     ) -> list[str]:
-        """Return the events that the webhook must be told and was not; `deliveries` are all of the webhook."""
-        told = {*self.told.get(webhook.webhook_id, [])}
+        """Return the events that must be sent to the webhook and were not; `deliveries` are all of the webhook."""
+        received = {*self.received.get(webhook.webhook_id, [])}
         left = []
-        for end in filter(lambda each: must_be_told(each.job), self.ends[self.since[webhook.webhook_id] :]):
+        for end in filter(lambda each: must_be_sent(each.job), self.ends[self.since[webhook.webhook_id] :]):
             for event_id, event_type in end.events.items():
                 wanted = event_type in webhook.events and (
                     event_type != JOB_ENDED or webhook.owner == end.job.owner
                 )
                 excused = (webhook.webhook_id, event_id) in self.excused
-                if wanted and not excused and event_id not in told and not _given_up(deliveries.get(event_id)):
+                if wanted and not excused and event_id not in received and not _given_up(deliveries.get(event_id)):
                     left.append(event_id)
         return left
 

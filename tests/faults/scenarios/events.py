@@ -1,4 +1,4 @@
-"""The ends of jobs are told to webhooks, in a stage with Events=on."""
+"""Webhooks are notified of the ends of jobs, in a stage with Events=on."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def tell_of_a_dead_letter(world: World) -> Action:
 
 
 @scenario
-def tell_more_than_an_invocation_can_store(world: World) -> Action:
+def notify_of_more_than_an_invocation_can_store(world: World) -> Action:
     """Each call takes so long that the message is received four times until its five deliveries are stored."""
     for owner in ("alice", "alice", "bob"):
         with_webhook(world, owner)
@@ -252,7 +252,7 @@ def resume_after_the_receiver_was_gone(world: World) -> Action:
 
 @scenario
 def retry_an_end_before_its_event_is_received_again(world: World) -> Action:
-    """If the function that tells dies after its store, the job is another generation at the second receipt."""
+    """If the function that notifies dies after its store, the job is another generation at the second receipt."""
     with_webhook(world, events=["job.ended"])
     existing(world, "tent")
 
@@ -283,7 +283,7 @@ def wait_for_a_dead_receiver(world: World) -> Action:
 
 
 @scenario
-def replay_what_was_told(world: World) -> Action:
+def replay_what_was_sent(world: World) -> Action:
     webhook = with_webhook(world, events=["job.ended"])
     for name in ("tent", "yurt", "hut"):
         existing(world, name)

@@ -122,8 +122,8 @@ def give_another_token_of_a_large_command(world: World) -> Action:
 
 
 @scenario
-def give_another_token_before_the_end_is_told(world: World) -> Action:
-    """The function that tells finds the second token, and a message that asks for it."""
+def give_another_token_before_the_task_is_notified(world: World) -> Action:
+    """The function that notifies finds the second token, and a message that asks for it."""
     world.with_receivers(tasks=True)
     tent, key = existing(world, "tent"), secrets.token_hex(8)
     red = ask(world, change(tent, colour="red"), key)
@@ -154,7 +154,7 @@ def give_another_token_after_the_end(world: World) -> Action:
 
 @scenario
 def give_another_token_while_the_job_ends(world: World) -> Action:
-    """The job ends, and is told, between the read of the request and its update."""
+    """The job ends, and its task is notified, between the read of the request and its update."""
     world.with_receivers(tasks=True)
     tent, key = existing(world, "tent"), secrets.token_hex(8)
     red = ask(world, change(tent, colour="red"), key)

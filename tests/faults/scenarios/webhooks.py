@@ -59,7 +59,7 @@ def rotate_a_secret(world: World) -> Action:
 
 @scenario
 def pause_and_resume_a_webhook(world: World) -> Action:
-    """What ends while the webhook is paused is told after it was resumed."""
+    """Once the webhook is resumed, its receiver is notified of what ended during the pause."""
     webhook = with_webhook(world)
 
     def action() -> None:
@@ -69,7 +69,7 @@ def pause_and_resume_a_webhook(world: World) -> Action:
         create(world, "yurt")
         world.settle()
         assert world.receivers is not None
-        assert not world.receivers.told
+        assert not world.receivers.received
         assert ok(world.insist("PATCH", target, {"paused": False}))["paused"] is False
 
     return action
@@ -77,7 +77,7 @@ def pause_and_resume_a_webhook(world: World) -> Action:
 
 @scenario
 def resume_a_webhook_once(world: World) -> Action:
-    """The caller does not repeat the request. If it has taken effect, what has waited is told."""
+    """The caller does not repeat the request. If it has taken effect, what has waited is sent."""
     webhook = with_webhook(world)
     target = f"/webhooks/{webhook.webhook_id}"
     ok(world.insist("PATCH", target, {"paused": True}))
@@ -100,7 +100,7 @@ def test_a_webhook(world: World) -> Action:
     def action() -> None:
         event = ok(world.insist("POST", f"/webhooks/{webhook.webhook_id}/test"), 202)["event"]
         world.settle()
-        assert event in told(world)
+        assert event in received(world)
         assert states(world, webhook)[event] == "delivered"
 
     return action
@@ -117,7 +117,7 @@ def replay_an_event(world: World) -> Action:
         target = f"/webhooks/{webhook.webhook_id}/deliveries/{event}/replay"
         ok(world.insist("POST", target), 202)
         world.settle()
-        assert told(world).count(event) >= 2
+        assert received(world).count(event) >= 2
 
     return action
 
@@ -136,7 +136,7 @@ def replay_the_head_of_a_line(world: World) -> Action:
     def action() -> None:
         ask(world, "merge", tent, colour="red")
         ok(world.insist("POST", f"/webhooks/{webhook.webhook_id}/deliveries/{event}/replay"), 202)
-        world.settle(until=lambda: len({*told(world)}) == 2)
+        world.settle(until=lambda: len({*received(world)}) == 2)
         assert world.emulator.clock.elapsed - began < timedelta(hours=1).total_seconds()
 
     return action
@@ -153,7 +153,7 @@ def replay_all_events_since_a_time(world: World) -> Action:
         target = f"/webhooks/{webhook.webhook_id}/replay"
         ok(world.insist("POST", target, {"since": "2000-01-01T00:00:00Z"}), 202)
         world.settle()
-        assert told(world).count(event) >= 2
+        assert received(world).count(event) >= 2
 
     return action
 
@@ -175,7 +175,7 @@ def delete_a_webhook(world: World) -> Action:
 
 @scenario
 def delete_a_webhook_and_create_it_again(world: World) -> Action:
-    """The same key creates another webhook, which is told nothing that waited for the first."""
+    """The same key creates another webhook, to which nothing is sent that waited for the first."""
     key = {"idempotency-key": "webhook-1"}
     world.with_receivers()
     first = ok(world.insist("POST", "/webhooks", _BODY, key), 201)["id"]
@@ -194,7 +194,7 @@ def delete_a_webhook_and_create_it_again(world: World) -> Action:
         assert made["id"] != first
         create(world, "yurt")
         world.settle()
-        assert waiting not in {*told(world), *_events(world, made["id"])}
+        assert waiting not in {*received(world), *_events(world, made["id"])}
 
     return action
 
@@ -209,10 +209,10 @@ def _events(world: World, webhook_id: str) -> dict[str, str]:
     return {each["event"]: each["state"] for each in listed}
 
 
-def told(world: World) -> list[str]:
+def received(world: World) -> list[str]:
     """Return the ids of the events that receivers have accepted, in order."""
     assert world.receivers is not None
-    return [each.event["id"] for each in world.receivers.told]
+    return [each.event["id"] for each in world.receivers.received]
 
 
 def ok(answer: Answer, status: int = 200) -> Any:

@@ -11,10 +11,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from jobpipe.domain.errors import Unavailable
-from tests.faults.stage.notifying_stage import TellingPipeline
+from tests.faults.stage.notifying_stage import NotifyingPipeline
 from tests.helpers.unreliable import METHODS, Fault, ProcessGoneError, Unreliable
 
-_OF_TELLING = {
+_OF_NOTIFICATIONS = {
     "schedule": ("due", "jobs", "mark_queued", "forget"),
     "event_queue": ("send_ended",),
     "webhooks": ("all", "get", "put_new", "replace", "delete", "record_outcome", "pause"),
@@ -43,7 +43,7 @@ class Trouble(Fault):
     pick: int = 0
 
 
-_STORES = METHODS | _OF_TELLING
+_STORES = METHODS | _OF_NOTIFICATIONS
 _any_place: dict[str, Any] = {"call": st.integers(1, 12)}
 
 
@@ -72,9 +72,9 @@ def troubles(actions: int, *methods: str) -> st.SearchStrategy[list[Fault]]:
 
 
 class Interleaved(Unreliable):
-    """The stores of a pipeline that tells."""
+    """The stores of a pipeline that notifies."""
 
-    def __init__(self, pipeline: TellingPipeline, act: Callable[[int, int], None]) -> None:
+    def __init__(self, pipeline: NotifyingPipeline, act: Callable[[int, int], None]) -> None:
         """`act` lets another process do something."""
         self._act = act
         self._left: list[tuple[Fault, list[int]]] = []  # with the numbers of calls until then

@@ -1,4 +1,4 @@
-"""A pipeline in memory that tells of the ends of its jobs: the queues of telling, receivers, and the release."""
+"""A pipeline in memory that notifies of the ends of its jobs: its queues, receivers, and the release."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHARD = "0"  # of the schedule in these tests: the shards of a sweep run one aft
 _DEDUPLICATED_FOR = timedelta(minutes=5)
 _AT_ONCE = datetime.min.replace(tzinfo=UTC)  # whatever the clock of the process is that sends a message
 _LONG_DELAY = timedelta(seconds=30)  # a message with a longer one comes too early, as with one that SQS refuses
-TELLING_SECONDS, RELEASE_SECONDS = 60.0, 180.0  # of an invocation
+NOTIFYING_SECONDS, RELEASE_SECONDS = 60.0, 180.0  # of an invocation
 
 
 @dataclass
@@ -55,7 +55,7 @@ class _Message:
         }
 
 
-class TellingQueue:
+class NotificationQueue:
     """A queue of SQS, with deduplication and groups if its messages have them, and with delays."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class NotingQueue(MemoryQueue):
 class _Events:
     """EventQueue."""
 
-    queue: TellingQueue
+    queue: NotificationQueue
 
     def send_ended(self, ended: Sequence[tuple[str, Sequence[EndedJob]]]) -> list[bool]:
         for group, jobs in ended:
@@ -125,8 +125,8 @@ class _Events:
 class _Deliveries:
     """DeliveryQueue."""
 
-    queue: TellingQueue
-    waiting: TellingQueue
+    queue: NotificationQueue
+    waiting: NotificationQueue
 
     def deliver_now(self, lines: Sequence[WakeLine]) -> None:
         for each in lines:
@@ -156,7 +156,7 @@ class Receivers:
     """The receivers of all webhooks."""
 
     advance: Callable[[timedelta], None]
-    noted: Callable[[Webhook, Delivery, int], None]  # is told each request before it is answered
+    noted: Callable[[Webhook, Delivery, int], None]  # is called with each request before it is answered
     answers: dict[str, list[Answer]] = field(default_factory=dict)  # by webhook, of its next requests; then 204
 
     def post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
@@ -172,13 +172,13 @@ class Receivers:
 
 
 @dataclass
-class TellingPipeline(Pipeline):
-    """A pipeline whose queues of telling have consumers."""
+class NotifyingPipeline(Pipeline):
+    """A pipeline whose queues of events and of deliveries have consumers."""
 
     queue: NotingQueue = field(default_factory=NotingQueue)
-    events_waiting: TellingQueue = field(default_factory=TellingQueue)
-    deliveries_waiting: TellingQueue = field(default_factory=TellingQueue)
-    later_waiting: TellingQueue = field(default_factory=TellingQueue)
+    events_waiting: NotificationQueue = field(default_factory=NotificationQueue)
+    deliveries_waiting: NotificationQueue = field(default_factory=NotificationQueue)
+    later_waiting: NotificationQueue = field(default_factory=NotificationQueue)
     receivers: Receivers = field(init=False)
 
     def __post_init__(self) -> None:
@@ -188,17 +188,17 @@ class TellingPipeline(Pipeline):
         )
         super().__post_init__()
 
-    def tell(self, pick: Sequence[int] = (), seconds: float = TELLING_SECONDS) -> bool:
+    def notify(self, pick: Sequence[int] = (), seconds: float = NOTIFYING_SECONDS) -> bool:
         """Pass a batch of the queue of events to its consumer; return whether there was one."""
         return self._consume(self.events_waiting, events_consumer, pick, seconds)
 
-    def deliver(self, pick: Sequence[int] = (), seconds: float = TELLING_SECONDS) -> bool:
+    def deliver(self, pick: Sequence[int] = (), seconds: float = NOTIFYING_SECONDS) -> bool:
         """Pass a batch of the queue of deliveries to its consumer; return whether there was one."""
         return self._consume(self.deliveries_waiting, deliveries_consumer, pick, seconds)
 
     def wake(self) -> bool:
         """Pass a batch of the queue of later deliveries to its consumer; return whether there was one."""
-        return self._consume(self.later_waiting, later_consumer, (), TELLING_SECONDS)
+        return self._consume(self.later_waiting, later_consumer, (), NOTIFYING_SECONDS)
 
     def sweep_schedule(self, seconds: float = RELEASE_SECONDS) -> None:
         """Run one invocation of the release."""
@@ -213,18 +213,18 @@ class TellingPipeline(Pipeline):
 
     def _consume(
         self,
-        queue: TellingQueue,
+        queue: NotificationQueue,
         consumer: Callable[[NotificationServices, Callable[[], float]], Consumer],
         pick: Sequence[int],
         seconds: float,
     ) -> bool:
         records = queue.receive(pick)
         if records:
-            consumed = consume_batch(records, consumer(self._telling_services(), _left(seconds)))
+            consumed = consume_batch(records, consumer(self._notification_services(), _left(seconds)))
             queue.acknowledge(records, consumed)
         return bool(records)
 
-    def _telling_services(self) -> NotificationServices:
+    def _notification_services(self) -> NotificationServices:
         return NotificationServices(
             jobs=self.jobs,
             source=Source("test", self.documents),

@@ -1,4 +1,4 @@
-"""The release and the functions that tell as random histories run them: in one thread, in the histories' time."""
+"""The release and the functions that notify as random histories run them: in one thread, in the histories' time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LogLines:
 
 @contextmanager
 def one_thread(sleep: Callable[[float], None], lines: LogLines) -> Iterator[None]:
-    """Let the release and the functions that tell run in one thread, with this sleep and the same ids."""
+    """Let the release and the functions that notify run in one thread, with this sleep and the same ids."""
     numbers = count()
 
     def digest() -> str:

@@ -1,4 +1,4 @@
-"""The receivers of webhooks in the runs, which answer as they are told to."""
+"""The receivers of webhooks in the runs, with the answers that a scenario gives them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobpipe.domain.events.webhook import Webhook
 
 
 @dataclass(frozen=True)
-class Told:
+class Receipt:
     """An event that a receiver has accepted."""
 
     webhook_id: str
@@ -25,7 +25,7 @@ class Receivers:
     """All receivers of a stage."""
 
     answers: list[int] = field(default_factory=list)  # the statuses of the next requests; then 204
-    told: list[Told] = field(default_factory=list)
+    received: list[Receipt] = field(default_factory=list)
     bus: str = ""  # the ARN of an event bus to which all events go too
     tasks: bool = False  # whether the stage answers task tokens
 
@@ -33,5 +33,5 @@ class Receivers:
         """Answer a request, as the product's Poster would return it."""
         status = self.answers.pop(0) if self.answers else 204
         if status == 204:
-            self.told.append(Told(webhook.webhook_id, delivery.line.document, json.loads(delivery.body)))
+            self.received.append(Receipt(webhook.webhook_id, delivery.line.document, json.loads(delivery.body)))
         return DeliveryAttempt(rfc3339(now()), 1, status)

@@ -55,9 +55,9 @@ class StepFunctions:
     def _judged(self, operation: str, request: Any) -> tuple[str, str]:
         """Return the job of an answer, and what is wrong with it: it must be what is committed at this moment."""
         if operation == "SendTaskSuccess":
-            told = json_text.decode(request["output"])
-            job_id, status = told["id"], told["status"]
-            is_valid = status == "succeeded" and ("result" in told) != ("truncated" in told)
+            output = json_text.decode(request["output"])
+            job_id, status = output["id"], output["status"]
+            is_valid = status == "succeeded" and ("result" in output) != ("truncated" in output)
         else:
             cause = json_text.decode(request["cause"])
             job_id, name = cause["job_id"], request["error"]
@@ -66,12 +66,12 @@ class StepFunctions:
         row = self._row_of(job_id)
         stored = None if row is None else row["status"]["S"]
         if stored != status or not is_valid:
-            return job_id, f"a task was told that its job has {status} while it was {stored}: {request}"
+            return job_id, f"a task was answered that its job has {status} while it was {stored}: {request}"
         if row is not None and status == "failed":
             error = json_text.decode(row["error"]["S"])
             error.pop("label", None)  # it names the job, and is no member of the problem
             if {**error, "job_id": job_id} != json_text.decode(request["cause"]):
-                return job_id, f"a task was told another problem than {error}"
+                return job_id, f"a task was answered with another problem than {error}"
         return job_id, ""
 
 
