@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 class Client:
     """A client of one deployment. It is safe to share between threads; each thread has its own connections.
 
-    Every write has an idempotency key, the caller's or a random one. After a broken connection or a status of 429,
-    502, 503 or 504, or a 500 with Retry-After, the client sends the write again with that key, up to `retries`
-    times. `request_timeout` limits each request, in seconds. The methods that wait for a job have a `timeout` of
-    their own.
+    Every write has an idempotency key, the caller's or a random one. The client sends a write again with its key,
+    up to `retries` times, if the connection breaks or the status is 429, 502, 503, 504, or 500 with Retry-After.
+    `request_timeout` limits each request, in seconds. The methods that wait for a job have their own `timeout`.
 
     >>> with Client(url, key, request_timeout=5, retries=2) as client:
     ...     client.health()["status"]
@@ -131,7 +130,7 @@ class Client:
     ) -> Job:
         """Queue a command in its raw form, such as {"operation": "delete", "item_id": ...}.
 
-        With `at`, the job is scheduled until that time. With `before`, the command takes effect by that time or
+        With `at`, the job stays scheduled until that time. With `before`, the command takes effect by that time or
         never. Each is an aware datetime, a duration from now or an RFC 3339 string. The times are part of the
         command: to repeat a request with the same idempotency key, pass the same times, not durations.
 
@@ -162,9 +161,9 @@ class Client:
     ) -> Batch:
         """Queue up to 100 commands in their raw form. The commands for one item take effect in the given order.
 
-        An entry has a `problem` if its command is invalid or could not be queued (`unsent`). `at` and `before`
-        are as for `submit`, and apply to every command without its own `not_before` or `not_after`. `name` is a
-        display name of at most 100 characters.
+        An entry has a `problem` if its command is invalid or could not be queued; `Batch.unsent` names the latter.
+        `at` and `before` are as for `submit`, and apply to every command without its own `not_before` or
+        `not_after`. `name` is a display name of at most 100 characters.
 
         >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}, {"operation": "fly"}])
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
@@ -375,7 +374,7 @@ class Client:
         return pages.fetch_items(self.transport, page_size, on_unreadable)
 
     def collection(self, name: str) -> Collection:
-        """Return a client for a collection: the methods for items, and also look-ups, upserts and operations.
+        """Return the client of one collection, which also has look-ups, upserts and operations.
 
         >>> orders = client.collection("orders")
         >>> orders.sync.upsert({"number": "7", "customer": "alice"})["customer"]
@@ -394,7 +393,7 @@ class Client:
         return MappingProxyType(self._collections)
 
     def stats(self) -> Stats:
-        """Return the numbers of queued messages and scheduled commands, for all callers together.
+        """Return the numbers of queued and parked messages and of scheduled commands, across all callers.
 
         >>> client.stats().parked
         0

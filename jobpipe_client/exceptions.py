@@ -3,8 +3,8 @@
 JobpipeError
 ├─ ConfigurationError          the deployment or the key is missing or unusable
 ├─ TransportError              a request got no response
-│  ├─ Unreachable              connection refused or reset, unknown host
-│  └─ RequestTimeout           no response to one request in time
+│  ├─ Unreachable              the connection was refused or reset, or the host is unknown
+│  └─ RequestTimeout           one request got no response in time
 ├─ InvalidResponse             the response does not follow the API contract
 ├─ ItemsUnreadable             a list left out items whose documents are missing
 ├─ ProblemError                the service returned a problem document
@@ -65,7 +65,7 @@ class TransportError(JobpipeError):
 class Unreachable(TransportError):
     """The connection was refused or broke."""
 
-    is_transient = True  # except after a TLS failure
+    is_transient = True  # an instance for a TLS failure has False
 
 
 class RequestTimeout(TransportError):
@@ -79,7 +79,7 @@ class InvalidResponse(JobpipeError):
 
 
 class ItemsUnreadable(JobpipeError):
-    """The service left out items that it cannot read. Raised after all other items have been yielded.
+    """The service left out items that it cannot read. It is raised after all other items have been yielded.
 
     `item_ids` names the missing items. For operators, `jobpipe audit` reports details.
     """
@@ -103,7 +103,7 @@ class ProblemError(JobpipeError):
     NotFound 404 not-found
 
     If `ended` is true, the command was accepted and its job ended with this problem. `retry_after` is the number of
-    seconds after which the service asks for a retry.
+    seconds for which the service asks the caller to wait before a retry.
     """
 
     slug: str | None = None

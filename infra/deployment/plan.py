@@ -3,8 +3,8 @@
 The steps of the plan are:
 
 1. Package: build the zips of both Lambdas and read all templates.
-2. Check: refuse parameters that would fail in a later step, rules of collections that existing documents cannot
-   satisfy, and a folder that lacks a collection the stage still serves (served.py).
+2. Check: refuse parameters that would fail in a later step. Refuse rules of collections that existing documents
+   cannot satisfy. Refuse a folder without a collection that the stage still serves (served.py).
 3. Foundation: deploy the tables, buckets and queues, and prepare the collections' indexes (collection_indexes.py).
 4. Worker, then API: upload the zip and deploy the stack of each Lambda. A paused stage stays paused (pauses.py).
 5. Stage file: write the URL, the API key and the names of the resources.
@@ -44,7 +44,7 @@ from infra.templates.sources import foundation_for, operations
 
 @dataclass(frozen=True)
 class Deployer:
-    """Deploys one stage to one target, or compares the stage with its sources."""
+    """Deploys one stage to one target, or compares it with what would be deployed."""
 
     target: Target
     stage: str
@@ -97,7 +97,7 @@ class Deployer:
 
 
 class Executor(Protocol):
-    """Does the work of the steps that concern the target. Steps that deploy a stack return the stack's outputs."""
+    """Carries out the steps that change the target. Steps that deploy a stack return the stack's outputs."""
 
     def check_served_collections(self, served: ServedCollections, outputs: Values) -> None: ...
     def check_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None: ...
@@ -115,7 +115,7 @@ class Executor(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps of a deployment in their order."""
+    """The steps of a deployment, in order."""
 
     target: Target
     stage: str

@@ -45,8 +45,8 @@ class ProblemError(JobpipeError):
         """Return the location of the first violation."""
         return self.violations[0].pointer if self.violations else None
 
-    def inside(self, pointer: str) -> Self:
-        """Return the same error for a value that is at this pointer in a body."""
+    def with_prefix(self, pointer: str) -> Self:
+        """Return a copy of the error whose pointers begin with `pointer`."""
         moved = type(self)(self.detail)
         violations = self.violations or (Violation(self.detail, "#"),)
         moved.violations = tuple(Violation(each.detail, pointer + each.pointer[1:]) for each in violations)
@@ -86,7 +86,7 @@ class InvalidRequest(Refusal):
 
 
 class Unstorable(InvalidRequest):
-    """JSON has values that cannot be stored; `value` is the decoded JSON with placeholders for them."""
+    """The JSON has values that cannot be stored; `value` is the decoded JSON with placeholders for them."""
 
     def __init__(self, refusal: InvalidRequest, value: Any) -> None:
         super().__init__(refusal.detail)

@@ -9,7 +9,7 @@ from jobpipe.domain import json_text
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.errors import Problem
-from jobpipe.domain.jobs.job import Job, KeptCommand, Status, Success, Waiting
+from jobpipe.domain.jobs.job import Job, KeptCommand, ScheduledMessage, Status, Success
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -118,7 +118,7 @@ def stored_status(status: Status) -> str:
     return (Status.QUEUED if status is Status.SCHEDULED else status).value
 
 
-def _waiting_values(waiting: Waiting) -> Values:
+def _waiting_values(waiting: ScheduledMessage) -> Values:
     return {
         "due_shard": waiting.shard,
         "due": waiting.due,
@@ -213,11 +213,11 @@ def _dismissed_at(row: Any) -> str | None:
     return None if is_listed or row["status"]["S"] != Status.FAILED.value else text_of(row, "dismissed_at")
 
 
-def _waiting_from_row(row: Any) -> Waiting | None:
+def _waiting_from_row(row: Any) -> ScheduledMessage | None:
     if "due" not in row or "due_shard" not in row:
         return None
     message = text_of(row, "message") or ""
-    return Waiting(row["due_shard"]["S"], row["due"]["S"], message, text_of(row, "message_claim"))
+    return ScheduledMessage(row["due_shard"]["S"], row["due"]["S"], message, text_of(row, "message_claim"))
 
 
 def _kept_from_row(row: Any) -> KeptCommand | None:

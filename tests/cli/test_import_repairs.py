@@ -90,7 +90,7 @@ def test_a_file_of_failures_that_was_changed_is_not_overwritten(jobpipe: Jobpipe
     done = jobpipe("import", "a.csv", "--restart")
     assert done.exit_code == 3, "B exists now"
     assert "2 rows: 0 succeeded, 1 failed, 1 refused" in done.stdout
-    assert "1 failed job stays in the list of `jobpipe failed` after the repair" in done.stdout
+    assert "until you dismiss it: `jobpipe dismiss --all-failed`, or --reason NAME" in done.stdout
     assert Path("a.failed.csv").read_text() != first, "nobody had changed it"
     repaired = "jobpipe:line,jobpipe:error,name,description,n:number\n2,e,A,d,1\n"
     Path("a.failed.csv").write_text(repaired)

@@ -2,7 +2,7 @@
 
 Lambda deletes all messages of the batch except those that the response names. When a command fails, the response
 also names the later commands of the item, so that they cannot overtake it. A redelivered message may have killed
-its worker. It therefore runs alone, after all new messages: if the worker dies again, that message is the cause.
+its worker. It is therefore processed alone, after all new messages: if the worker dies again, it is the cause.
 New messages may first be processed together, which saves AWS calls (group_commit.py).
 """
 
@@ -70,7 +70,7 @@ def _log_ungrouped(ungrouped: Group) -> None:
 
 
 def _split(groups: list[Group], consumer: Consumer) -> tuple[list[Group], list[Group]]:
-    """Return the groups that run in parallel, and those that run alone, with the fewest charged attempts first."""
+    """Return the groups to process in parallel, and those to process alone, sorted by their charged attempts."""
     if consumer.charged_attempts is None:
         return groups, []
     new = [group for group in groups if all(delivery.receive_count == 1 for delivery in group)]
@@ -98,7 +98,7 @@ def _process_in_parallel(groups: list[Group], consumer: Consumer) -> list[_Resul
 
 
 def _process_alone(groups: list[Group], earlier: list[_Result], consumer: Consumer) -> list[_Result]:
-    """Process one group after the other. Before each group, acknowledge the messages that are done."""
+    """Process the groups one after another. Before each group, acknowledge the messages that are done."""
     results: list[_Result] = []
     done = [delivery for result in earlier for delivery in result.done]
     for group in groups:
@@ -109,7 +109,7 @@ def _process_alone(groups: list[Group], earlier: list[_Result], consumer: Consum
 
 
 def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_PROGRESS) -> _Result:
-    """Process the messages of one item. If one fails or time is short, return it and the later ones to SQS."""
+    """Process the messages of one item. If one fails or time is short, return it and all later messages to SQS."""
     i, resume = progress.done, progress.resume
     while i < len(group):
         delivery = group[i]
@@ -120,14 +120,14 @@ def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_
         except NoTimeLeft:
             # If the invocation timed out during the command, that would count as an attempt of the command.
             logger.warning(
-                "no time left: the message and the later ones of its item will be delivered again in 1 s",
+                "no time left: this message and the later messages of its item will be delivered again in 1 s",
                 extra=fields,
             )
             return _Result(group[:i], group[i:], _SHORTEST_DELAY)
         except Exception as error:  # noqa: BLE001  # no error of one item may affect the others
             seconds = _delay_after(error, delivery)
             logger.warning(
-                "message returned: it and the later ones of its item will be delivered again in %d s",
+                "message returned: this message and the later messages of its item will be delivered again in %d s",
                 seconds,
                 extra={**fields, "reason": describe_error(error.__cause__ or error), "again_in_seconds": seconds},
             )

@@ -59,7 +59,8 @@ def execute(
     """Run the command and end its job; when this returns, the message may be deleted.
 
     Raise if SQS must deliver the message again: after an outage, or after a fault while attempts are left.
-    `leftovers` are the jobs for which a group has put a document and not committed it; this deletes the document.
+    `leftovers` are the jobs for which a group has put a document and not committed it. `execute` deletes these
+    documents.
     """
     started = time.perf_counter()
     try:
@@ -123,7 +124,7 @@ class Execution:
 
     def run(self) -> str:
         """Run the command and return its outcome for the log."""
-        # An outage here is not recorded, because the job may still have its earlier generation.
+        # An outage here is not recorded: the write would fail while the job still has its earlier generation.
         attempts.complete_retry(self._message, self._services)
         return self._run_unrecorded() if self._delivery.receive_count == 1 else self._run_recorded()
 
@@ -136,14 +137,15 @@ class Execution:
         except Exception as error:  # noqa: BLE001  # raised again unless the command is abandoned
             self.handle_interruption(error, recorded=False)
         self._remove_uncommitted()
-        return "given up"
+        return "abandoned"
 
     def _run_recorded(self) -> str:
-        """Run the command at a later delivery: alone, as a recorded attempt, and clean up after earlier ones."""
-        recorded, outcome = False, "given up"
+        """Run the command at a later delivery, as a recorded attempt, and remove what earlier attempts left."""
+        recorded, outcome = False, "abandoned"
         began = time.perf_counter()
         try:
-            # No AWS call begins that might outlast the invocation: the timeout would count an outage as an attempt.
+            # Begin no AWS call that might outlast the invocation: its timeout would count as an attempt, even during
+            # an outage.
             with limit_calls(self._services.reserve_seconds, self._seconds_left) as deadline:
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:
@@ -153,7 +155,7 @@ class Execution:
         except DeadlineNear as error:
             # If the command's own work used up the time, a retry would use it up too, so this is no outage.
             is_slow = recorded and deadline.waited < (time.perf_counter() - began) / 2
-            slow = InternalError("The command takes longer than an attempt may.")
+            slow = InternalError("The command exceeds the time limit of an attempt.")
             self.handle_interruption(slow if is_slow else error, recorded=recorded)
         except Exception as error:  # noqa: BLE001  # raised again unless the command is abandoned
             self.handle_interruption(error, recorded=recorded)

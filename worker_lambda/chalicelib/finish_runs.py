@@ -142,7 +142,7 @@ class RunFinisher:
             self._count_attempt(step)
             raise
         remove_uncommitted(step.message.job, step.message.item, self._services)
-        self._log(step, "given up")
+        self._log(step, "abandoned")
         return 1
 
     def _log(self, step: Step, outcome: str) -> None:

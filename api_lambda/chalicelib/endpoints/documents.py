@@ -1,4 +1,4 @@
-"""The endpoints of a collection: under /items, and under the name of every other collection."""
+"""The endpoints of a collection, under its name as the first segment of the path."""
 
 from __future__ import annotations
 
@@ -74,15 +74,15 @@ class CollectionEndpoints:
                 f"The collection {self.collection.name} has no operation {operation[:_SHOWN_CHARACTERS]!r}."
             )
 
-        def check(members: object) -> RunOperation:
+        def parse(members: object) -> RunOperation:
             if not isinstance(members, dict):
-                raise InvalidRequest("The members of an operation must be a JSON object.")
+                raise InvalidRequest("The body of an operation must be a JSON object.")
             for name in COMMON_MEMBERS.keys() & members.keys():
-                raise InvalidRequest(f"The member {name} is for raw commands: POST /jobs.", pointer=f"#/{name}")
+                detail = f"The member {name} is allowed only in raw commands (POST /jobs)."
+                raise InvalidRequest(detail, pointer=f"#/{name}")
             for name in RESERVED_MEMBERS & members.keys():
-                raise InvalidRequest(
-                    f"The path and the headers say {name}; the body must not have it.", pointer=f"#/{name}"
-                )
+                detail = f"The value of {name} is taken from the path or a header. It must not be in the body."
+                raise InvalidRequest(detail, pointer=f"#/{name}")
             self.collection.check_members(operation, members)
             return RunOperation(
                 operation=operation,
@@ -91,7 +91,7 @@ class CollectionEndpoints:
                 if_match=request_fields.if_match(request),
             )
 
-        return self._submit(request_fields.json_body(request, check, empty_as="{}"), request, services)
+        return self._submit(request_fields.json_body(request, parse, empty_as="{}"), request, services)
 
     def get(self, request: HttpRequest, services: Services) -> HttpResponse:
         """Return the latest committed version of a document."""
@@ -118,5 +118,5 @@ class CollectionEndpoints:
         return services.items_of(self.collection.name, self.collection.scope(request.owner))
 
     def _submit(self, command: Command, request: HttpRequest, services: Services) -> HttpResponse:
-        placed = bind_to_collection(command, self.collection, request.owner)
-        return submit_and_respond(placed, request, services)
+        bound = bind_to_collection(command, self.collection, request.owner)
+        return submit_and_respond(bound, request, services)

@@ -351,7 +351,7 @@ def check_member(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
     try:
         return check(value)
     except Refusal as refusal:
-        raise refusal.inside(f"#/{member}") from None
+        raise refusal.with_prefix(f"#/{member}") from None
 
 
 def _if_match(raw: Raw) -> str | None:

@@ -104,7 +104,7 @@ def parse_batch(
             check(command)
             commands[position] = command
         except Refusal as refusal:
-            refusals[position] = fit_in_row(refusal.inside(f"#/commands/{position}"), f"#/commands/{position}")
+            refusals[position] = fit_in_row(refusal.with_prefix(f"#/commands/{position}"), f"#/commands/{position}")
     if not commands:
         raise NoValidCommand(list(refusals.values()))
     fingerprints = {position: fingerprint(command) for position, command in commands.items()}

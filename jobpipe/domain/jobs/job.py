@@ -60,13 +60,13 @@ class KeptCommand:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """The message of a job that waits for its time, and the job's place in the index of due jobs."""
+class ScheduledMessage:
+    """The message of a scheduled job, and the job's place in the index of due jobs."""
 
     shard: str
-    due: str  # sorts by the time, then by acceptance
-    message: str = ""  # what is sent to SQS; empty where it was not read
-    claim: str | None = None  # the key under which a large command waits
+    due: str  # the sort key of the index: the due time, then the order of acceptance
+    message: str = ""  # the body of the message to SQS; empty if only the index was read
+    claim: str | None = None  # the key of the claim check of a large command
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,13 @@ class Job:
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
     collection: str = ITEMS
     scope: str = ""  # the scope of the item in the collection: the owner, or empty
-    not_before: str | None = None  # the earliest time of its effect (RFC 3339)
-    not_after: str | None = None  # the latest time of its effect (RFC 3339)
+    not_before: str | None = None  # the earliest time at which it may take effect (RFC 3339)
+    not_after: str | None = None  # the latest time at which it may take effect (RFC 3339)
     dismissed_at: str | None = None  # failed: when it was dismissed (RFC 3339)
     batch_id: str | None = None  # the batch with which it was accepted
     # Set from acceptance until SQS confirms the message, even if the job has ended meanwhile.
-    waiting: Waiting | None = None
-    # The last token given, whose task is answered when the job has ended. It stays until the job expires.
+    waiting: ScheduledMessage | None = None
+    # The most recent task token. Its task is completed when the job has ended. It is kept until the job expires.
     task_token: str | None = field(default=None, repr=False)
 
     @property
@@ -121,7 +121,7 @@ class Job:
         return not self.status.done and self.generation == ref.generation and not self.is_expired(at)
 
     def needs_claim(self, key: str) -> bool:
-        """Return whether the unfinished job, or a later retry, may still need the claim check under this key."""
+        """Return whether the job, or a retry of it, may still need the claim check under this key."""
         return not self.status.done or (self.kept is not None and self.kept.claim == key)
 
     def is_expired(self, at: datetime) -> bool:
@@ -158,7 +158,7 @@ def new_job(
     id_and_fingerprint: tuple[str, str] | None = None,
     batch_id: str | None = None,
 ) -> Job:
-    """Return the job of a command that is about to be queued, or to wait for its time.
+    """Return the job of a command that is about to be queued or scheduled.
 
     Pass `id_and_fingerprint` if they have already been computed.
     """
@@ -186,7 +186,7 @@ def new_job(
 
 
 def queued_at(at: datetime, *not_before: str | None) -> datetime:
-    """Return the time by which commands with these times, accepted at `at`, are all queued."""
+    """Return when the last of several commands is queued: the latest of `at` and the `not_before` times."""
     return max([at, *(datetime.fromisoformat(each) for each in not_before if each is not None)])
 
 

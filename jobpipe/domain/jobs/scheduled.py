@@ -12,7 +12,7 @@ from datetime import datetime
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands.command import Command
-from jobpipe.domain.jobs.job import Job, Status, Waiting
+from jobpipe.domain.jobs.job import Job, ScheduledMessage, Status
 from jobpipe.domain.jobs.queue_message import Envelope, QueueMessage, seal_to_wait
 
 SHARDS = tuple(str(number) for number in range(10))
@@ -48,7 +48,7 @@ def add_message(job: Job, command: Command, request_id: str, position: int = 0) 
     envelope = seal_to_wait(QueueMessage.of(job, command, request_id), command)
     due = f"{command.not_before}#{job.created_at}#{position:02}"
     key = None if envelope.claim is None else envelope.claim.key
-    return replace(job, waiting=Waiting(shard_of(envelope.group_id), due, envelope.body, key))
+    return replace(job, waiting=ScheduledMessage(shard_of(envelope.group_id), due, envelope.body, key))
 
 
 def shard_of(group_id: str) -> str:

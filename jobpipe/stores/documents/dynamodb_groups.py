@@ -55,7 +55,7 @@ Result = CommitRefused | Unsettled | None
 
 
 class DynamoDbGroups:
-    """GroupStore on DynamoDB."""
+    """An implementation of GroupStore on DynamoDB."""
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ _TABLE = "The items table"
 
 
 class DynamoDbItems:
-    """ItemStore on DynamoDB."""
+    """An implementation of ItemStore on DynamoDB."""
 
     def __init__(self, clients: AwsClients, items_table: str, names_table: str, jobs: DynamoDbJobs) -> None:
         self._clients = clients

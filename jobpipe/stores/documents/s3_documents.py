@@ -17,7 +17,7 @@ _NO_VERSION = "null"  # S3's version id for an object that was put while version
 
 
 class S3Documents:
-    """DocumentStore on S3."""
+    """An implementation of DocumentStore on S3."""
 
     def __init__(self, clients: AwsClients, bucket: str) -> None:
         self._clients = clients

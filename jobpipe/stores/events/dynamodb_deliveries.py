@@ -32,7 +32,7 @@ _AFTER_NUMBER_SIGN = "$"  # the character that sorts after `#`, which ends the d
 
 
 class DynamoDbDeliveries:
-    """DeliveryStore on DynamoDB."""
+    """An implementation of DeliveryStore on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

@@ -34,7 +34,7 @@ _VERSION = "#version"
 
 
 class DynamoDbWebhooks:
-    """WebhookStore on DynamoDB."""
+    """An implementation of WebhookStore on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

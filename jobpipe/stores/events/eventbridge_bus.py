@@ -24,7 +24,7 @@ _BUS = "The event bus"
 
 
 class EventBridgeBus:
-    """EventBus on EventBridge."""
+    """An implementation of EventBus on EventBridge."""
 
     def __init__(self, clients: AwsClients, bus: str, stage: str) -> None:
         """`bus` is the ARN of the bus."""

@@ -16,7 +16,7 @@ _SERVER_ERROR = 500
 
 
 class StepFunctionsTasks:
-    """Tasks on Step Functions."""
+    """An implementation of Tasks on Step Functions."""
 
     def __init__(self, clients: AwsClients) -> None:
         self._clients = clients

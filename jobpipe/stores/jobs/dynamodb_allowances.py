@@ -20,7 +20,7 @@ _DAY: Final = 24 * 60 * 60  # seconds, after which a complete allowance needs no
 
 
 class DynamoDbAllowances:
-    """Allowances on DynamoDB."""
+    """An implementation of Allowances on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

@@ -28,7 +28,7 @@ _WITH_TOKENS = (*_SHOWN, "task_token")
 
 
 class DynamoDbBatches:
-    """BatchStore on DynamoDB."""
+    """An implementation of BatchStore on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

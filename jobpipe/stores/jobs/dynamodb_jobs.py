@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _TABLE = "The jobs table"
 _COUNT_ATTEMPT = "attempts = attempts + :one"
-# Jobs that releases without shards wrote have no owner_shard; their partition key is the owner alone.
+# A job that was written by a release without shards has no owner_shard; its partition key is the owner alone.
 _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
 # `began` and `held` are the old names of Job.running_attempt and Job.interruptions.
 _REMOVED_AT_END = ("began", "held", "error", LIST_KEY, OLD_LIST_KEY)
@@ -49,7 +49,7 @@ _CONDITION = f"#status IN ({', '.join(_UNFINISHED)}) AND generation = :generatio
 
 
 class DynamoDbJobs:
-    """JobStore on DynamoDB.
+    """An implementation of JobStore on DynamoDB.
 
     Each write except `put_new` raises JobEnded if the job has ended or expired, or has another generation.
     """
@@ -153,7 +153,7 @@ class DynamoDbJobs:
         self._update(self._conditional_update(ref, values, at, remove=("began", OLD_LIST_KEY)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
-        """End the job as succeeded."""
+        """Mark the job as succeeded."""
         self._update(self.success_update(ref, success, at))
 
     def fail(
@@ -166,11 +166,14 @@ class DynamoDbJobs:
         charge_attempt: bool = True,
         label: str | None = None,
     ) -> None:
-        """End the job as failed and keep its command; with `charge_attempt`, count the attempt that ended it."""
+        """Mark the job as failed and keep its command; with `charge_attempt`, count the attempt that ended it."""
         self._update(self.failure_update(ref, problem, at, kept, charge_attempt=charge_attempt, label=label))
 
     def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
-        """End the job as cancelled and return it; `is_due` says whether a scheduled job becomes due now."""
+        """Mark the job as cancelled and return it.
+
+        With `is_due`, a scheduled job stays in the index of due jobs, and is due now.
+        """
         values = self._values_at_end(Status.CANCELLED, at)
         if is_due:
             values["due"] = f"{rfc3339(at)}#"
@@ -178,7 +181,9 @@ class DynamoDbJobs:
         return self._update_and_get(self._conditional_update(ref, values, at, remove=removed))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
-        """Queue the job that failed in generation `retry_of` again, unless this retry has done so, and return it.
+        """Queue the failed job again in the generation of `ref`, unless this is already done, and return it.
+
+        `retry_of` is the generation in which the job failed.
 
         `not_after` is the time limit of the command, if it has one.
         """

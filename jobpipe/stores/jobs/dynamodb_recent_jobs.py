@@ -44,7 +44,7 @@ def recent_partitions(owner: str) -> list[IndexPartition]:
 
 
 class DynamoDbRecentJobs:
-    """RecentJobs on DynamoDB."""
+    """An implementation of RecentJobs on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

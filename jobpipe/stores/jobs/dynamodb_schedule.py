@@ -30,7 +30,7 @@ _MESSAGE = "#due, due_shard, message, message_claim"
 
 
 class DynamoDbSchedule:
-    """Schedule on DynamoDB."""
+    """An implementation of Schedule on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

@@ -18,7 +18,7 @@ EMPTY_COUNT_CACHED_FOR = timedelta(minutes=1)
 
 
 class DynamoDbScheduledCount:
-    """ScheduledCount on DynamoDB."""
+    """An implementation of ScheduledCount on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str, most: int = MOST_COUNTED) -> None:
         self._clients = clients

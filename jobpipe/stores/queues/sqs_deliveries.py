@@ -17,7 +17,7 @@ _IN_ONE_CALL = 10  # messages, a limit of SQS
 
 
 class SqsDeliveries:
-    """DeliveryQueue on SQS."""
+    """An implementation of DeliveryQueue on SQS."""
 
     def __init__(self, clients: AwsClients, queue_url: str, later_url: str) -> None:
         """`queue_url` is the URL of the FIFO queue, `later_url` the URL of the queue with delays."""

@@ -6,7 +6,7 @@ from jobpipe.runtime.aws import AwsClients, aws_call
 
 
 class SqsParked:
-    """ParkedMessages on SQS."""
+    """An implementation of ParkedMessages on SQS."""
 
     def __init__(self, clients: AwsClients, queue_url: str) -> None:
         self._clients = clients

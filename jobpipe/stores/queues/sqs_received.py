@@ -20,7 +20,7 @@ _STALE = {
 
 
 class SqsReceived:
-    """ReceivedMessages on SQS."""
+    """An implementation of ReceivedMessages on SQS."""
 
     def __init__(self, clients: AwsClients, queue_url: str, name: str) -> None:
         """`name` is the name of the queue in errors."""

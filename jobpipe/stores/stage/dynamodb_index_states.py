@@ -31,7 +31,7 @@ def states_of(row: Any) -> dict[str, str]:
 
 
 class DynamoDbIndexStates:
-    """IndexStates on DynamoDB."""
+    """An implementation of IndexStates on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

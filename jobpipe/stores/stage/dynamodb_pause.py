@@ -27,7 +27,7 @@ def paused_at_of(row: Any) -> datetime | None:
 
 
 class DynamoDbPause:
-    """PauseSign on DynamoDB."""
+    """An implementation of PauseSign on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients

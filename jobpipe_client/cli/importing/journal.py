@@ -79,6 +79,11 @@ class Progress:
     def failed(self) -> int:
         return self.reasons.total()
 
+    def outcomes(self) -> dict[str, int]:
+        """Return the number of rows with each outcome except success. A refused row became no job."""
+        rest = {"refused": self.refused, "cancelled": self.reasons["cancelled"], "expired": self.reasons["expired"]}
+        return {"failed": self.failed - sum(rest.values()), **rest}
+
     @property
     def rows(self) -> int:
         return self.succeeded + self.failed

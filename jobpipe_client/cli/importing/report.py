@@ -57,11 +57,9 @@ class BarText:
         self._pace.note(now, progress.bytes_done)
         left = None if self._size is None else self._pace.seconds_for(self._size - progress.bytes_done, now)
         rate = (rows - self._rows_before) / max(now - self._began, 0.001)
-        jobs_failed = progress.failed - progress.refused
-        failed = f", {jobs_failed:,} failed" if jobs_failed else ""
-        refused = f", {progress.refused:,} refused" if progress.refused else ""
+        others = "".join(f", {n:,} {outcome}" for outcome, n in progress.outcomes().items() if n)
         time_left = "" if left is None else f", {approximate_time(left)} left"
-        return f"{rows:,} rows{failed}{refused}, {rate:,.0f} rows/s{time_left}"
+        return f"{rows:,} rows{others}, {rate:,.0f} rows/s{time_left}"
 
 
 def print_report(
@@ -82,8 +80,7 @@ def print_report(
             {
                 "rows": progress.rows,
                 "succeeded": progress.succeeded,
-                "failed": progress.failed - progress.refused,
-                "refused": progress.refused,
+                **progress.outcomes(),
                 "reasons": dict(progress.reasons.most_common()),
                 "failures": None if failures_file is None else str(failures_file),
                 "first_failures": [{"line": f.line, "reason": f.reason, "error": f.error} for f in first],
@@ -106,14 +103,17 @@ def print_report(
         output.line(f"not checked: {', '.join(not_checked)}, which the service checks when the rows are sent")
     if failures_file is not None:
         output.line(f"they are in {failures_file}: repair them, and import that file{options}")
-    if jobs := progress.failed - progress.refused:
+    if jobs := progress.outcomes()["failed"]:
         stay, them = ("1 failed job stays", "it") if jobs == 1 else (f"{jobs:,} failed jobs stay", "them")
-        output.line(f"{stay} in the list of `jobpipe failed` after the repair: `jobpipe dismiss` removes {them}")
+        output.line(
+            f"{stay} in the list of `jobpipe failed` after the repair, until you dismiss {them}:"
+            " `jobpipe dismiss --all-failed`, or --reason NAME"
+        )
 
 
 def _outcomes(progress: Progress, *, is_dry: bool) -> list[str]:
-    """Return how many rows had each outcome; together they are all rows. A refused row became no job."""
+    """Return how many rows had each outcome; together they are all rows."""
     if is_dry:
         return [f"{progress.succeeded:,} can be sent", f"{progress.failed:,} would be refused"]
-    found = [f"{progress.succeeded:,} succeeded", f"{progress.failed - progress.refused:,} failed"]
-    return [*found, f"{progress.refused:,} refused"] if progress.refused else found
+    others = [f"{n:,} {outcome}" for outcome, n in progress.outcomes().items() if n or outcome == "failed"]
+    return [f"{progress.succeeded:,} succeeded", *others]

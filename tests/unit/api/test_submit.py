@@ -61,7 +61,7 @@ def test_a_replay_takes_effect_once_even_if_the_queue_accepts_its_message(pipeli
     assert len(pipeline.queue.waiting) == 2
     pipeline.drain()
     assert pipeline.request("GET", f"/jobs/{job['id']}").json["attempts"] == 1
-    assert len(pipeline.documents.versions) == 2  # each delivery put one, and S3 keeps the version that was deleted
+    assert len(pipeline.documents.versions) == 2  # each delivery stored one version, and S3 keeps the deleted one
     pipeline.check_consistent()
 
 
@@ -95,7 +95,7 @@ def test_the_same_key_for_another_command_is_refused(
         (("DELETE", "/items/a", None, {"if-match": '"v"'}), ("DELETE", "/items/a", None, {"if-match": '"w"'})),
     ],
 )
-def test_a_key_is_refused_for_another_item_method_or_if_match_header(
+def test_a_key_is_refused_for_another_item_another_method_or_another_etag(
     pipeline: Pipeline, first: Any, second: Any
 ) -> None:
     statuses = [
@@ -108,8 +108,7 @@ def test_a_key_is_refused_for_another_item_method_or_if_match_header(
 def test_trailing_zeros_of_a_number_do_not_matter(pipeline: Pipeline) -> None:
     body = '{"name":"n","description":"d","x":1.2345678901234567890123%s}'
     ids = {
-        pipeline.request("POST", "/items", raw=body % zeros, **WITH_KEY).json.get("id")
-        for zeros in ("", "0", "000")
+        pipeline.request("POST", "/items", raw=body % zeros, **WITH_KEY).json["id"] for zeros in ("", "0", "000")
     }
     assert len(ids) == 1
 
@@ -163,7 +162,7 @@ def test_a_queued_job_outlives_its_message_and_an_ended_job_expires_after_the_re
     assert retention - timedelta(minutes=1) < time_left() <= retention + second
 
 
-def test_a_failed_send_returns_503_and_its_replay_gets_the_same_job(
+def test_a_request_whose_send_fails_gets_503_and_its_replay_gets_the_same_job(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as outage:
@@ -193,7 +192,7 @@ def test_without_a_key_a_command_takes_no_effect_if_its_send_fails(
     pipeline.check_consistent()
 
 
-def test_without_a_key_the_response_is_202_if_the_command_took_effect_although_its_send_failed(
+def test_without_a_key_a_command_that_took_effect_despite_a_failed_send_returns_202(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = pipeline.queue.send
@@ -237,7 +236,7 @@ def test_an_error_while_waiting_does_not_hide_that_the_command_was_accepted(
     assert response.json["status"] == "queued"
 
 
-def test_an_outage_of_the_jobs_table_queues_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_queued_if_the_job_cannot_be_stored(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     def raise_unavailable(*_: object) -> None:
         raise Unavailable("The jobs table did not answer.")
 
