@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 class Client:
     """A client of one deployment. It is safe to share between threads; each thread has its own connections.
 
-    Every write has an idempotency key, the caller's or a random one. The client sends a write again with its key,
-    up to `retries` times, if the connection breaks or the status is 429, 502, 503, 504, or 500 with Retry-After.
-    `request_timeout` limits each request, in seconds. The methods that wait for a job have their own `timeout`.
+    Every write has an idempotency key, either the caller's or a random one. The client sends a write again with its
+    key, up to `retries` times, if the connection breaks or the status is 429, 502, 503 or 504, or is 500 with a
+    Retry-After header. `request_timeout` limits each request, in seconds. The methods that wait for a job have a
+    `timeout` of their own.
 
     >>> with Client(url, key, request_timeout=5, retries=2) as client:
     ...     client.health()["status"]
@@ -49,7 +50,9 @@ class Client:
     def from_stage(
         cls, stage: str | None = None, request_timeout: float = 10.0, *, retries: int = 4, pool_size: int = 2
     ) -> Self:
-        """Return a client for a deployed stage or for JOBPIPE_URL. Raise ConfigurationError if there is neither.
+        """Return a client for a deployed stage, or for the URL in JOBPIPE_URL.
+
+        Raise ConfigurationError if there is neither.
 
         >>> Client.from_stage("local").health()["status"]
         'ok'
@@ -111,7 +114,7 @@ class Client:
         return self._job(calls.delete(item_id, idempotency_key, if_match))
 
     def read(self, item_id: str, *, idempotency_key: str | None = None) -> Job:
-        """Queue a read, which sees every command accepted before it for this item.
+        """Queue a read. Its result includes the effects of all commands for this item that were accepted before it.
 
         >>> _ = client.update(item.id, {"price": 11})
         >>> client.wait(client.read(item.id)).item["price"]
@@ -135,8 +138,8 @@ class Client:
         command: to repeat a request with the same idempotency key, pass the same times, not durations.
 
         `task_token` is the token of a Step Functions task, which the service completes when the job has ended. The
-        token is not part of the command: a repeated request may have another token, and the last one counts. Raise
-        TaskTokensDisabled if the stage was deployed without TaskTokens.
+        token is not part of the command: a repeated request may have another token, and the latest one is used.
+        Raise TaskTokensDisabled if the stage was deployed without TaskTokens.
 
         >>> client.wait(client.submit({"operation": "delete", "item_id": item.id})).operation
         'delete'
@@ -265,7 +268,7 @@ class Client:
 
         `before` is a new time limit, as for `submit`. Without it, raise CommandTooLate if the old limit has passed.
 
-        >>> failed = client.wait(client.create({"name": item["name"], "description": "The name is taken"}))
+        >>> failed = client.wait(client.create({"name": item["name"], "description": "Another stove"}))
         >>> _ = client.wait(client.delete(item.id))
         >>> client.wait(client.retry(failed.id)).status
         'succeeded'

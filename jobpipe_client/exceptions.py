@@ -1,4 +1,5 @@
 """The exceptions of the client. JobError and its subclasses are defined in `models`, next to `Job`.
+The slug of a problem never changes, so some slugs are older than the names of their classes.
 
 JobpipeError
 ├─ ConfigurationError          the deployment or the key is missing or unusable
@@ -36,7 +37,7 @@ JobpipeError
 └─ JobError                    an error of an accepted job (`error.job`)
    ├─ JobFailed                the job failed, for the reason in `problem`
    ├─ JobCancelled             the job was cancelled before it took effect
-   └─ WaitTimeout              the job did not end within the timeout and is still running
+   └─ WaitTimeout              the job did not end within the timeout, and may still take effect
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class InvalidResponse(JobpipeError):
 class ItemsUnreadable(JobpipeError):
     """The service left out items that it cannot read. It is raised after all other items have been yielded.
 
-    `item_ids` names the missing items. For operators, `jobpipe audit` reports details.
+    `item_ids` names the missing items. Operators can see details with `jobpipe audit`.
     """
 
     def __init__(self, item_ids: Sequence[str]) -> None:

@@ -56,7 +56,7 @@ class Deployer:
 
     def deploy(self) -> Deployment:
         """Deploy the stage and wait until its API responds. Return the content of the stage file."""
-        executor = self.create_updates()
+        executor = self.create_executor()
         self._run(executor)
         return executor.deployment
 
@@ -66,14 +66,14 @@ class Deployer:
         self._run(executor)
         return executor.diffs
 
-    def create_updates(self) -> StackUpdates:
+    def create_executor(self) -> StackUpdates:
         """Return the executor that deploys."""
         return StackUpdates(self.target, self.stage, self.settings.state_dir, self.overrides, self._stage_stacks())
 
     def stacks(self) -> Stacks:
         """Return the interface to the target's CloudFormation stacks.
 
-        When a stack whose creation failed is deleted, the resources it left behind are deleted too.
+        Deleting a stack that could not be created also deletes the resources that it has left behind.
         """
         return Stacks(
             self.target.client("cloudformation"),

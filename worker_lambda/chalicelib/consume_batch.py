@@ -2,8 +2,10 @@
 
 Lambda deletes all messages of the batch except those that the response names. When a command fails, the response
 also names the later commands of the item, so that they cannot overtake it. A redelivered message may have killed
-its worker. It is therefore processed alone, after all new messages: if the worker dies again, it is the cause.
-New messages may first be processed together, which saves AWS calls (group_commit.py).
+its worker. It is therefore processed alone, after all new messages, so that the cause is known if
+the worker dies again. New messages may first be processed together, which saves AWS calls (group_commit.py).
+
+A group is the messages of one item, in order. They have one message group in SQS.
 """
 
 from __future__ import annotations
@@ -60,8 +62,8 @@ def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> d
 
 
 def _log_ungrouped(ungrouped: Group) -> None:
-    # These messages are returned to their queue, because their order is unknown. They are not parked: if this
-    # function received from the parked queue, it would park the same messages forever.
+    # These messages are returned to their queue, because their order is unknown. They are not parked: if the parked
+    # queue were a source of this function by mistake, each message would be parked again forever.
     for delivery in ungrouped:
         logger.error(
             "message without a group: its queue is not this function's FIFO queue",

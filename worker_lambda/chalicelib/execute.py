@@ -50,7 +50,7 @@ from .parking import park
 from .services import Services
 from .sqs_messages import Delivery
 
-_RECORDING_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between the tries to record an interruption
+_RECORDING_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between attempts to record an interruption
 
 
 def execute(
@@ -59,8 +59,8 @@ def execute(
     """Run the command and end its job; when this returns, the message may be deleted.
 
     Raise if SQS must deliver the message again: after an outage, or after a fault while attempts are left.
-    `leftovers` are the jobs for which a group has put a document and not committed it. `execute` deletes these
-    documents.
+    `leftovers` are the jobs for which a group has stored a document without committing it. `execute` deletes
+    these documents.
     """
     started = time.perf_counter()
     try:
@@ -144,8 +144,8 @@ class Execution:
         recorded, outcome = False, "abandoned"
         began = time.perf_counter()
         try:
-            # Begin no AWS call that might outlast the invocation: its timeout would count as an attempt, even during
-            # an outage.
+            # Begin no AWS call that might outlast the invocation, because a timeout would be charged as an attempt,
+            # even during an outage.
             with limit_calls(self._services.reserve_seconds, self._seconds_left) as deadline:
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:
@@ -155,8 +155,8 @@ class Execution:
         except DeadlineNear as error:
             # If the command's own work used up the time, a retry would use it up too, so this is no outage.
             is_slow = recorded and deadline.waited < (time.perf_counter() - began) / 2
-            slow = InternalError("The command exceeds the time limit of an attempt.")
-            self.handle_interruption(slow if is_slow else error, recorded=recorded)
+            too_slow = InternalError("The command exceeds the time limit of an attempt.")
+            self.handle_interruption(too_slow if is_slow else error, recorded=recorded)
         except Exception as error:  # noqa: BLE001  # raised again unless the command is abandoned
             self.handle_interruption(error, recorded=recorded)
         self._remove_uncommitted()

@@ -56,7 +56,7 @@ class CollectionEndpoints:
         return self._submit(command, request, services)
 
     def patch(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Queue an RFC 7396 merge patch of a document."""
+        """Queue an RFC 7396 merge patch to a document."""
         patch = request_fields.json_body(request, self.collection.check_patch, request_fields.JSON_OR_MERGE_PATCH)
         command = MergePatch(request_fields.item_id(request), patch, request_fields.if_match(request))
         return self._submit(command, request, services)
@@ -67,7 +67,7 @@ class CollectionEndpoints:
         return self._submit(command, request, services)
 
     def run(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Queue an operation of the collection for a document; the body has the operation's members."""
+        """Queue an operation of the collection on a document. The body has the arguments of the operation."""
         operation = request.path_parameters["operation"]
         if operation not in self.collection.operations:
             raise NotFound(
@@ -109,7 +109,7 @@ class CollectionEndpoints:
         )
 
     def list(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Return a page of documents in no particular order; a header names the unreadable ones."""
+        """Return a page of documents in no particular order. Unreadable-Items names those that are left out."""
         from .document_lists import list_documents  # noqa: PLC0415  # most requests do not need it
 
         return list_documents(self.collection, request, services)

@@ -5,7 +5,7 @@
     scheduled ──→ cancelled
     queued ──→ retrying      an attempt was interrupted, and the message will be delivered again
     failed ──→ queued        a caller or an operator retries the job, which gets a new generation
-    failed ──→ failed        its caller dismisses it, which takes it off the list of failed jobs
+    failed ──→ failed        its caller dismisses the job, and it is no longer in the list of failed jobs
 
 Succeeded and cancelled are final. There is no `running` state: it would cost a write and tell a polling caller
 nothing useful.
@@ -79,8 +79,8 @@ class Job:
     generation: str  # random, and renewed by each retry; messages of another generation are ignored
     operation: str  # create, read, update, delete, upsert or an operation of the collection
     item_id: str  # assigned on acceptance if the command is a create
-    fingerprint: str  # hash of the command, to distinguish a replay from a reused Idempotency-Key
-    attempts: int  # charged attempts that have ended
+    fingerprint: str  # hash of the command, which shows whether its Idempotency-Key is reused for another one
+    attempts: int  # ended attempts that count towards the limit of attempts (an outage does not count)
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; DynamoDB deletes the row some time later
@@ -158,7 +158,7 @@ def new_job(
     id_and_fingerprint: tuple[str, str] | None = None,
     batch_id: str | None = None,
 ) -> Job:
-    """Return the job of a command that is about to be queued or scheduled.
+    """Return a new job for a command that is about to be queued or scheduled.
 
     Pass `id_and_fingerprint` if they have already been computed.
     """

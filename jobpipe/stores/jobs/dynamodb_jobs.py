@@ -38,8 +38,9 @@ _TABLE = "The jobs table"
 _COUNT_ATTEMPT = "attempts = attempts + :one"
 # A job that was written by a release without shards has no owner_shard; its partition key is the owner alone.
 _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
-# `began` and `held` are the old names of Job.running_attempt and Job.interruptions.
-_REMOVED_AT_END = ("began", "held", "error", LIST_KEY, OLD_LIST_KEY)
+# The attributes have older names than the fields of Job.
+_RUNNING_ATTEMPT, _INTERRUPTIONS = "began", "held"
+_REMOVED_AT_END = (_RUNNING_ATTEMPT, _INTERRUPTIONS, "error", LIST_KEY, OLD_LIST_KEY)
 # A scheduled job is stored as a queued one (`stored_status`).
 _UNFINISHED: Row = {
     f":unfinished{i}": {"S": status.value} for i, status in enumerate((Status.QUEUED, Status.RETRYING))
@@ -55,7 +56,7 @@ class DynamoDbJobs:
     """
 
     def __init__(self, clients: AwsClients, table: str, retention: timedelta) -> None:
-        """`retention` says how long an ended job can be read."""
+        """`retention` is how long an ended job is kept."""
         self._clients = clients
         self._table = table
         self._retention = retention
@@ -99,7 +100,7 @@ class DynamoDbJobs:
         return None
 
     def get(self, job_id: str) -> Job | None:
-        """Return the job, expired or not."""
+        """Return the job, even if it has expired."""
         with aws_call(_TABLE):
             response = self._clients.dynamodb.get_item(
                 TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True
@@ -116,19 +117,19 @@ class DynamoDbJobs:
         *,
         job_filter: JobFilter = EVERY_JOB,
     ) -> JobPage:
-        """Return up to `limit` of the owner's jobs with this status, latest first; eventually consistent."""
+        """Return up to `limit` of the owner's jobs with this status, latest first, eventually consistent."""
         return self._lists.page(owner, status, limit, after, at, job_filter=job_filter)
 
     def list_jobs_of_all_owners(
         self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
-        """Return failed or retrying jobs of all owners, in no particular order; eventually consistent."""
+        """Return failed or retrying jobs of all owners, in no particular order, eventually consistent."""
         return self._lists.page_of_all_owners(status, limit, after, at, job_filter=job_filter)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Record the start of attempt number `charged + 1`."""
         # The numbers are absolute, so that a retry by botocore after a lost response changes nothing.
-        values: Values = {"attempts": charged, "began": charged + 1, "updated_at": rfc3339(at)}
+        values: Values = {"attempts": charged, _RUNNING_ATTEMPT: charged + 1, "updated_at": rfc3339(at)}
         self._update(self._conditional_update(ref, values, at))
 
     def record_interruption(
@@ -146,11 +147,11 @@ class DynamoDbJobs:
             "status": Status.RETRYING.value,
             "error": failure_text(problem, label),
             "attempts": charged,
-            "held": interruptions,
+            _INTERRUPTIONS: interruptions,
             "updated_at": rfc3339(at),
             LIST_KEY: list_sort_key(Status.RETRYING, rfc3339(at)),
         }
-        self._update(self._conditional_update(ref, values, at, remove=("began", OLD_LIST_KEY)))
+        self._update(self._conditional_update(ref, values, at, remove=(_RUNNING_ATTEMPT, OLD_LIST_KEY)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         """Mark the job as succeeded."""
@@ -199,7 +200,7 @@ class DynamoDbJobs:
                 "SET #status = :queued, generation = :new, attempts = :zero, updated_at = :at,"
                 " expires_at = :expires, retries = if_not_exists(retries, :zero) + :one"
                 f"{', not_after = :not_after' if not_after is not None else ''}"
-                f" REMOVE #error, {LIST_KEY}, {OLD_LIST_KEY}, command, claim, began, held"
+                f" REMOVE #error, {LIST_KEY}, {OLD_LIST_KEY}, command, claim, {_RUNNING_ATTEMPT}, {_INTERRUPTIONS}"
             ),
             "ConditionExpression": "#status = :failed AND generation = :old AND expires_at > :now",
             "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
@@ -292,7 +293,7 @@ class DynamoDbJobs:
             LIST_KEY: list_sort_key(Status.FAILED, rfc3339(at)),
             **kept_values(kept),
         }
-        removed = ("began", "held", OLD_LIST_KEY)
+        removed = (_RUNNING_ATTEMPT, _INTERRUPTIONS, OLD_LIST_KEY)
         return self._conditional_update(ref, values, at, remove=removed, count_attempt=charge_attempt)
 
     def _values_at_end(self, status: Status, at: datetime) -> Values:

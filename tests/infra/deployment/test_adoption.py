@@ -155,12 +155,12 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
             s3.put_bucket_encryption(Bucket=each.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     stacks.delete(STACK)
     with pytest.raises(OperatorError, match="must stay encrypted"):
-        replace(deployer, overrides={"Encryption": "aws-owned"}).create_updates().import_orphaned_resources(
+        replace(deployer, overrides={"Encryption": "aws-owned"}).create_executor().import_orphaned_resources(
             PlannedStack(STACK, TEMPLATE), {"Stage": PROD}
         )
     assert stacks.template(STACK) is None
 
-    deployer.create_updates().import_orphaned_resources(PlannedStack(STACK, TEMPLATE), {"Stage": PROD})
+    deployer.create_executor().import_orphaned_resources(PlannedStack(STACK, TEMPLATE), {"Stage": PROD})
 
     assert stack_parameters(deployer)["Encryption"] == "customer-managed"
     # The emulator reports that a bucket may be replaced when the key of its encryption changes.

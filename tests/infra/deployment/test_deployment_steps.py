@@ -111,6 +111,8 @@ def test_access_logs_are_reported_by_the_stack_and_not_by_the_account(
     package = package_all()["api"]
     deployer = replace(on_aws(tmp_path), progress=Progress(console))
 
-    deployer.create_updates().deploy_app(PlannedStack("api", package.template()), package, {"ArtifactsBucket": "b"})
+    deployer.create_executor().deploy_app(
+        PlannedStack("api", package.template()), package, {"ArtifactsBucket": "b"}
+    )
 
     assert ("access logs are disabled" in console.export_text()) is reported

@@ -113,7 +113,7 @@ def test_each_update_of_a_stage_adds_one_index(
             return result
 
         monkeypatch.setattr(Stacks, "deploy", recorded)
-        executor = deployer.create_updates()
+        executor = deployer.create_executor()
         outputs = executor.deploy_foundation(PlannedStack(stack, template), given)
 
         lists_all = wanted != OFF
@@ -142,7 +142,7 @@ def test_a_stage_of_an_earlier_release_lists_earlier_and_later_failures(tmp_path
         row |= {"status": {"S": "failed"}, "trouble": {"S": "failed#2026-11-22T12:00:00.000Z"}}
         clients.dynamodb.put_item(TableName=table, Item=row)
 
-        deployer.create_updates().deploy_foundation(PlannedStack(stack, template), given)
+        deployer.create_executor().deploy_foundation(PlannedStack(stack, template), given)
 
         jobs, job = DynamoDbJobs(clients, table, timedelta(days=7)), _job()
         jobs.put_new(job, now())

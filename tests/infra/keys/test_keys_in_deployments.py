@@ -87,7 +87,7 @@ def test_a_deployment_on_aws_adds_no_key_to_the_plan_because_of_its_name(run: Ru
     try:
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(aws, "local", settings, Progress(console), {})
-        assert deployer.create_updates().ensure_api_key(keys.usage_plan) == own
+        assert deployer.create_executor().ensure_api_key(keys.usage_plan) == own
         assert {key.key_id for key in keys.outside_plan()} == {alices.key_id, of_another_name.key_id}
         assert [key.key_id in line for key, line in zip(keys.outside_plan(), lines(console), strict=True)] == [
             True,
@@ -96,7 +96,7 @@ def test_a_deployment_on_aws_adds_no_key_to_the_plan_because_of_its_name(run: Ru
 
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(emulator, "local", settings, Progress(console), {})
-        assert deployer.create_updates().ensure_api_key(keys.usage_plan) == own
+        assert deployer.create_executor().ensure_api_key(keys.usage_plan) == own
         assert [key.key_id for key in keys.outside_plan()] == [of_another_name.key_id], "its name has another owner"
         (line,) = lines(console)
         assert "jobpipe-local.monitoring" in line

@@ -136,7 +136,7 @@ def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
     for overrides, reported in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
         add_limits(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
-        updates = deployer.create_updates()
+        updates = deployer.create_executor()
         plan = Plan(target, "prod", overrides, updates.stage_stacks, updates, COLLECTIONS)
         plan.check_parameters({"Stage": "prod"} | overrides, foundation, worker)
         assert (reported in console.export_text()) if reported else not console.export_text()

@@ -49,7 +49,7 @@ def test_requests_with_the_same_key_get_the_same_job(pipeline: Pipeline) -> None
     assert not pipeline.queue.waiting
 
 
-def test_the_order_of_fields_does_not_matter(pipeline: Pipeline) -> None:
+def test_a_replay_may_have_its_fields_in_another_order(pipeline: Pipeline) -> None:
     first = pipeline.request("POST", "/items", ITEM, **WITH_KEY).json
     assert pipeline.request("POST", "/items", dict(reversed(ITEM.items())), **WITH_KEY).json == first
 
@@ -105,7 +105,7 @@ def test_a_key_is_refused_for_another_item_another_method_or_another_etag(
     assert statuses == [202, 422]
 
 
-def test_trailing_zeros_of_a_number_do_not_matter(pipeline: Pipeline) -> None:
+def test_a_replay_may_write_a_number_with_more_trailing_zeros(pipeline: Pipeline) -> None:
     body = '{"name":"n","description":"d","x":1.2345678901234567890123%s}'
     ids = {
         pipeline.request("POST", "/items", raw=body % zeros, **WITH_KEY).json["id"] for zeros in ("", "0", "000")
@@ -119,7 +119,7 @@ def test_a_raw_command_and_the_equivalent_route_get_the_same_job(pipeline: Pipel
 
 
 def test_requests_with_another_api_key_of_the_owner_get_the_same_job(pipeline: Pipeline) -> None:
-    """The pipeline uses a new API key of the owner for each request."""
+    """The pipeline gives the owner a new API key for each request."""
     first = pipeline.request("POST", "/items", ITEM, **WITH_KEY).json
     assert pipeline.request("POST", "/items", ITEM, **WITH_KEY).json == first
     assert pipeline.request("GET", f"/jobs/{first['id']}").status == 200
