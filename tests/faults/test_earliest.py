@@ -29,7 +29,10 @@ def test_the_earliest_of_the_faults_with_the_same_effect_is_found() -> None:
     assert [earliest(fault, points) for fault in others] == others
 
 
-@pytest.mark.parametrize("name", ["put", "creates_of_two_items", "cancel_before_the_commit"])
+@pytest.mark.parametrize(
+    "name",
+    ["put", "creates_of_two_items", "cancel_before_the_commit", "give_another_token_while_the_job_ends"],
+)
 def test_faults_with_the_same_effect_are_followed_by_the_same_calls(running: Runner, name: str) -> None:
     points, tried = running.points(name), 0
     for point in points:

@@ -96,7 +96,9 @@ class Injector:
         """Count a call, and return the fault that is planned for it."""
         if not self.counting:
             return None
-        state = (self._processes[-1] if self._processes else None, self._emulator.clock.elapsed, self._deeds)
+        # The poller is no process of the product: it may run while one of them waits in a call.
+        running = self._processes[-1] if self._processes else None
+        state = (process, running, self._emulator.clock.elapsed, self._deeds)
         point = Point(len(self.points) + 1, site, process, follows=state == self._last)
         self.points.append(point)
         self._last = state
