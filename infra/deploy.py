@@ -79,7 +79,7 @@ def _deployer(target: Target, stage: str, settings: Settings, arguments: argpars
     may_replace = arguments.command == "diff" or arguments.allow_replacement or stage == LOCAL_STAGE
     return Deployer(
         *(target, stage, settings, progress, overrides),
-        allow_loss=may_replace,
+        allow_data_loss=may_replace,
         may_remove_collections=arguments.remove_collections,
     )
 

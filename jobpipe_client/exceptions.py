@@ -1,5 +1,5 @@
 """The exceptions of the client. JobError and its subclasses are defined in `models`, next to `Job`.
-The slug of a problem never changes, so some slugs are older than the names of their classes.
+Slugs never change, so some of them do not match the names of their classes.
 
 JobpipeError
 ├─ ConfigurationError          the deployment or the key is missing or unusable
@@ -54,7 +54,7 @@ class JobpipeError(Exception):
 
 
 class ConfigurationError(JobpipeError):
-    """No deployment is configured, or its settings are invalid."""
+    """No deployment is configured, or the settings of the connection are invalid."""
 
 
 class TransportError(JobpipeError):
@@ -64,9 +64,9 @@ class TransportError(JobpipeError):
 
 
 class Unreachable(TransportError):
-    """The connection was refused or broke."""
+    """The connection was refused or lost, or the host is unknown."""
 
-    is_transient = True  # an instance for a TLS failure has False
+    is_transient = True  # False on errors of TLS
 
 
 class RequestTimeout(TransportError):
@@ -80,7 +80,7 @@ class InvalidResponse(JobpipeError):
 
 
 class ItemsUnreadable(JobpipeError):
-    """The service left out items that it cannot read. It is raised after all other items have been yielded.
+    """The service left out items that it cannot read. This error is raised after all other items have been yielded.
 
     `item_ids` names the missing items. Operators can see details with `jobpipe audit`.
     """
@@ -95,7 +95,7 @@ class ItemsUnreadable(JobpipeError):
 
 
 class ProblemError(JobpipeError):
-    """The service refused the request or, through `client.sync`, the command failed.
+    """The service refused the request or, in a call of `client.sync`, the command failed.
 
     >>> try:
     ...     client.sync.read("no-such-item")

@@ -11,7 +11,7 @@ from .endpoints.routes import Route
 
 Event = dict[str, Any]
 
-_SHOWN_CHARACTERS = 80
+_MAX_SHOWN_CHARACTERS = 80
 
 
 def to_root(event: Event, route: Route) -> str:
@@ -47,7 +47,7 @@ def query(event: Event, route: Route) -> dict[str, list[str]]:
     for name, values in given.items():
         if name not in route.query:
             raise InvalidRequest(
-                f"This route has no query parameter {name[:_SHOWN_CHARACTERS]!r}; it has {_allowed(route)}."
+                f"This route has no query parameter {name[:_MAX_SHOWN_CHARACTERS]!r}; it has {_allowed(route)}."
             )
         if len(values) > 1:
             raise InvalidRequest(f"The query must not have the parameter {name} more than once.")

@@ -13,7 +13,7 @@ from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.packaging.package import package_all
 from infra.settings import BUILD_DIR, collections_folder
 from infra.templates.rendering import Rendered
-from infra.templates.sources import Template, foundation_for, operations, read_template
+from infra.templates.sources import Template, foundation_template, operations_template, read_template
 
 _KEY = "arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-0000-0000-000000000000"
 VARIANTS: dict[str, dict[str, str]] = {
@@ -49,7 +49,7 @@ def write_variants(folder: Path = BUILD_DIR / "lint", collections: Path | None =
     apps = {
         app: read_template(package.template_path) for app, package in package_all(collections=collections).items()
     }
-    templates = {"foundation": foundation_for("aws"), "operations": operations(), **apps}
+    templates = {"foundation": foundation_template("aws"), "operations": operations_template(), **apps}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, template in variants(templates).items():

@@ -51,7 +51,7 @@ class StackComparison:
     def prepare_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None:
         """Do nothing: a comparison writes no rows."""
 
-    def pause_parameter(self, outputs: Values) -> Values:
+    def get_pause_parameter(self, outputs: Values) -> Values:
         """Return the parameter that would keep a paused stage paused."""
         return RecordedPause(self.target, self.stage_stacks.progress).parameter(outputs)
 

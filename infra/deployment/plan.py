@@ -3,8 +3,8 @@
 The steps of the plan are:
 
 1. Package: build the zips of both Lambdas and read all templates.
-2. Check: refuse parameters that would fail in a later step. Refuse rules of collections that existing documents
-   cannot satisfy. Refuse a folder without a collection that the stage still serves (served.py).
+2. Check: refuse parameters that would fail in a later step. Refuse collection rules that existing documents
+   violate. Refuse a folder that lacks a collection which the stage still serves (served.py).
 3. Foundation: deploy the tables, buckets and queues, and prepare the collections' indexes (collection_indexes.py).
 4. Worker, then API: upload the zip and deploy the stack of each Lambda. A paused stage stays paused (pauses.py).
 5. Stage file: write the URL, the API key and the names of the resources.
@@ -39,19 +39,19 @@ from infra.stacks.template_bodies import TemplateBodies
 from infra.stage.names import app_stack, foundation_stack, operations_stack
 from infra.stage.stage_file import Deployment
 from infra.targets.target import Target
-from infra.templates.sources import foundation_for, operations
+from infra.templates.sources import foundation_template, operations_template
 
 
 @dataclass(frozen=True)
 class Deployer:
-    """Deploys one stage to one target, or compares it with what would be deployed."""
+    """Deploys one stage to one target, or compares the deployed stage with what would be deployed."""
 
     target: Target
     stage: str
     settings: Settings
     progress: Progress
     overrides: dict[str, str]  # the parameters that the operator gave
-    allow_loss: bool = True  # whether resources that hold data may be replaced or deleted
+    allow_data_loss: bool = True  # whether resources that hold data may be replaced or deleted
     may_remove_collections: bool = False  # whether the stage may stop serving a collection
 
     def deploy(self) -> Deployment:
@@ -61,7 +61,7 @@ class Deployer:
         return executor.deployment
 
     def diff(self) -> list[StackDiff]:
-        """Change nothing, and return what a deployment would change in each stack, in the order of the plan."""
+        """Return, without changing anything, what a deployment would change in each stack, in order."""
         executor = StackComparison(self.target, self.stage, self.overrides, self._stage_stacks())
         self._run(executor)
         return executor.diffs
@@ -73,13 +73,13 @@ class Deployer:
     def stacks(self) -> Stacks:
         """Return the interface to the target's CloudFormation stacks.
 
-        Deleting a stack that could not be created also deletes the resources that it has left behind.
+        When a stack whose creation failed is deleted, its leftover resources are deleted too.
         """
         return Stacks(
             self.target.client("cloudformation"),
             self.progress,
             self.target.poll_seconds,
-            allow_loss=self.allow_loss,
+            allow_data_loss=self.allow_data_loss,
             delete_leftovers=partial(delete_leftovers, self.target, self.progress),
             bodies=TemplateBodies(lambda: self.target.client("s3")),
         )
@@ -97,13 +97,13 @@ class Deployer:
 
 
 class Executor(Protocol):
-    """Carries out the steps that change the target. Steps that deploy a stack return the stack's outputs."""
+    """Carries out the steps that change the target. A step whose outputs are needed returns them."""
 
     def check_served_collections(self, served: ServedCollections, outputs: Values) -> None: ...
     def check_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None: ...
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values: ...
     def prepare_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None: ...
-    def pause_parameter(self, outputs: Values) -> Values: ...
+    def get_pause_parameter(self, outputs: Values) -> Values: ...
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values: ...
     def apply_pause(self, outputs: Values, pause: Values) -> None: ...
     def write_stage_file(self, outputs: Values) -> None: ...
@@ -128,11 +128,11 @@ class Plan:
     def run(self) -> None:
         """Run all steps. After an error, the plan can be run again: completed steps then change nothing."""
         packages = package_all(build_folder(self.collections), self.collections)
-        foundation = PlannedStack(foundation_stack(self.stage), foundation_for(self.stage))
+        foundation = PlannedStack(foundation_stack(self.stage), foundation_template(self.stage))
         worker, api = (
             PlannedStack(app_stack(self.stage, app), packages[app].template()) for app in ("worker", "api")
         )
-        alarms = PlannedStack(operations_stack(self.stage), operations())
+        alarms = PlannedStack(operations_stack(self.stage), operations_template())
         parameters = {"Stage": self.stage} | self.overrides
         self.check_parameters(parameters, foundation, worker, api, alarms)
         declared = declared_rules(read_folder(self.collections))
@@ -148,7 +148,7 @@ class Plan:
         self.executor.prepare_indexes(indexes, outputs)
         parameters |= outputs
         # The worker is first, because the API may queue only commands that the worker understands.
-        pause = self.executor.pause_parameter(outputs)
+        pause = self.executor.get_pause_parameter(outputs)
         outputs |= self.executor.deploy_app(worker, packages["worker"], parameters | pause)
         self.executor.apply_pause(outputs, pause)
         outputs |= self.executor.deploy_app(api, packages["api"], parameters)

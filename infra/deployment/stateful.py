@@ -15,7 +15,7 @@ from infra.cli.aws_errors import suppress_gone
 from infra.cli.progress import Progress
 from infra.errors import OperatorError
 from infra.targets.target import Target
-from infra.templates.sources import Template, foundation_for
+from infra.templates.sources import Template, foundation_template
 
 _DELETE_AT_ONCE = 1000  # objects per DeleteObjects
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z:]+)\}")
@@ -159,7 +159,7 @@ def stateful_resources(target: Target, stage: str, template: Template | None = N
     """Return the stage's resources by logical id in the foundation's template."""
     values = {"Stage": stage, "AWS::AccountId": target.account(), "AWS::Region": target.region}
     found: dict[str, Stateful] = {}
-    for logical_id, resource in (template or foundation_for(stage))["Resources"].items():
+    for logical_id, resource in (template or foundation_template(stage))["Resources"].items():
         kind = _KINDS.get(resource["Type"])
         if kind:
             pattern = resource["Properties"][kind.name_property]["Fn::Sub"]

@@ -101,7 +101,7 @@ class StackUpdates:
             restore_code(self.target, stack.name, package, outputs, self.progress)
         return outputs
 
-    def pause_parameter(self, outputs: Values) -> Values:
+    def get_pause_parameter(self, outputs: Values) -> Values:
         """Return the parameter that keeps a paused stage paused when the worker's stack is deployed."""
         return RecordedPause(self.target, self.progress).parameter(outputs)
 

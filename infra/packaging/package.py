@@ -240,7 +240,7 @@ def _main(arguments: argparse.Namespace) -> None:
         size = package.zip_path.stat().st_size / 1024
         state = "built" if package.rebuilt else "unchanged"
         print(f"{package.app:7} {state:9} {size:6.0f} KB  {package.content_hash[:16]}")
-    others = {"foundation": templates.foundation_for("aws"), "operations": templates.operations()}
+    others = {"foundation": templates.foundation_template("aws"), "operations": templates.operations_template()}
     for name, template in others.items():
         (BUILD_DIR / f"{name}.json").write_text(json.dumps(template, indent=1) + "\n")
 

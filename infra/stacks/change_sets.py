@@ -44,14 +44,14 @@ class Stacks:
         progress: Progress,
         poll_seconds: float,
         *,
-        allow_loss: bool = True,
+        allow_data_loss: bool = True,
         delete_leftovers: DeleteLeftovers | None = None,
         bodies: TemplateBodies = INLINE_ONLY,
     ) -> None:
         self._cfn = cloudformation
         self._progress = progress
         self._requests = ChangeSetRequests(cloudformation, poll_seconds, bodies)
-        self._allow_loss = allow_loss
+        self._allow_loss = allow_data_loss
         self._delete_leftovers = delete_leftovers
 
     def deploy(
@@ -59,7 +59,7 @@ class Stacks:
     ) -> StackResult:
         """Create the stack, or update it to the template. After a failure, the stack can be deployed again.
 
-        Without `allow_loss`, a change set that replaces or removes a stateful resource is refused.
+        Without `allow_data_loss`, a change set that replaces or removes a stateful resource is refused.
         """
         exists = self.remove_unusable(name)
         events = StackEvents(self._cfn, name, self._progress)

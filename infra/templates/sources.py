@@ -58,7 +58,7 @@ def read_template(path: Path) -> Template:
     return template
 
 
-def foundation_for(stage: str) -> Template:
+def foundation_template(stage: str) -> Template:
     """Return the foundation's template. Only in the local stage are resources deleted with their stack."""
     template = read_template(FOUNDATION)
     if stage == LOCAL_STAGE:
@@ -69,7 +69,7 @@ def foundation_for(stage: str) -> Template:
     return template
 
 
-def operations() -> Template:
+def operations_template() -> Template:
     """Return the template of the topic, the alarms and the dashboard, whose body CloudFormation takes as text."""
     template = read_template(OPERATIONS)
     body = json.dumps(read_template(DASHBOARD), separators=(",", ":"))

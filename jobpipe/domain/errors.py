@@ -1,4 +1,4 @@
-"""The errors that jobpipe raises on purpose.
+"""The errors that jobpipe defines.
 
 A ProblemError becomes a problem document (RFC 9457), in a response or in a job. The document's `type` is made from
 the slug and never changes.
@@ -20,11 +20,11 @@ class Violation:
     """A rule that a body violates."""
 
     detail: str
-    pointer: str  # where in the body: a JSON Pointer (RFC 6901) as a URI fragment
+    pointer: str  # the location in the body: a JSON Pointer (RFC 6901) as a URI fragment
 
 
 class JobpipeError(Exception):
-    """The base of all errors that jobpipe raises on purpose."""
+    """The base class of all errors that jobpipe defines."""
 
 
 class ProblemError(JobpipeError):

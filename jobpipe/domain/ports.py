@@ -87,11 +87,11 @@ class JobStore(Protocol):
         `label` is the label of the document.
         """
 
-    def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
+    def cancel(self, ref: JobRef, at: datetime, *, make_due: bool = False) -> Job:
         """End the job as cancelled and return it.
 
-        `is_due` says whether a scheduled job becomes due now, so that the release deletes its command from the
-        bucket and announces its end.
+        With `make_due`, a scheduled job stays in the index of due jobs as due now, so that the release deletes its
+        command from the bucket and announces its end.
         """
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:

@@ -17,7 +17,7 @@ from botocore import xform_name
 
 from infra.packaging.package import package_all
 from infra.settings import EMULATOR_REGION, ROOT
-from infra.templates.sources import foundation_for, operations, read_template
+from infra.templates.sources import foundation_template, operations_template, read_template
 from scripts.markdown import code, table
 
 HANDLERS = ("create", "read", "update", "delete")  # a deployment does not use `list`
@@ -151,7 +151,7 @@ def _resources() -> tuple[tuple[str, dict[str, Any]], ...]:
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - it takes a second
 
     apps = (read_template(package.template_path) for package in package_all().values())
-    templates = (foundation_for("aws"), operations(), *apps)
+    templates = (foundation_template("aws"), operations_template(), *apps)
     kinds = {each["Type"] for template in templates for each in template["Resources"].values()}
     schemas = {kind: PROVIDER_SCHEMA_MANAGER.get_resource_schema(EMULATOR_REGION, kind).schema for kind in kinds}
     return tuple(sorted(schemas.items()))

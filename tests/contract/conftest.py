@@ -12,7 +12,7 @@ from infra.settings import LOCAL_STAGE
 from infra.stacks.change_sets import Stacks
 from infra.stage.names import foundation_stack
 from infra.targets.target import Target
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.documents.dynamodb_items import DynamoDbItems
 from jobpipe.stores.documents.s3_documents import S3Documents
@@ -32,7 +32,7 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Targe
     """Start an emulator, deploy the foundation stack, and return the stack's outputs."""
     with embedded(tmp_path_factory.mktemp("contract")) as (target, _):
         stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
-        template, defaults = foundation_for(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
+        template, defaults = foundation_template(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
         name = foundation_stack(LOCAL_STAGE)
         yield target, stacks.deploy(name, template, {"Stage": LOCAL_STAGE}, defaults).outputs
 
@@ -68,7 +68,7 @@ def resources(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, 
     stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
     defaults = target.default_parameters(LOCAL_STAGE)
     name = foundation_stack("audited")
-    names = stacks.deploy(name, foundation_for(LOCAL_STAGE), {"Stage": "audited"}, defaults).outputs
+    names = stacks.deploy(name, foundation_template(LOCAL_STAGE), {"Stage": "audited"}, defaults).outputs
     return Resources(
         clients=clients,
         jobs_table=names["JobsTable"],

@@ -194,7 +194,7 @@ def test_a_job_that_waits_is_clean(store: Audited) -> None:
     store.wait_since(timedelta(minutes=50))
     cancelled = store.wait_since(-timedelta(hours=1), text="x" * 20_000)
     store.stores.documents.put(claim_to_wait(cancelled), "{}")
-    store.stores.jobs.cancel(cancelled.ref, now(), is_due=True)
+    store.stores.jobs.cancel(cancelled.ref, now(), make_due=True)
     assert store.audit() == []
 
 

@@ -112,13 +112,13 @@ def test_a_job_that_ended_before_its_mark_stays_as_it_is(stores: Stores) -> None
     assert [each.job_id for each in stores.jobs.list_jobs(OWNER, Status.FAILED, 10, None, NOW).jobs] == [job.job_id]
 
 
-@pytest.mark.parametrize("is_due", [False, True])
+@pytest.mark.parametrize("make_due", [False, True])
 @pytest.mark.parametrize("large", [False, True])
-def test_a_cancelled_job_leaves_the_schedule_or_is_due_in_it(stores: Stores, large: bool, is_due: bool) -> None:
+def test_a_cancelled_job_leaves_the_schedule_or_is_due_in_it(stores: Stores, large: bool, make_due: bool) -> None:
     schedule, job = schedule_of(stores), put(stores, 5, large=large)
-    cancelled = stores.jobs.cancel(job.ref, NOW, is_due=is_due)
+    cancelled = stores.jobs.cancel(job.ref, NOW, make_due=make_due)
     assert cancelled.status is Status.CANCELLED
-    assert listed(schedule, 0) == ([job.job_id] if is_due else [])
+    assert listed(schedule, 0) == ([job.job_id] if make_due else [])
     schedule.forget(cancelled)
     assert listed(schedule, 9) == []
     with pytest.raises(JobEnded):

@@ -57,7 +57,7 @@ def console() -> Console:
 
 @pytest.fixture
 def deployer(settings: Settings, target: Target, console: Console) -> Deployer:
-    return Deployer(target, PROD, settings, Progress(console), {}, allow_loss=False)
+    return Deployer(target, PROD, settings, Progress(console), {}, allow_data_loss=False)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_stacks_with_different_values_after_an_interruption_get_the_same_values(
     assert "api: LogLevel becomes DEBUG, as in jobpipe-prod-worker; it was INFO" in console.export_text()
 
     # MiniStack reports that an API whose function changes may be replaced; AWS changes it in place.
-    replace(deployer, allow_loss=True).deploy()
+    replace(deployer, allow_data_loss=True).deploy()
 
     lambdas = target.client("lambda")
     for function in ("worker_function", "dead_letters_function"):
@@ -223,7 +223,7 @@ def test_allowed_removals_are_done(
         template["Outputs"]["ParkedQueueArn"]["Value"] = "arn:aws:sqs:us-east-1:000000000000:jobpipe-prod-parked"
 
     with_another_foundation(tmp_path, monkeypatch, change)
-    Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_loss=True).deploy()
+    Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_data_loss=True).deploy()
 
     names = {name for _, name in stack_resources(target, foundation_stack(PROD))}
     assert not any("parked" in name for name in names)

@@ -3,10 +3,10 @@
 from infra.deployment.remaining import RemainingResource
 from infra.stage.names import foundation_stack
 from infra.targets.target import Target
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 
 PROD = "prod"
-TEMPLATE = foundation_for(PROD)
+TEMPLATE = foundation_template(PROD)
 STACK = foundation_stack(PROD)
 ALIAS = "alias/jobpipe-prod"
 KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"

@@ -6,7 +6,7 @@ import json
 
 from infra.packaging.package import package_all
 from infra.templates.rendering import Rendered
-from infra.templates.sources import Template, foundation_for, operations
+from infra.templates.sources import Template, foundation_template, operations_template
 
 NAMES = ("foundation", "worker", "api", "operations")  # in the order of their deployment
 
@@ -14,9 +14,9 @@ NAMES = ("foundation", "worker", "api", "operations")  # in the order of their d
 def template(name: str) -> Template:
     """Return the template as it is deployed to AWS."""
     if name == "foundation":
-        return foundation_for("prod")
+        return foundation_template("prod")
     if name == "operations":
-        return operations()
+        return operations_template()
     built: Template = json.loads(package_all()[name].template_path.read_text())
     return built
 

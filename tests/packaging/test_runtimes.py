@@ -14,7 +14,7 @@ import pytest
 
 from infra.packaging.package import APPS, Package, package_all
 from infra.stacks import parameters as stack_parameters
-from infra.templates.sources import Template, foundation_for, read_template
+from infra.templates.sources import Template, foundation_template, read_template
 
 OLDEST = (3, 11)
 RUNTIMES = {"python3.11", "python3.12", "python3.13", "python3.14"}
@@ -68,7 +68,7 @@ def values_on_aws(template: Template, given: dict[str, str]) -> dict[str, str]:
 
 def test_no_value_of_an_emulator_goes_to_aws(packages: dict[str, Package]) -> None:
     values: dict[str, set[str]] = {}
-    templates = [foundation_for("prod"), *(read_template(each.template_path) for each in packages.values())]
+    templates = [foundation_template("prod"), *(read_template(each.template_path) for each in packages.values())]
     for template in templates:
         for key, value in values_on_aws(template, {"Stage": "prod"}).items():
             values.setdefault(key, set()).add(value)

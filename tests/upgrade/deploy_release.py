@@ -28,7 +28,7 @@ def main() -> None:
     target = target_of("infra.targets.target", settings)
     deployer = import_module("infra.deployment.plan").Deployer
     progress = import_module("infra.cli.progress").Progress()
-    deployer(target, stage, settings, progress, {}, allow_loss=True).deploy()
+    deployer(target, stage, settings, progress, {}, allow_data_loss=True).deploy()
 
 
 def target_of(module: str, settings: Any) -> Any:

@@ -3,9 +3,10 @@
 Lambda deletes all messages of the batch except those that the response names. When a command fails, the response
 also names the later commands of the item, so that they cannot overtake it. A redelivered message may have killed
 its worker. It is therefore processed alone, after all new messages, so that the cause is known if
-the worker dies again. New messages may first be processed together, which saves AWS calls (group_commit.py).
+the worker dies again. New messages may first be committed together, which saves AWS calls (group_commit.py).
+The rest are then processed one by one.
 
-A group is the messages of one item, in order. They have one message group in SQS.
+A group is the messages of one item, in order. They share one SQS message group.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_
             i += _advance(delivery, consumer, resume)
             resume = None
         except NoTimeLeft:
-            # If the invocation timed out during the command, that would count as an attempt of the command.
+            # The command is not begun: if the invocation timed out during it, that would count as an attempt.
             logger.warning(
                 "no time left: this message and the later messages of its item will be delivered again in 1 s",
                 extra=fields,
@@ -138,7 +139,7 @@ def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_
 
 
 def _advance(delivery: Delivery, consumer: Consumer, resume: Callable[[], int] | None) -> int:
-    """Process the message, or resume the processing that a group began; return how many messages are done."""
+    """Process the message, or resume what the group commit began; return how many messages are done."""
     if resume is not None:
         return resume()
     if consumer.seconds_left() < consumer.reserve_seconds:
@@ -148,8 +149,8 @@ def _advance(delivery: Delivery, consumer: Consumer, resume: Callable[[], int] |
 
 
 def _delay_after(error: Exception, delivery: Delivery) -> int:
-    # The receive count also includes crashes that other commands caused, so it is used only if the interruption was
-    # not recorded.
+    # The receive count also includes deliveries that ended in a crash which another command caused. It is used only
+    # if the interruption was not recorded.
     return backoff_seconds(error.interruptions if isinstance(error, CommandInterrupted) else delivery.receive_count)
 
 

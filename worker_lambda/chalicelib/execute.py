@@ -54,13 +54,16 @@ _RECORDING_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between attempts to record a
 
 
 def execute(
-    delivery: Delivery, services: Services, seconds_left: Callable[[], float], leftovers: Collection[JobRef] = ()
+    delivery: Delivery,
+    services: Services,
+    seconds_left: Callable[[], float],
+    with_leftovers: Collection[JobRef] = (),
 ) -> None:
     """Run the command and end its job; when this returns, the message may be deleted.
 
     Raise if SQS must deliver the message again: after an outage, or after a fault while attempts are left.
-    `leftovers` are the jobs for which a group has stored a document without committing it. `execute` deletes
-    these documents.
+    `with_leftovers` has the jobs for which a group commit has stored a document without committing it. `execute`
+    deletes these documents.
     """
     started = time.perf_counter()
     try:
@@ -83,7 +86,7 @@ def execute(
         finish_clean_up(message, services)
         outcome = "already ended"
     else:
-        if message.job in leftovers:
+        if message.job in with_leftovers:
             remove_uncommitted(message.job, message.item, services)
     execution.log(outcome, time.perf_counter() - started)
 
@@ -124,12 +127,12 @@ class Execution:
 
     def run(self) -> str:
         """Run the command and return its outcome for the log."""
-        # An outage here is not recorded: the write would fail while the job still has its earlier generation.
+        # If this call fails, nothing is recorded: the row may have the earlier generation, and reject a write.
         attempts.complete_retry(self._message, self._services)
         return self._run_unrecorded() if self._delivery.receive_count == 1 else self._run_recorded()
 
     def _run_unrecorded(self) -> str:
-        """Run the command at its first delivery, in parallel with commands of other items."""
+        """Run the command on its first delivery, in parallel with commands of other items."""
         try:
             return self._apply_command()
         except JobEnded:
@@ -140,12 +143,12 @@ class Execution:
         return "abandoned"
 
     def _run_recorded(self) -> str:
-        """Run the command at a later delivery, as a recorded attempt, and remove what earlier attempts left."""
+        """Run the command on a later delivery, as a recorded attempt, and remove what earlier attempts left."""
         recorded, outcome = False, "abandoned"
         began = time.perf_counter()
         try:
-            # Begin no AWS call that might outlast the invocation, because a timeout would be charged as an attempt,
-            # even during an outage.
+            # Do not begin an AWS call that might outlast the invocation, because a timeout would be charged as an
+            # attempt, even during an outage.
             with limit_calls(self._services.reserve_seconds, self._seconds_left) as deadline:
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:
@@ -153,7 +156,8 @@ class Execution:
         except JobEnded:
             raise
         except DeadlineNear as error:
-            # If the command's own work used up the time, a retry would use it up too, so this is no outage.
+            # If the command's own work used up the time, a retry would use it up too, so this is not treated as an
+            # outage.
             is_slow = recorded and deadline.waited < (time.perf_counter() - began) / 2
             too_slow = InternalError("The command exceeds the time limit of an attempt.")
             self.handle_interruption(too_slow if is_slow else error, recorded=recorded)

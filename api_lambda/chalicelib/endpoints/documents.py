@@ -1,4 +1,4 @@
-"""The endpoints of a collection, under its name as the first segment of the path."""
+"""The endpoints of a collection, which are served under /<name of the collection>."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from jobpipe.domain.ports import ItemStore
 
 
-_SHOWN_CHARACTERS = 80
+_MAX_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,20 @@ class CollectionEndpoints:
         return self._submit(command, request, services)
 
     def run(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Queue an operation of the collection on a document. The body has the arguments of the operation."""
+        """Queue an operation of the collection on a document. The body contains the arguments."""
         operation = request.path_parameters["operation"]
         if operation not in self.collection.operations:
             raise NotFound(
-                f"The collection {self.collection.name} has no operation {operation[:_SHOWN_CHARACTERS]!r}."
+                f"The collection {self.collection.name} has no operation {operation[:_MAX_SHOWN_CHARACTERS]!r}."
             )
 
         def parse(members: object) -> RunOperation:
             if not isinstance(members, dict):
                 raise InvalidRequest("The body of an operation must be a JSON object.")
-            for name in COMMON_MEMBERS.keys() & members.keys():
+            for name in (each for each in members if each in COMMON_MEMBERS):
                 detail = f"The member {name} is allowed only in raw commands (POST /jobs)."
                 raise InvalidRequest(detail, pointer=f"#/{name}")
-            for name in RESERVED_MEMBERS & members.keys():
+            for name in (each for each in members if each in RESERVED_MEMBERS):
                 detail = f"The value of {name} is taken from the path or a header. It must not be in the body."
                 raise InvalidRequest(detail, pointer=f"#/{name}")
             self.collection.check_members(operation, members)
@@ -109,7 +109,7 @@ class CollectionEndpoints:
         )
 
     def list(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Return a page of documents in no particular order. Unreadable-Items names those that are left out."""
+        """Return a page of documents in no particular order. The header Unreadable-Items names those left out."""
         from .document_lists import list_documents  # noqa: PLC0415  # most requests do not need it
 
         return list_documents(self.collection, request, services)

@@ -21,7 +21,7 @@ def cancel(job: Job, jobs: JobStore, *, sends_events: bool) -> Job:
         try:
             waiting = job.waiting
             return jobs.cancel(
-                job.ref, now(), is_due=waiting is not None and (sends_events or waiting.claim is not None)
+                job.ref, now(), make_due=waiting is not None and (sends_events or waiting.claim is not None)
             )
         except JobEnded:
             # The worker or another request ended it first, or our own write did, whose response was lost.

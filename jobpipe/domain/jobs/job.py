@@ -1,7 +1,7 @@
 """A job: the state and outcome of one accepted command.
 
     queued, retrying ──→ succeeded | failed | cancelled
-    scheduled ──→ queued     its time has come, and its message is on the queue
+    scheduled ──→ queued     it is due, and its message is on the queue
     scheduled ──→ cancelled
     queued ──→ retrying      an attempt was interrupted, and the message will be delivered again
     failed ──→ queued        a caller or an operator retries the job, which gets a new generation
@@ -53,7 +53,7 @@ UNFINISHED = (Status.SCHEDULED, Status.QUEUED, Status.RETRYING)
 
 @dataclass(frozen=True, slots=True)
 class KeptCommand:
-    """The command that a retry of a failed job sends again: the command itself, or the key of its claim check."""
+    """What a retry of a failed job sends again: the command itself, or the key of its claim check."""
 
     command: str | None = None  # its raw form as JSON text
     claim: str | None = None  # a key in the documents bucket
@@ -73,21 +73,21 @@ class ScheduledMessage:
 class Job:
     """One row of the jobs table."""
 
-    job_id: str  # random, or derived from caller and Idempotency-Key
+    job_id: str  # random, or derived from the caller and its Idempotency-Key
     owner: str  # the caller that may read it
     status: Status
     generation: str  # random, and renewed by each retry; messages of another generation are ignored
     operation: str  # create, read, update, delete, upsert or an operation of the collection
     item_id: str  # assigned on acceptance if the command is a create
-    fingerprint: str  # hash of the command, which shows whether its Idempotency-Key is reused for another one
-    attempts: int  # ended attempts that count towards the limit of attempts (an outage does not count)
+    fingerprint: str  # hash of the command, to detect a reuse of its Idempotency-Key for another command
+    attempts: int  # ended attempts that count towards the attempt limit (an outage does not count)
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; DynamoDB deletes the row some time later
     result: str | None = None  # succeeded: the item's document as JSON text, if it is small
     result_document: DocumentRef | None = None  # succeeded: the reference to the document if it is larger
     result_version: str | None = None  # succeeded: the version of the item in the result
-    old_document_key: str | None = None  # succeeded: the key of the replaced or deleted document, to clean up
+    old_document_key: str | None = None  # succeeded: the key of the replaced or deleted document, to be cleaned up
     emitted_events: str | None = None  # succeeded: the events that the operation returned (emitted_events.py)
     error: Problem | None = None  # failed: why it failed; retrying: what interrupted the last attempt
     label: str | None = None  # failed, retrying: the label of the document, for lists (label.py)
@@ -139,7 +139,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The result of a succeeded job, the key of the document that it replaced, and the events that it emitted."""
+    """The result of a successful job, the key of the document that it replaced, and the events that it emitted."""
 
     result: str | None = None
     result_document: DocumentRef | None = None
@@ -186,14 +186,15 @@ def new_job(
 
 
 def queued_at(at: datetime, *not_before: str | None) -> datetime:
-    """Return when the last of several commands is queued: the latest of `at` and the `not_before` times."""
+    """Return the time at which the last of several commands is queued: the latest of the given times."""
     return max([at, *(datetime.fromisoformat(each) for each in not_before if each is not None)])
 
 
 def expiry_of_queued_job(at: datetime, retention: timedelta) -> int:
-    """Return when a job that is queued at this time expires, in seconds since 1970.
+    """Return the expiry, in seconds since 1970, of a job that is queued at this time.
 
-    The message can wait for QUEUE_RETENTION in the queue and in the dead-letter queue. The job must outlive both.
+    The message can wait for QUEUE_RETENTION in the queue, and as long in the dead-letter queue. The job must not
+    expire before.
     """
     return int((at + 2 * QUEUE_RETENTION + retention).timestamp())
 
@@ -209,7 +210,7 @@ def is_job_id(text: str) -> bool:
 
 
 def _job_id(owner: str, idempotency_key: str | None) -> str:
-    """Return a random id, or one derived from caller and key, so that a replay finds its job without an index."""
+    """Return a random id, or one derived from the caller and its key, so that a replay needs no index."""
     if idempotency_key is None:
         return secrets.token_hex(16)
     # The length keeps ("a", "bc") and ("ab", "c") from giving the same id.

@@ -38,7 +38,7 @@ _TABLE = "The jobs table"
 _COUNT_ATTEMPT = "attempts = attempts + :one"
 # A job that was written by a release without shards has no owner_shard; its partition key is the owner alone.
 _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
-# The attributes have older names than the fields of Job.
+# These attributes keep the names that earlier releases used.
 _RUNNING_ATTEMPT, _INTERRUPTIONS = "began", "held"
 _REMOVED_AT_END = (_RUNNING_ATTEMPT, _INTERRUPTIONS, "error", LIST_KEY, OLD_LIST_KEY)
 # A scheduled job is stored as a queued one (`stored_status`).
@@ -70,7 +70,7 @@ class DynamoDbJobs:
     def put_new(self, job: Job, at: datetime) -> Job | None:
         """Store the job, or return the unexpired job that has its id."""
 
-        # Two requests with one Idempotency-Key:
+        # Two requests with the same Idempotency-Key:
         #
         #   request A   put (no such job) ── succeeds ──→ send
         #   request B        put (no such job) ── fails and returns A's row ──→ send the message of A's generation
@@ -117,13 +117,19 @@ class DynamoDbJobs:
         *,
         job_filter: JobFilter = EVERY_JOB,
     ) -> JobPage:
-        """Return up to `limit` of the owner's jobs with this status, latest first, eventually consistent."""
+        """Return up to `limit` of the owner's jobs with this status, latest first.
+
+        The list is eventually consistent.
+        """
         return self._lists.page(owner, status, limit, after, at, job_filter=job_filter)
 
     def list_jobs_of_all_owners(
         self, status: Status, limit: int, after: str | None, at: datetime, *, job_filter: JobFilter = EVERY_JOB
     ) -> JobPage:
-        """Return failed or retrying jobs of all owners, in no particular order, eventually consistent."""
+        """Return failed or retrying jobs of all owners, in no particular order.
+
+        The list is eventually consistent.
+        """
         return self._lists.page_of_all_owners(status, limit, after, at, job_filter=job_filter)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
@@ -170,19 +176,19 @@ class DynamoDbJobs:
         """Mark the job as failed and keep its command; with `charge_attempt`, count the attempt that ended it."""
         self._update(self.failure_update(ref, problem, at, kept, charge_attempt=charge_attempt, label=label))
 
-    def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
+    def cancel(self, ref: JobRef, at: datetime, *, make_due: bool = False) -> Job:
         """Mark the job as cancelled and return it.
 
-        With `is_due`, a scheduled job stays in the index of due jobs, and is due now.
+        With `make_due`, keep a scheduled job in the index of due jobs, as due now.
         """
         values = self._values_at_end(Status.CANCELLED, at)
-        if is_due:
+        if make_due:
             values["due"] = f"{rfc3339(at)}#"
-        removed = _REMOVED_AT_END if is_due else _REMOVED_AT_CANCEL
+        removed = _REMOVED_AT_END if make_due else _REMOVED_AT_CANCEL
         return self._update_and_get(self._conditional_update(ref, values, at, remove=removed))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
-        """Queue the failed job again in the generation of `ref`, unless this is already done, and return it.
+        """Queue the failed job again in the generation of `ref`, unless that has already been done, and return it.
 
         `retry_of` is the generation in which the job failed.
 
@@ -272,9 +278,9 @@ class DynamoDbJobs:
         )
 
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
-        """Return the update that ends the job as succeeded; it can be part of a transaction."""
+        """Return the update that marks the job as succeeded; it can be part of a transaction."""
         values = {**self._values_at_end(Status.SUCCEEDED, at), **success_values(success)}
-        return self._conditional_update(ref, values, at, remove=_REMOVED_AT_END, count_attempt=True)
+        return self._conditional_update(ref, values, at, remove=_REMOVED_AT_END, charge_attempt=True)
 
     def failure_update(
         self,
@@ -286,7 +292,7 @@ class DynamoDbJobs:
         charge_attempt: bool,
         label: str | None,
     ) -> UpdateTypeDef:
-        """Return the update that ends the job as failed; it can be part of a transaction."""
+        """Return the update that marks the job as failed; it can be part of a transaction."""
         values: Values = {
             **self._values_at_end(Status.FAILED, at),
             "error": failure_text(problem, label),
@@ -294,7 +300,7 @@ class DynamoDbJobs:
             **kept_values(kept),
         }
         removed = (_RUNNING_ATTEMPT, _INTERRUPTIONS, OLD_LIST_KEY)
-        return self._conditional_update(ref, values, at, remove=removed, count_attempt=charge_attempt)
+        return self._conditional_update(ref, values, at, remove=removed, charge_attempt=charge_attempt)
 
     def _values_at_end(self, status: Status, at: datetime) -> Values:
         expires_at = int((at + self._retention).timestamp())
@@ -307,13 +313,13 @@ class DynamoDbJobs:
         at: datetime,
         *,
         remove: tuple[str, ...] = (),
-        count_attempt: bool = False,
+        charge_attempt: bool = False,
     ) -> UpdateTypeDef:
         # The condition makes a command take effect at most once: the first to end the job wins, and every other
         # delivery, late worker or message of an earlier generation changes nothing. An expired row counts as
         # absent, even before DynamoDB deletes it.
         row = to_row(values)
-        expression, names = _update_expression((*row,), remove, count_attempt)
+        expression, names = _update_expression((*row,), remove, charge_attempt)
         return {
             "TableName": self._table,
             "Key": {"job_id": {"S": ref.job_id}},
@@ -323,7 +329,7 @@ class DynamoDbJobs:
             "ExpressionAttributeValues": {
                 ":generation": {"S": ref.generation},
                 ":now": {"N": str(int(at.timestamp()))},
-                **({":one": {"N": "1"}} if count_attempt else {}),
+                **({":one": {"N": "1"}} if charge_attempt else {}),
                 **_UNFINISHED,
                 **{f":{name}": value for name, value in row.items()},
             },
@@ -347,10 +353,10 @@ class DynamoDbJobs:
 
 @lru_cache(maxsize=64)  # every command needs one of the same few expressions
 def _update_expression(
-    assigned: tuple[str, ...], removed: tuple[str, ...], count_attempt: bool
+    assigned: tuple[str, ...], removed: tuple[str, ...], charge_attempt: bool
 ) -> tuple[str, Mapping[str, str]]:
     """Return the expression that sets and removes these attributes, and the names that it and the condition use."""
-    assignments = [f"#{name} = :{name}" for name in assigned] + ([_COUNT_ATTEMPT] if count_attempt else [])
+    assignments = [f"#{name} = :{name}" for name in assigned] + ([_COUNT_ATTEMPT] if charge_attempt else [])
     names = {f"#{name}": name for name in ("status", *assigned, *removed)}
     if LIST_KEY in assigned:
         assignments.append(_SET_SHARD)

@@ -22,7 +22,7 @@ from infra.settings import BUILD_DIR, LOCAL_STAGE
 from infra.stacks.change_sets import Stacks
 from infra.stage.names import foundation_stack
 from infra.targets.target import Target
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 from tests.helpers.embedded import embedded
 
 WORKER_TIMEOUT = "30"  # as on AWS; an emulator's 5 s would shorten the timeouts of calls
@@ -150,6 +150,6 @@ def open_foundation() -> Iterator[Foundation]:
         with embedded(folder / "emulator") as (target, _):
             quiet = Progress(Console(quiet=True))
             stacks = Stacks(target.client("cloudformation"), quiet, target.poll_seconds)
-            template, defaults = foundation_for(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
+            template, defaults = foundation_template(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
             stack = stacks.deploy(foundation_stack(LOCAL_STAGE), template, {"Stage": LOCAL_STAGE}, defaults)
             yield Foundation(target, stack.outputs, folder, target.client("sqs"))

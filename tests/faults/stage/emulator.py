@@ -26,7 +26,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from infra.emulator import ensure_venv
 from infra.settings import LOCAL_STAGE
-from infra.templates.sources import foundation_for, to_json
+from infra.templates.sources import foundation_template, to_json
 from tests.faults.stage.tasks import StepFunctions
 from tests.faults.stage.virtual_time import Clock, EmulatorTime
 
@@ -149,7 +149,7 @@ async def _deploy(cloudformation: Any) -> dict[str, str]:
         return _bytes(body).decode()
 
     given = {"Stage": LOCAL_STAGE, "WorkerTimeout": "5", "RequireTls": "false", "JobLists": "on", "Events": "on"}
-    parameters = {"TemplateBody": to_json(foundation_for(LOCAL_STAGE))}
+    parameters = {"TemplateBody": to_json(foundation_template(LOCAL_STAGE))}
     for i, (name, value) in enumerate(given.items(), 1):
         parameters[f"Parameters.member.{i}.ParameterKey"] = name
         parameters[f"Parameters.member.{i}.ParameterValue"] = value

@@ -107,10 +107,10 @@ class MemoryJobs:
         with self.lock:
             self.write(replace(self.failed(ref, at, attempt=charge_attempt), error=problem, kept=kept, label=label))
 
-    def cancel(self, ref: JobRef, at: datetime, *, is_due: bool = False) -> Job:
+    def cancel(self, ref: JobRef, at: datetime, *, make_due: bool = False) -> Job:
         with self.lock:
             job = self._ended(ref, Status.CANCELLED, at, attempt=False)
-            waiting = job.waiting if is_due else None
+            waiting = job.waiting if make_due else None
             due_now = None if waiting is None else replace(waiting, due=f"{rfc3339(at)}#")
             return self.write(replace(job, waiting=due_now))
 

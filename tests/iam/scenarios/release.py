@@ -27,7 +27,7 @@ def release_a_cancelled_large_command(lab: Lab) -> str:
     assert job.waiting is not None
     assert job.waiting.claim is not None
     lab.stores.documents.put(claim_key(job.waiting.claim), "{}")
-    lab.stores.jobs.cancel(job.ref, now() - timedelta(seconds=30), is_due=True)
+    lab.stores.jobs.cancel(job.ref, now() - timedelta(seconds=30), make_due=True)
     return f"{_released(lab, job)}, {_left(lab, job)}"
 
 

@@ -6,8 +6,8 @@ from infra.settings import ROOT
 from infra.templates import sources as templates
 
 ALL = [
-    templates.foundation_for("prod"),
-    templates.operations(),
+    templates.foundation_template("prod"),
+    templates.operations_template(),
     *(templates.read_template(ROOT / "infra" / "templates" / f"{app}.merge.yaml") for app in ("api", "worker")),
 ]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.settings import ROOT
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 from scripts.models.cost.data import read_data
 from scripts.models.cost.standing import month
 from tests.helpers.stubbed import a_client
@@ -35,7 +35,7 @@ def test_a_table_is_archived_as_aws_documents() -> None:
     assert "ARCHIVED" in a_client("dynamodb").meta.service_model.shape_for("TableStatus").enum
     same_name = documented("dynamodb", "ArchivalSummary", "ArchivalBackupArn")
     assert "same table name, you will need to delete the original table" in same_name
-    retention = foundation_for("prod")["Resources"]["CommandsQueue"]["Properties"]["MessageRetentionPeriod"]
+    retention = foundation_template("prod")["Resources"]["CommandsQueue"]["Properties"]["MessageRetentionPeriod"]
     left = retention // 86_400 - NUMBERS[days]
     assert f"for {retention // 86_400} days, so at most {'seven' if left == 7 else left} of them remain" in WORDS
 

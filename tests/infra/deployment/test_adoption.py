@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     with embedded(tmp_path_factory.mktemp("adoption")) as (target, settings):
-        yield Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_loss=False)
+        yield Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_data_loss=False)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
 
     assert stack_parameters(deployer)["Encryption"] == "customer-managed"
     # The emulator reports that a bucket may be replaced when the key of its encryption changes.
-    replacing = replace(deployer, allow_loss=True).stacks()
+    replacing = replace(deployer, allow_data_loss=True).stacks()
     assert replacing.deploy(STACK, TEMPLATE, {}).outputs["EncryptionKey"] == key
     assert {("AWS::KMS::Key", key.rpartition("/")[2]), ("AWS::KMS::Alias", ALIAS)} <= set(
         stack_resources(target, STACK)

@@ -24,7 +24,7 @@ from infra.stacks.change_sets import StackResult, Stacks
 from infra.stacks.stage_stacks import PlannedStack
 from infra.stage.stage_file import read_deployment
 from infra.targets.target import AWS, Target, access_logs
-from infra.templates.sources import foundation_for, operations
+from infra.templates.sources import foundation_template, operations_template
 from tests.helpers.embedded import embedded
 
 pytestmark = pytest.mark.slow
@@ -61,8 +61,8 @@ def test_without_permission_to_read_the_account_there_are_no_access_logs() -> No
     "name", ["Stage", "CodeKey", "CodeVersion", "CommandsQueueArn", "ArtifactsBucket", "EncryptionKey"]
 )
 def test_parameters_that_stacks_pass_to_each_other_cannot_be_given(name: str) -> None:
-    foundation = foundation_for("prod")
-    templates = [foundation, operations(), *(package.template() for package in package_all().values())]
+    foundation = foundation_template("prod")
+    templates = [foundation, operations_template(), *(package.template() for package in package_all().values())]
     with pytest.raises(OperatorError, match=f"{name}: set by the deployment"):
         check_overrides({name: "mine"}, foundation, templates)
     check_overrides({"WorkerTimeout": "10", "AlarmEmail": "a@b.example"}, foundation, templates)

@@ -203,12 +203,12 @@ class Aws:
 def test_a_half_deleted_stack_is_created_again_only_if_that_is_allowed() -> None:
     aws = Aws()
     aws.status, aws.repaired = "DELETE_FAILED", True
-    stacks = Stacks(aws, Progress(Console(quiet=True)), 0, allow_loss=False)
+    stacks = Stacks(aws, Progress(Console(quiet=True)), 0, allow_data_loss=False)
     with pytest.raises(OperatorError, match=r"first is partly deleted .*ALLOW_REPLACEMENT=yes"):
         stacks.deploy("first", {"Resources": {}}, {})
     assert aws.status == "DELETE_FAILED"
     assert "ALLOW_REPLACEMENT=yes" in stacks.diff("first", {"Resources": {}}, {}).note
-    Stacks(aws, Progress(Console(quiet=True)), 0, allow_loss=True).deploy("first", {"Resources": {}}, {})
+    Stacks(aws, Progress(Console(quiet=True)), 0, allow_data_loss=True).deploy("first", {"Resources": {}}, {})
     assert aws.status == "CREATE_COMPLETE"
 
 

@@ -25,7 +25,7 @@ from infra.stacks.changes import Change
 from infra.stage.collection_rows import BUILDING, READY, CollectionRows, LookUpRules, RowChangedError
 from infra.stage.names import foundation_stack
 from infra.targets.target import Target
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.documents.dynamodb_collections import partition_key
 from jobpipe.stores.stage.dynamodb_index_states import DynamoDbIndexStates
@@ -49,7 +49,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Target,
         stacks = Stacks(target.client("cloudformation"), Progress(Console(quiet=True)), target.poll_seconds)
         parameters, defaults = {"Stage": LOCAL_STAGE}, target.default_parameters(LOCAL_STAGE)
         outputs = stacks.deploy(
-            foundation_stack(LOCAL_STAGE), foundation_for(LOCAL_STAGE), parameters, defaults
+            foundation_stack(LOCAL_STAGE), foundation_template(LOCAL_STAGE), parameters, defaults
         ).outputs
         yield target, {**outputs, "WorkerFunction": "worker"}
 

@@ -19,7 +19,7 @@ from infra.stacks.change_sets import StackResult, Stacks
 from infra.stacks.stage_stacks import PlannedStack
 from infra.stage.names import foundation_stack
 from infra.targets.target import EMBEDDED, Target, find_target
-from infra.templates.sources import Template, foundation_for
+from infra.templates.sources import Template, foundation_template
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.jobs.job import Job, Status, new_job
@@ -37,7 +37,7 @@ ON, OFF = {"JobLists": "on"}, {"JobLists": "off"}
 
 @pytest.mark.parametrize("parameters", [ON, OFF])
 def test_an_index_that_is_missing_is_added_once(tmp_path: Path, parameters: dict[str, str]) -> None:
-    template = foundation_for("local")
+    template = foundation_template("local")
     properties = table_properties(template, parameters)["JobsTable"]
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     with running_emulator(tmp_path) as emulator:
@@ -90,7 +90,7 @@ def test_each_update_of_a_stage_adds_one_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: str, wanted: dict[str, str]
 ) -> None:
     """DynamoDB creates or removes one index per update; the emulator would do with two."""
-    template = foundation_for(LOCAL_STAGE)
+    template = foundation_template(LOCAL_STAGE)
     with running_emulator(tmp_path) as emulator:
         target = embedded_target(emulator.port, tmp_path)
         dynamodb = target.client("dynamodb")
@@ -128,7 +128,7 @@ def test_each_update_of_a_stage_adds_one_index(
 
 
 def test_a_stage_of_an_earlier_release_lists_earlier_and_later_failures(tmp_path: Path) -> None:
-    template = foundation_for(LOCAL_STAGE)
+    template = foundation_template(LOCAL_STAGE)
     with running_emulator(tmp_path) as emulator:
         target = embedded_target(emulator.port, tmp_path)
         settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=tmp_path)
@@ -154,7 +154,7 @@ def test_a_stage_of_an_earlier_release_lists_earlier_and_later_failures(tmp_path
 
 
 def test_the_stores_read_the_indexes_that_the_template_makes() -> None:
-    indexes = table_properties(foundation_for("prod"), ON)["JobsTable"]["GlobalSecondaryIndexes"]
+    indexes = table_properties(foundation_template("prod"), ON)["JobsTable"]["GlobalSecondaryIndexes"]
     read = [*partitions_of("alice"), *recent_partitions("alice")]
     assert {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes} == {
         **{partition.index: [partition.key, partition.order] for partition in read},

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 from tests.infra.rendered import rendered
 
 PUBLIC = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
-RESOURCES: dict[str, Any] = foundation_for("prod")["Resources"]
+RESOURCES: dict[str, Any] = foundation_template("prod")["Resources"]
 
 
 def of_kind(kind: str) -> list[str]:
@@ -47,7 +47,7 @@ def test_every_bucket_is_encrypted_private_and_versioned(bucket: str) -> None:
 
 
 def test_every_bucket_refuses_plain_http_except_on_emulators() -> None:
-    template = foundation_for("prod")
+    template = foundation_template("prod")
     policies = {
         RESOURCES[name]["Properties"]["Bucket"]["Ref"]: RESOURCES[name] for name in of_kind("AWS::S3::BucketPolicy")
     }
@@ -69,5 +69,5 @@ def test_every_table_can_be_restored_and_is_protected_against_deletion(table: st
         "Ref": "PointInTimeRecovery"
     }
     assert properties["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
-    parameters = foundation_for("prod")["Parameters"]
+    parameters = foundation_template("prod")["Parameters"]
     assert parameters["PointInTimeRecovery"]["Default"] == parameters["DeletionProtection"]["Default"] == "true"

@@ -21,7 +21,7 @@ from infra.stacks.change_sets import Stacks
 from infra.stacks.stage_stacks import PlannedStack
 from infra.stage.names import app_stack, foundation_stack
 from infra.targets.target import AWS, Target
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 from tests.helpers.stubbed import a_client
 from tests.infra.rendered import rendered, template
 
@@ -131,7 +131,7 @@ def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
     monkeypatch.setattr(Target, "default_parameters", lambda *_: {})
     monkeypatch.setattr(Stacks, "_describe", lambda *_: None)
     monkeypatch.setattr(Stacks, "outputs", lambda *_: {})
-    foundation = PlannedStack(foundation_stack("prod"), foundation_for("prod"))
+    foundation = PlannedStack(foundation_stack("prod"), foundation_template("prod"))
     worker = PlannedStack(app_stack("prod", "worker"), package_all()["worker"].template())
     for overrides, reported in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
         add_limits(stub, 10)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.packaging.package import package_all
-from infra.templates.sources import Template, foundation_for, read_template
+from infra.templates.sources import Template, foundation_template, read_template
 from jobpipe.domain import limits
 from jobpipe.domain.events.schedule import ATTEMPT_SECONDS
 from worker_lambda.chalicelib.notifications.deliver import RESERVE_SECONDS
@@ -24,7 +24,7 @@ GATEWAY_SECONDS = 29  # API Gateway's own limit
 
 @pytest.fixture(scope="module", params=["local", "prod"])
 def foundation(request: pytest.FixtureRequest) -> Template:
-    return foundation_for(request.param)
+    return foundation_template(request.param)
 
 
 @pytest.fixture(scope="module")

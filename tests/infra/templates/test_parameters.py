@@ -14,7 +14,7 @@ from infra.settings import LOCAL_STAGE
 from infra.stacks.change_sets import Stacks
 from infra.stage.names import foundation_stack, log_groups
 from infra.targets.target import access_logs
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 from tests.helpers.deployed import WAIT, Stage, problem, unique
 from tests.helpers.embedded import embedded
 
@@ -94,7 +94,7 @@ def test_a_stage_with_retained_data_is_destroyed_with_its_key(deployer: Deployer
     stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds)
     given = {"Stage": retained, "Encryption": "customer-managed"}
     outputs = stacks.deploy(
-        foundation_stack(retained), foundation_for(retained), given, target.default_parameters(retained)
+        foundation_stack(retained), foundation_template(retained), given, target.default_parameters(retained)
     )
 
     Teardown(target, retained, deployer.settings, deployer.progress).destroy()

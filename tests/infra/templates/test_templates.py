@@ -59,7 +59,7 @@ def resources_of(kind: str, template: templates.Template) -> dict[str, Any]:
 def test_only_in_the_local_stage_is_state_deleted_with_its_stack(
     stage: str, deletion: str, replacement: str
 ) -> None:
-    resources = templates.foundation_for(stage)["Resources"]
+    resources = templates.foundation_template(stage)["Resources"]
 
     assert {name for name, resource in resources.items() if "DeletionPolicy" in resource} == STATEFUL
     for name in STATEFUL:
@@ -260,9 +260,9 @@ def _actions(statement: dict[str, Any]) -> list[str]:
 
 
 def test_templates_are_sent_as_compact_json() -> None:
-    text = templates.to_json(templates.foundation_for("prod"))
+    text = templates.to_json(templates.foundation_template("prod"))
 
-    assert json.loads(text) == templates.foundation_for("prod")
+    assert json.loads(text) == templates.foundation_template("prod")
     assert ": " not in text.split('"Description"')[0]
 
 

@@ -54,14 +54,14 @@ def test_a_replay_may_have_its_fields_in_another_order(pipeline: Pipeline) -> No
     assert pipeline.request("POST", "/items", dict(reversed(ITEM.items())), **WITH_KEY).json == first
 
 
-def test_a_replay_takes_effect_once_even_if_the_queue_accepts_its_message(pipeline: Pipeline) -> None:
+def test_a_command_takes_effect_once_even_if_its_replay_is_queued(pipeline: Pipeline) -> None:
     job = pipeline.request("POST", "/items", ITEM, **WITH_KEY).json
     pipeline.queue.seen.clear()  # SQS deduplicates messages for five minutes only
     pipeline.request("POST", "/items", ITEM, **WITH_KEY)
     assert len(pipeline.queue.waiting) == 2
     pipeline.drain()
     assert pipeline.request("GET", f"/jobs/{job['id']}").json["attempts"] == 1
-    assert len(pipeline.documents.versions) == 2  # each delivery stored one version, and S3 keeps the deleted one
+    assert len(pipeline.documents.versions) == 2  # one of each delivery; S3 keeps the deleted one
     pipeline.check_consistent()
 
 
@@ -150,14 +150,16 @@ def test_a_key_can_be_used_again_when_its_job_has_expired(
     assert other.json["status"] == "queued"
 
 
-def test_a_queued_job_outlives_its_message_and_an_ended_job_expires_after_the_retention(pipeline: Pipeline) -> None:
+def test_a_queued_job_outlives_its_message_and_an_ended_job_expires_in_time(
+    pipeline: Pipeline,
+) -> None:
     job_id = pipeline.request("POST", "/items", ITEM).json["id"]
-    both_queues, retention, second = timedelta(days=28), timedelta(days=7), timedelta(seconds=1)
+    retention_in_both_queues, retention, second = timedelta(days=28), timedelta(days=7), timedelta(seconds=1)
 
     def time_left() -> timedelta:
         return timedelta(seconds=pipeline.jobs.rows[job_id].expires_at - datetime.now(UTC).timestamp())
 
-    assert time_left() > both_queues + retention - timedelta(minutes=1)
+    assert time_left() > retention_in_both_queues + retention - timedelta(minutes=1)
     pipeline.drain()
     assert retention - timedelta(minutes=1) < time_left() <= retention + second
 
@@ -179,7 +181,7 @@ def test_a_request_whose_send_fails_gets_503_and_its_replay_gets_the_same_job(
 
 
 @pytest.mark.parametrize("message_arrives", [True, False])
-def test_without_a_key_a_command_takes_no_effect_if_its_send_fails(
+def test_without_a_key_a_command_has_no_effect_if_its_message_is_not_sent(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, message_arrives: bool
 ) -> None:
     with monkeypatch.context() as outage:
@@ -192,7 +194,7 @@ def test_without_a_key_a_command_takes_no_effect_if_its_send_fails(
     pipeline.check_consistent()
 
 
-def test_without_a_key_a_command_that_took_effect_despite_a_failed_send_returns_202(
+def test_without_a_key_the_response_is_202_if_the_command_took_effect_despite_an_error(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = pipeline.queue.send

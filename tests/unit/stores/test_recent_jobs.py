@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.deployment.indexes import table_properties
-from infra.templates.sources import foundation_for
+from infra.templates.sources import foundation_template
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands.command import DeleteItem
 from jobpipe.domain.errors import JobListOff
@@ -222,7 +222,7 @@ def test_an_index_that_is_being_made_or_removed_is_said(code: str, message: str,
 def test_a_job_enters_the_index_once_and_no_later_write_changes_its_entry() -> None:
     (index,) = [
         each
-        for each in table_properties(foundation_for("prod"), {"JobLists": "on"})["JobsTable"][
+        for each in table_properties(foundation_template("prod"), {"JobLists": "on"})["JobsTable"][
             "GlobalSecondaryIndexes"
         ]
         if each["IndexName"] == "recent"
