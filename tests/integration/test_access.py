@@ -142,7 +142,7 @@ def test_a_request_without_a_good_key_is_refused(
         assert answer.status_code == 403, (method, path, answer.text)
         if stage.renders_gateway_responses:
             assert problem(answer) == "forbidden"
-    assert stage.counts() == before, "nothing was stored or queued"
+    assert at_rest(stage) == before, "nothing was stored or queued"
     assert stage.client.get_item(item.id) == item
     assert stage.client.job(failed_job.id) == failed_job
     assert list(stage.client.webhooks.list()) == [webhook]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.helpers.deployed import Stage, problem, unique
+from tests.integration.conftest import at_rest
 
 
 @pytest.mark.parametrize(
@@ -56,11 +57,11 @@ def test_unknown_routes_and_wrong_methods_are_problems(stage: Stage, method: str
 def test_a_refused_request_leaves_no_trace(
     stage: Stage, method: str, path: str, headers: dict[str, str], body: bytes, status: int
 ) -> None:
-    before = stage.counts()
+    before = at_rest(stage)
     answer = stage.request(method, path, headers=headers, raw=body)
     assert answer.status_code == status, answer.text
     assert problem(answer)
-    assert stage.counts() == before
+    assert at_rest(stage) == before
 
 
 def test_unusual_ids_are_accepted(stage: Stage) -> None:

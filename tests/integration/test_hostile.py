@@ -113,7 +113,7 @@ def test_a_byte_over_the_limit_is_refused_and_changes_nothing(stage: Stage) -> N
     before = at_rest(stage)
     for method, path in (("POST", "/items"), ("PUT", f"/items/{item_id}"), ("PATCH", f"/items/{item_id}")):
         assert problem(stage.request(method, path, raw=sized(MAX_DOCUMENT_BYTES + 1))) == "too-large"
-    assert stage.counts() == before
+    assert at_rest(stage) == before
     # Only the worker knows that a document becomes too large by a merge.
     for method in ("PUT", "PATCH"):
         answer = stage.request(method, f"/items/{item_id}", {"more": "x" * 350_000}, headers=WAIT)
