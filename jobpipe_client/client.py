@@ -30,9 +30,9 @@ class Client:
     """A client of one deployment. It is safe to share between threads; each thread has its own connections.
 
     Every write has an idempotency key, either the caller's or a random one. The client retries a write with the
-    same key, up to `retries` times: after a broken connection, a status of 429, 502, 503 or 504, and a 500 that has
-    a Retry-After header. `request_timeout` limits each request, in seconds. The methods that wait for a job have a
-    `timeout` of their own.
+    same key, up to `retries` times: after a broken connection, after a status of 429, 502, 503 or 504, and after
+    a 500 that has a Retry-After header. `request_timeout` limits each request, in seconds. The methods that wait
+    for a job have a `timeout` of their own.
 
     >>> with Client(url, key, request_timeout=5, retries=2) as client:
     ...     client.health()["status"]
@@ -164,7 +164,7 @@ class Client:
     ) -> Batch:
         """Queue up to 100 commands in their raw form. The commands for one item take effect in the given order.
 
-        An entry has a `problem` if its command is invalid or could not be queued; `Batch.unsent` names those.
+        An entry has a `problem` if its command is invalid or could not be queued; `Batch.unsent` lists the latter.
         `at` and `before` are as for `submit`, and apply to every command without its own `not_before` or
         `not_after`. `name` is a display name of at most 100 characters.
 
@@ -236,10 +236,10 @@ class Client:
     ) -> Iterator[Job]:
         """Yield your jobs without their results, latest first, page by page. The list is eventually consistent.
 
-        Every stage lists scheduled, failed and retrying jobs. Other jobs are listed by a stage with JobLists=on.
-        `since` and `until` (exclusive) limit the time of acceptance; each is an aware datetime or an RFC 3339
-        string. With an operator's key, `owner` names another caller, whose failed or retrying jobs are listed; "*"
-        lists the jobs of all callers, in no particular order.
+        Every stage lists scheduled, failed and retrying jobs. Other jobs are listed only if the stage has
+        JobLists=on. `since` and `until` (exclusive) limit the time of acceptance; each is an aware datetime or an
+        RFC 3339 string. With an operator's key, `owner` names another caller, whose failed or retrying jobs are
+        listed; "*" lists the jobs of all callers, in no particular order.
 
         >>> _ = client.wait(client.read("no-such-item"))
         >>> [job.error.slug for job in client.jobs("failed")]

@@ -1,11 +1,11 @@
 """The exceptions of the client. JobError and its subclasses are defined in `models`, next to `Job`.
-Slugs never change, so some of them do not match the names of their classes.
+Classes were renamed and slugs never change, so some of them do not match.
 
 JobpipeError
 ├─ ConfigurationError          the deployment or the key is missing or unusable
 ├─ TransportError              a request got no response
 │  ├─ Unreachable              the connection was refused or reset, or the host is unknown
-│  └─ RequestTimeout           one request got no response in time
+│  └─ RequestTimeout           a request timed out
 ├─ InvalidResponse             the response does not follow the API contract
 ├─ ItemsUnreadable             a list left out items whose documents are missing
 ├─ ProblemError                the service returned a problem document
@@ -66,7 +66,7 @@ class TransportError(JobpipeError):
 class Unreachable(TransportError):
     """The connection was refused or lost, or the host is unknown."""
 
-    is_transient = True  # False on errors of TLS
+    is_transient = True  # False for TLS errors
 
 
 class RequestTimeout(TransportError):
@@ -95,7 +95,7 @@ class ItemsUnreadable(JobpipeError):
 
 
 class ProblemError(JobpipeError):
-    """The service refused the request or, in a call of `client.sync`, the command failed.
+    """The service refused the request or, in a call through `client.sync`, the command failed.
 
     >>> try:
     ...     client.sync.read("no-such-item")

@@ -4,7 +4,7 @@ The steps of the plan are:
 
 1. Package: build the zips of both Lambdas and read all templates.
 2. Check: refuse parameters that would fail in a later step. Refuse collection rules that existing documents
-   violate. Refuse a folder that lacks a collection which the stage still serves (served.py).
+   violate. Refuse a folder that lacks a collection the stage still serves (served.py).
 3. Foundation: deploy the tables, buckets and queues, and prepare the collections' indexes (collection_indexes.py).
 4. Worker, then API: upload the zip and deploy the stack of each Lambda. A paused stage stays paused (pauses.py).
 5. Stage file: write the URL, the API key and the names of the resources.
@@ -61,7 +61,7 @@ class Deployer:
         return executor.deployment
 
     def diff(self) -> list[StackDiff]:
-        """Return, without changing anything, what a deployment would change in each stack, in order."""
+        """Return what a deployment would change in each stack, in order. Change nothing."""
         executor = StackComparison(self.target, self.stage, self.overrides, self._stage_stacks())
         self._run(executor)
         return executor.diffs
@@ -97,7 +97,7 @@ class Deployer:
 
 
 class Executor(Protocol):
-    """Carries out the steps that change the target. A step whose outputs are needed returns them."""
+    """Carries out the steps, or compares them with the stage. Steps return the outputs that other steps need."""
 
     def check_served_collections(self, served: ServedCollections, outputs: Values) -> None: ...
     def check_indexes(self, indexes: CollectionIndexes, outputs: Values) -> None: ...
@@ -147,15 +147,15 @@ class Plan:
         outputs = self.executor.deploy_foundation(foundation, parameters)
         self.executor.prepare_indexes(indexes, outputs)
         parameters |= outputs
-        # The worker is first, because the API may queue only commands that the worker understands.
+        # The worker is deployed first, because the API may queue only commands that the worker understands.
         pause = self.executor.get_pause_parameter(outputs)
         outputs |= self.executor.deploy_app(worker, packages["worker"], parameters | pause)
         self.executor.apply_pause(outputs, pause)
         outputs |= self.executor.deploy_app(api, packages["api"], parameters)
-        # The alarms come after the stage file, because the stage can be used without them.
         self.executor.write_stage_file(outputs)
         self.executor.complete_indexes(indexes, outputs)
         self.executor.record_served_collections(served, outputs)
+        # The stage can be used without the alarms, so they come after the stage file.
         self.executor.deploy_operations(alarms, parameters)
         self.executor.wait_until_ready()
 

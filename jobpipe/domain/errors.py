@@ -66,7 +66,7 @@ class ProblemError(JobpipeError):
 
 
 class Refusal(ProblemError):
-    """The request cannot be fulfilled, and the same request will be refused again."""
+    """The request cannot be fulfilled. The same request is refused again unless the stored state changes."""
 
     stored_label: str | None = None
     """The label of the stored document, if the document was read (label.py); not part of the problem."""

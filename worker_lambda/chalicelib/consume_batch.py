@@ -4,7 +4,7 @@ Lambda deletes all messages of the batch except those that the response names. W
 also names the later commands of the item, so that they cannot overtake it. A redelivered message may have killed
 its worker. It is therefore processed alone, after all new messages, so that the cause is known if
 the worker dies again. New messages may first be committed together, which saves AWS calls (group_commit.py).
-The rest are then processed one by one.
+The other messages are processed individually.
 
 A group is the messages of one item, in order. They share one SQS message group.
 """
@@ -64,7 +64,7 @@ def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> d
 
 def _log_ungrouped(ungrouped: Group) -> None:
     # These messages are returned to their queue, because their order is unknown. They are not parked: if the parked
-    # queue were a source of this function by mistake, each message would be parked again forever.
+    # queue were a source of this function by mistake, each message would be parked over and over.
     for delivery in ungrouped:
         logger.error(
             "message without a group: its queue is not this function's FIFO queue",
@@ -73,7 +73,7 @@ def _log_ungrouped(ungrouped: Group) -> None:
 
 
 def _split(groups: list[Group], consumer: Consumer) -> tuple[list[Group], list[Group]]:
-    """Return the groups to process in parallel, and those to process alone, sorted by their charged attempts."""
+    """Return the groups to process in parallel, and those to process alone, with few attempts before many."""
     if consumer.charged_attempts is None:
         return groups, []
     new = [group for group in groups if all(delivery.receive_count == 1 for delivery in group)]
@@ -112,7 +112,7 @@ def _process_alone(groups: list[Group], earlier: list[_Result], consumer: Consum
 
 
 def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_PROGRESS) -> _Result:
-    """Process the messages of one item. If one fails or time is short, return it and all later messages to SQS."""
+    """Process the messages of one item. If one fails or has no time left, return it and the later ones to SQS."""
     i, resume = progress.done, progress.resume
     while i < len(group):
         delivery = group[i]
@@ -121,7 +121,7 @@ def _process_in_order(group: Group, consumer: Consumer, progress: Progress = NO_
             i += _advance(delivery, consumer, resume)
             resume = None
         except NoTimeLeft:
-            # The command is not begun: if the invocation timed out during it, that would count as an attempt.
+            # The command is not started: if the invocation timed out during it, that would count as an attempt.
             logger.warning(
                 "no time left: this message and the later messages of its item will be delivered again in 1 s",
                 extra=fields,
@@ -149,8 +149,8 @@ def _advance(delivery: Delivery, consumer: Consumer, resume: Callable[[], int] |
 
 
 def _delay_after(error: Exception, delivery: Delivery) -> int:
-    # The receive count also includes deliveries that ended in a crash which another command caused. It is used only
-    # if the interruption was not recorded.
+    # The receive count also includes deliveries that were lost to crashes caused by other commands. It is used
+    # only if the interruption was not recorded.
     return backoff_seconds(error.interruptions if isinstance(error, CommandInterrupted) else delivery.receive_count)
 
 

@@ -127,7 +127,7 @@ class Execution:
 
     def run(self) -> str:
         """Run the command and return its outcome for the log."""
-        # If this call fails, nothing is recorded: the row may have the earlier generation, and reject a write.
+        # If this call fails, nothing is recorded: the row may have the earlier generation and reject the record.
         attempts.complete_retry(self._message, self._services)
         return self._run_unrecorded() if self._delivery.receive_count == 1 else self._run_recorded()
 

@@ -67,7 +67,7 @@ class CollectionEndpoints:
         return self._submit(command, request, services)
 
     def run(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Queue an operation of the collection on a document. The body contains the arguments."""
+        """Queue one of the collection's operations for a document. The body contains the arguments."""
         operation = request.path_parameters["operation"]
         if operation not in self.collection.operations:
             raise NotFound(
@@ -109,7 +109,7 @@ class CollectionEndpoints:
         )
 
     def list(self, request: HttpRequest, services: Services) -> HttpResponse:
-        """Return a page of documents in no particular order. The header Unreadable-Items names those left out."""
+        """Return a page of documents in no particular order. The header Unreadable-Items names omitted ones."""
         from .document_lists import list_documents  # noqa: PLC0415  # most requests do not need it
 
         return list_documents(self.collection, request, services)

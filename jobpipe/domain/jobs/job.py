@@ -53,7 +53,7 @@ UNFINISHED = (Status.SCHEDULED, Status.QUEUED, Status.RETRYING)
 
 @dataclass(frozen=True, slots=True)
 class KeptCommand:
-    """What a retry of a failed job sends again: the command itself, or the key of its claim check."""
+    """The command of a failed job, which a retry sends again: the command itself, or the key of its claim check."""
 
     command: str | None = None  # its raw form as JSON text
     claim: str | None = None  # a key in the documents bucket
@@ -103,7 +103,7 @@ class Job:
     batch_id: str | None = None  # the batch with which it was accepted
     # Set from acceptance until SQS confirms the message, even if the job has ended meanwhile.
     waiting: ScheduledMessage | None = None
-    # The most recent task token. Its task is completed when the job has ended. It is kept until the job expires.
+    # The latest token of a Step Functions task, which is completed when the job has ended. It is kept with the job.
     task_token: str | None = field(default=None, repr=False)
 
     @property
@@ -194,7 +194,7 @@ def expiry_of_queued_job(at: datetime, retention: timedelta) -> int:
     """Return the expiry, in seconds since 1970, of a job that is queued at this time.
 
     The message can wait for QUEUE_RETENTION in the queue, and as long in the dead-letter queue. The job must not
-    expire before.
+    expire before then.
     """
     return int((at + 2 * QUEUE_RETENTION + retention).timestamp())
 
@@ -210,7 +210,7 @@ def is_job_id(text: str) -> bool:
 
 
 def _job_id(owner: str, idempotency_key: str | None) -> str:
-    """Return a random id, or one derived from the caller and its key, so that a replay needs no index."""
+    """Return a random id, or one derived from the caller and its key, so that a replay finds its job by the id."""
     if idempotency_key is None:
         return secrets.token_hex(16)
     # The length keeps ("a", "bc") and ("ab", "c") from giving the same id.

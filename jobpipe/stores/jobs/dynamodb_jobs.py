@@ -1,4 +1,4 @@
-"""Reads and writes the jobs table."""
+"""The store of jobs on DynamoDB: reads and writes of the jobs table."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
 # These attributes keep the names that earlier releases used.
 _RUNNING_ATTEMPT, _INTERRUPTIONS = "began", "held"
 _REMOVED_AT_END = (_RUNNING_ATTEMPT, _INTERRUPTIONS, "error", LIST_KEY, OLD_LIST_KEY)
-# A scheduled job is stored as a queued one (`stored_status`).
+# A scheduled job is stored with the status queued, and is distinguished by its due time (`stored_status`).
 _UNFINISHED: Row = {
     f":unfinished{i}": {"S": status.value} for i, status in enumerate((Status.QUEUED, Status.RETRYING))
 }
@@ -52,7 +52,8 @@ _CONDITION = f"#status IN ({', '.join(_UNFINISHED)}) AND generation = :generatio
 class DynamoDbJobs:
     """An implementation of JobStore on DynamoDB.
 
-    Each write except `put_new` raises JobEnded if the job has ended or expired, or has another generation.
+    Each write of an outcome or an attempt raises JobEnded if the job has ended or expired, or has another
+    generation.
     """
 
     def __init__(self, clients: AwsClients, table: str, retention: timedelta) -> None:
@@ -63,7 +64,7 @@ class DynamoDbJobs:
 
     @cached_property
     def _lists(self) -> JobLists:
-        from jobpipe.stores.jobs.dynamodb_job_lists import JobLists  # noqa: PLC0415  # most processes list nothing
+        from jobpipe.stores.jobs.dynamodb_job_lists import JobLists  # noqa: PLC0415  # most processes never list jobs
 
         return JobLists(self._clients, self._table)
 
@@ -179,7 +180,7 @@ class DynamoDbJobs:
     def cancel(self, ref: JobRef, at: datetime, *, make_due: bool = False) -> Job:
         """Mark the job as cancelled and return it.
 
-        With `make_due`, keep a scheduled job in the index of due jobs, as due now.
+        With `make_due`, keep a scheduled job in the index of due jobs, with the current time as its due time.
         """
         values = self._values_at_end(Status.CANCELLED, at)
         if make_due:
@@ -188,7 +189,7 @@ class DynamoDbJobs:
         return self._update_and_get(self._conditional_update(ref, values, at, remove=removed))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
-        """Queue the failed job again in the generation of `ref`, unless that has already been done, and return it.
+        """Queue the failed job again in the generation of `ref`, unless that has already been done. Return the job.
 
         `retry_of` is the generation in which the job failed.
 

@@ -61,7 +61,7 @@ def test_a_command_takes_effect_once_even_if_its_replay_is_queued(pipeline: Pipe
     assert len(pipeline.queue.waiting) == 2
     pipeline.drain()
     assert pipeline.request("GET", f"/jobs/{job['id']}").json["attempts"] == 1
-    assert len(pipeline.documents.versions) == 2  # one of each delivery; S3 keeps the deleted one
+    assert len(pipeline.documents.versions) == 2  # each delivery wrote one; S3 keeps the deleted one
     pipeline.check_consistent()
 
 
@@ -181,7 +181,7 @@ def test_a_request_whose_send_fails_gets_503_and_its_replay_gets_the_same_job(
 
 
 @pytest.mark.parametrize("message_arrives", [True, False])
-def test_without_a_key_a_command_has_no_effect_if_its_message_is_not_sent(
+def test_without_a_key_a_command_has_no_effect_if_sending_fails(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, message_arrives: bool
 ) -> None:
     with monkeypatch.context() as outage:
