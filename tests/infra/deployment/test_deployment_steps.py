@@ -88,7 +88,7 @@ def test_a_stage_whose_alarms_cannot_be_made_can_be_used(tmp_path: Path, monkeyp
     with embedded(tmp_path) as (target, settings):
         quiet = Progress(Console(quiet=True))
         broken = {"Parameters": {}, "Resources": {"Alarm": {"Type": "AWS::CloudWatch::NoSuchThing"}}}
-        monkeypatch.setattr(plan, "operations", lambda: broken)
+        monkeypatch.setattr(plan, "operations_template", lambda: broken)
 
         with pytest.raises(OperatorError, match="operations"):
             Deployer(target, LOCAL_STAGE, settings, quiet, {}).deploy()
