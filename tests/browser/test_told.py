@@ -1,4 +1,4 @@
-"""The page of a job shows what was sent to each webhook about it, and sends it again when asked."""
+"""The page of a job shows the events that were sent to each webhook, and can send them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of what receivers have received find what is missing, wrong, or out of order."""
+"""The checks of the received notifications find those that are missing, wrong, or out of order."""
 
 from __future__ import annotations
 

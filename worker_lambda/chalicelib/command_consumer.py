@@ -15,13 +15,13 @@ from .services import Services
 
 def command_consumer(services: Services, seconds_left: Callable[[], float]) -> Consumer:
     """Return the consumer of the command queue."""
-    with_leftovers: set[JobRef] = set()
+    jobs_with_leftovers: set[JobRef] = set()
     return Consumer(
-        process=lambda delivery: execute(delivery, services, seconds_left, with_leftovers),
+        process=lambda delivery: execute(delivery, services, seconds_left, jobs_with_leftovers),
         charged_attempts=lambda delivery: read_charged_attempts(delivery, services),
         queue=services.queue,
         reserve_seconds=services.reserve_seconds,
         seconds_left=seconds_left,
-        plan=lambda groups: plan_groups(groups, services, seconds_left, with_leftovers),
+        plan=lambda groups: plan_groups(groups, services, seconds_left, jobs_with_leftovers),
         announce=make_announcer(services.events),
     )

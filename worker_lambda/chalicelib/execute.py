@@ -57,13 +57,13 @@ def execute(
     delivery: Delivery,
     services: Services,
     seconds_left: Callable[[], float],
-    with_leftovers: Collection[JobRef] = (),
+    jobs_with_leftovers: Collection[JobRef] = (),
 ) -> None:
     """Run the command and end its job; when this returns, the message may be deleted.
 
     Raise if SQS must deliver the message again: after an outage, or after a fault while attempts are left.
-    `with_leftovers` has the jobs for which a group commit has stored a document without committing it. `execute`
-    deletes these documents.
+    `jobs_with_leftovers` has the jobs for which a group commit has stored a document without committing it. This
+    function deletes these documents.
     """
     started = time.perf_counter()
     try:
@@ -86,7 +86,7 @@ def execute(
         finish_clean_up(message, services)
         outcome = "already ended"
     else:
-        if message.job in with_leftovers:
+        if message.job in jobs_with_leftovers:
             remove_uncommitted(message.job, message.item, services)
     execution.log(outcome, time.perf_counter() - started)
 

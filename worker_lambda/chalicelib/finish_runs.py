@@ -32,11 +32,13 @@ class RunFinisher:
     If a step raises, the error has interrupted the first command of the run.
     """
 
-    def __init__(self, services: Services, seconds_left: Callable[[], float], with_leftovers: set[JobRef]) -> None:
-        """`with_leftovers` collects the jobs that may have an uncommitted document in the bucket."""
+    def __init__(
+        self, services: Services, seconds_left: Callable[[], float], jobs_with_leftovers: set[JobRef]
+    ) -> None:
+        """`jobs_with_leftovers` collects the jobs that may have an uncommitted document in the bucket."""
         self._services = services
         self._seconds_left = seconds_left
-        self._with_leftovers = with_leftovers
+        self._jobs_with_leftovers = jobs_with_leftovers
         self._started = time.perf_counter()
 
     @property
@@ -109,7 +111,7 @@ class RunFinisher:
     def dissolve(self, run: Run) -> int:
         """Leave each command to be processed alone; then the document that the run may have put is deleted."""
         if run.last_writer is not None:
-            self._with_leftovers.add(run.last_writer)
+            self._jobs_with_leftovers.add(run.last_writer)
         return 0
 
     def count(self, run: Run) -> None:

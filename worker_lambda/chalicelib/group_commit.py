@@ -35,11 +35,11 @@ def plan_groups(
     groups: Sequence[list[Delivery]],
     services: Services,
     seconds_left: Callable[[], float],
-    with_leftovers: set[JobRef],
+    jobs_with_leftovers: set[JobRef],
 ) -> tuple[GroupCommit | None, list[list[Delivery]]]:
     """Return the group commit, if there is one, and the messages that are processed without it, by document.
 
-    `with_leftovers` collects the jobs that may have an uncommitted document in the bucket.
+    `jobs_with_leftovers` collects the jobs that may have an uncommitted document in the bucket.
     """
     # A single message shares no calls, and would be decoded twice.
     if sum(map(len, groups)) < 2 or seconds_left() < services.reserve_seconds:  # noqa: PLR2004
@@ -48,7 +48,7 @@ def plan_groups(
     grouped = [run for run in runs if run.steps]
     if sum(len(run.steps) for run in grouped) < 2:  # noqa: PLR2004
         return None, [*groups]
-    finisher = RunFinisher(services, seconds_left, with_leftovers)
+    finisher = RunFinisher(services, seconds_left, jobs_with_leftovers)
     return GroupCommit(grouped, services, finisher), [run.deliveries for run in runs if not run.steps]
 
 

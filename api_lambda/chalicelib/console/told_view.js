@@ -1,4 +1,4 @@
-// What was sent to the caller's webhooks about the open job.
+// The deliveries of the open job's events to the caller's webhooks.
 
 const TOLD_SOON = 60_000; // milliseconds after an end or a replay in which something is expected
 const TOLD_PAUSE = 2;

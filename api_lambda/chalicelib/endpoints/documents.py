@@ -77,12 +77,13 @@ class CollectionEndpoints:
         def parse(members: object) -> RunOperation:
             if not isinstance(members, dict):
                 raise InvalidRequest("The body of an operation must be a JSON object.")
-            for name in (each for each in members if each in COMMON_MEMBERS):
-                detail = f"The member {name} is allowed only in raw commands (POST /jobs)."
-                raise InvalidRequest(detail, pointer=f"#/{name}")
-            for name in (each for each in members if each in RESERVED_MEMBERS):
-                detail = f"The value of {name} is taken from the path or a header. It must not be in the body."
-                raise InvalidRequest(detail, pointer=f"#/{name}")
+            for name in members:
+                if name in COMMON_MEMBERS:
+                    detail = f"The member {name} is allowed only in raw commands (POST /jobs)."
+                    raise InvalidRequest(detail, pointer=f"#/{name}")
+                if name in RESERVED_MEMBERS:
+                    detail = f"The value of {name} is taken from the path or a header. It must not be in the body."
+                    raise InvalidRequest(detail, pointer=f"#/{name}")
             self.collection.check_members(operation, members)
             return RunOperation(
                 operation=operation,

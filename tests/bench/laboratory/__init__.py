@@ -1,1 +1,1 @@
-"""How the programs are run: emulators, stages, processes, stand-ins, recorded calls and rounds."""
+"""The means to run the programs: emulators, stages, processes, stand-ins, recorded calls and rounds."""

@@ -1,1 +1,1 @@
-"""What is measured: one module for each part of the benchmark."""
+"""The parts of the benchmark, in one module each."""

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.parts.waiting`: the time from a job's end to its answer, and the status requests."""
+"""`python -m tests.bench.parts.waiting`: the time from a job's end to the response, and the number of requests."""
 
 from __future__ import annotations
 

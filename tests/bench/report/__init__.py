@@ -1,1 +1,1 @@
-"""What a run writes: targets, tables and plots, and the machine that was measured."""
+"""The report of a run: its targets, tables and plots, and the machine that was measured."""

@@ -1,1 +1,1 @@
-"""What is checked after a run."""
+"""The checks after a run."""

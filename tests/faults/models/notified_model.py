@@ -39,7 +39,7 @@ class End:
 
 @dataclass
 class Notified:
-    """What was committed, and what each receiver was notified of."""
+    """The ends of jobs that were committed, and the notifications that each receiver has got."""
 
     ends: list[End] = field(default_factory=list)
     events: dict[str, tuple[End, str]] = field(default_factory=dict)  # by id, with their types

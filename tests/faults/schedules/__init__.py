@@ -1,1 +1,1 @@
-"""Which faults are injected where, and the runs with them."""
+"""The faults that are injected, their places, and the runs with them."""

@@ -60,7 +60,7 @@ def read_rows(form: Format, lines: Lines) -> Iterator[Row]:
 
 
 def make_pointers_relative(error: str, *, to_document: bool) -> str:
-    """Return the error with its pointers relative to the row instead of the request: to a command or a document."""
+    """Return the error with pointers that begin at the row's command or document, and not at the request."""
     relative = re.sub(r"#/commands/\d+", "#", error)
     return re.sub(r"#/item(?=[/:])", "#", relative) if to_document else relative
 
